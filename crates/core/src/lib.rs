@@ -1,0 +1,12 @@
+//! The pure domain of Shraga: identities, rows as the domain sees them, and every decision.
+//!
+//! A decision is a function of what was observed, the policy and the store's time:
+//! `plan(&Snapshot, &Policy, now) -> Plan`. A [`row::ChangeSet`] of a plan is so specific that
+//! applying it makes no choice. There is no async, no serde, no clock, no randomness and no I/O in
+//! this crate: time and new identifiers are handed in, text of the wire is parsed elsewhere.
+
+pub mod ids;
+pub mod model;
+pub mod row;
+pub mod status;
+pub mod time;

@@ -1,0 +1,165 @@
+//! Rows as decisions see them: what was observed of a task, a mirror, a worker.
+//!
+//! These are parsed at the edge from rows (in `shraga-dataverse`) and never re-checked here. They
+//! hold what decisions need, not whole rows: results and transcripts stay where they are.
+
+use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
+use crate::status::{Pool, TaskStatus, WorkPhase, WorkerKind, WorkerState};
+use crate::time::Timestamp;
+
+/// A person's own row of the tasks table. Everything she can write is untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserTask {
+    /// Its identity.
+    pub id: TaskId,
+    /// Its version.
+    pub etag: Etag,
+    /// Who owns the row: the only identity that counts.
+    pub owner: UserId,
+    /// When it was filed.
+    pub created: Timestamp,
+    /// Its status as it stands in the row.
+    pub status: TaskStatus,
+    /// Name, as filed.
+    pub name: String,
+    /// Prompt, as filed.
+    pub prompt: String,
+    /// The JSON of `cr_input`, unparsed, as filed.
+    pub input: Option<String>,
+    /// What `cr_input` asks for, as far as decisions need it.
+    pub wants: Wants,
+    /// The mirror link as it stands in the row.
+    pub mirror_link: Option<String>,
+    /// E-mail, for display.
+    pub email: Option<String>,
+    /// -100 to 100.
+    pub priority: i32,
+    /// Not to be assigned before this.
+    pub not_before: Option<Timestamp>,
+    /// The JSON of an answer to a question.
+    pub answer: Option<String>,
+    /// The task this one tries again.
+    pub retry_of: Option<TaskId>,
+    /// What sync last showed her.
+    pub shown: Shown,
+}
+
+/// What a task asks of a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Agent by name; the worker's default when `None`.
+    pub agent: Option<String>,
+    /// Labels a worker must carry.
+    pub labels: Vec<String>,
+}
+
+/// The part of a task that sync keeps equal between mirror and user row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// One line for the person.
+    pub message: Option<String>,
+    /// Reason code.
+    pub reason: Option<String>,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The worker working or having worked on it.
+    pub worker: Option<WorkerId>,
+    /// When the current attempt was claimed.
+    pub started: Option<Timestamp>,
+    /// When the task ended.
+    pub finished: Option<Timestamp>,
+}
+
+/// The admin-owned copy of a task: the source of truth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its identity.
+    pub id: MirrorId,
+    /// Its version.
+    pub etag: Etag,
+    /// Who owns the row; counts as a mirror only if that is the admin.
+    pub owner: UserId,
+    /// The user task it mirrors.
+    pub task: TaskId,
+    /// The owner of the user task; `None` on rows the original made.
+    pub user: Option<UserId>,
+    /// When the mirror was made.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// Its status.
+    pub status: TaskStatus,
+    /// Name.
+    pub name: String,
+    /// What the task asks of a worker.
+    pub wants: Wants,
+    /// Assigned worker's progress.
+    pub phase: Option<WorkPhase>,
+    /// Who holds it, once claimed.
+    pub lease: Option<Lease>,
+    /// Attempts that counted as losses.
+    pub losses: u32,
+    /// When its turn comes.
+    pub rank: Timestamp,
+    /// Not to be assigned before this.
+    pub not_before: Option<Timestamp>,
+    /// Head of the orchestrator's event stream.
+    pub head: StreamHead,
+    /// What sync shows the person.
+    pub shown: Shown,
+}
+
+/// Who works on an attempt: all three must match for a write of the worker's to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its process; `None` while assigned and not yet claimed.
+    pub boot: Option<BootId>,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Store time of the assignment or claim.
+    pub since: Timestamp,
+}
+
+/// The last event of a stream: its number and hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamHead {
+    /// Number of the last event; 0 when there is none.
+    pub sequence: u32,
+    /// Hexadecimal SHA-256 of the last event; empty when there is none.
+    pub hash: String,
+}
+
+/// A worker's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Its identity.
+    pub id: WorkerId,
+    /// Its version.
+    pub etag: Etag,
+    /// Who owns the row: dedicated workers serve this person only.
+    pub owner: UserId,
+    /// Its name.
+    pub name: String,
+    /// What kind of row it is.
+    pub kind: WorkerKind,
+    /// What it is fit for.
+    pub state: WorkerState,
+    /// Whom it serves.
+    pub pool: Pool,
+    /// How many tasks it runs at once.
+    pub slots: u32,
+    /// Labels it carries.
+    pub labels: Vec<String>,
+    /// Agents it can run.
+    pub agents: Vec<String>,
+    /// Its running process.
+    pub boot: Option<BootId>,
+    /// Beat counter.
+    pub beat: i64,
+    /// Store time of the last beat.
+    pub last_seen: Option<Timestamp>,
+    /// Store time of the last assignment.
+    pub last_assigned: Option<Timestamp>,
+}

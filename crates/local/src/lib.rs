@@ -1,0 +1,7 @@
+//! The embedded store: a faithful subset of the Dataverse Web API on SQLite.
+//!
+//! It serves tables described by data and knows no behaviour: nothing in this crate can tell a task
+//! from any other row. What it does not support faults by name; it never answers wrongly.
+
+pub mod ops;
+pub mod schema;
