@@ -1,6 +1,6 @@
 //! One newtype per identity, and the one function that makes a mirror's identity.
 //!
-//! Identities are GUIDs (RFC 9562). New ones are made outside (UUIDv7, time-ordered); here they are
+//! Identities are GUIDs (RFC 9562). New ones are made outside (`UUIDv7`, time-ordered); here they are
 //! only carried, compared, printed and derived.
 
 use std::fmt;

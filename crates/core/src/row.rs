@@ -142,7 +142,7 @@ columns! {
     events {
         NAME = "cr_name", "A line of what happened.";
         USER_ID = "cr_userid", "The person it is for.";
-        KIND = "cr_type", "TaskMirrored, AgentMessage, ...";
+        KIND = "cr_type", "What it tells.";
         CONTENT = "cr_content", "Canonical JSON with its own `at`; what the hash covers.";
         TASK_ID = "cr_taskid", "The user task it is about.";
         ATTEMPT = "cr_attempt", "The attempt it is about.";

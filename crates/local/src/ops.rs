@@ -80,7 +80,7 @@ pub enum Key {
 pub struct WriteOp {
     /// The table.
     pub table: Arc<Table>,
-    /// The row. Creates without an identity in the body got a new UUIDv7 from the caller.
+    /// The row. Creates without an identity in the body got a new `UUIDv7` from the caller.
     pub key: Key,
     /// What is to happen.
     pub kind: WriteKind,

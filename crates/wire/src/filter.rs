@@ -9,11 +9,11 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     /// All of them; true when empty.
-    And(Vec<Filter>),
+    And(Vec<Self>),
     /// Any of them; false when empty.
-    Or(Vec<Filter>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Filter>),
+    Not(Box<Self>),
     /// A comparison of two operands.
     Compare(Operand, Comparison, Operand),
     /// A string function of a column and an operand.
