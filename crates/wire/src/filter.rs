@@ -86,3 +86,32 @@ pub enum Literal {
     /// Quoted text, unescaped.
     Text(String),
 }
+
+/// Why a text is no filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message} (at character {at} of $filter)")]
+pub struct ParseError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, counted in characters from 1.
+    pub at: usize,
+}
+
+impl std::str::FromStr for Filter {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let _ = text;
+        Err(ParseError {
+            message: "not supported".to_owned(),
+            at: 1,
+        })
+    }
+}
+
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let _ = f;
+        Ok(())
+    }
+}

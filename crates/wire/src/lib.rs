@@ -3,6 +3,8 @@
 //! Text in, values out, and back. Nothing here opens a socket, reads a clock or knows what a task is
 //! for: the client and the embedded server share these types so that both speak the same dialect.
 
+pub mod batch;
+pub mod etag;
 pub mod fault;
 pub mod filter;
 pub mod query;
