@@ -7,6 +7,9 @@
 
 pub mod ids;
 pub mod model;
+pub mod plan;
+pub mod reason;
 pub mod row;
 pub mod status;
 pub mod time;
+pub mod worker;

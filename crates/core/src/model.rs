@@ -18,6 +18,8 @@ pub struct UserTask {
     pub owner: UserId,
     /// When it was filed.
     pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
     /// Its status as it stands in the row.
     pub status: TaskStatus,
     /// Name, as filed.
@@ -36,8 +38,8 @@ pub struct UserTask {
     pub priority: i32,
     /// Not to be assigned before this.
     pub not_before: Option<Timestamp>,
-    /// The JSON of an answer to a question.
-    pub answer: Option<String>,
+    /// Her answer to a question.
+    pub answer: Option<Answer>,
     /// The task this one tries again.
     pub retry_of: Option<TaskId>,
     /// What sync last showed her.
@@ -105,11 +107,14 @@ pub struct Mirror {
     pub not_before: Option<Timestamp>,
     /// Head of the orchestrator's event stream.
     pub head: StreamHead,
+    /// The open question, or the last one with its answer.
+    pub answer: Option<Answer>,
     /// What sync shows the person.
     pub shown: Shown,
 }
 
 /// Who works on an attempt: all three must match for a write of the worker's to count.
+/// `cr_lease`, JSON `{"attempt":N,"boot":GUID or null,"since":RFC 3339,"worker":GUID}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The worker.
@@ -122,7 +127,8 @@ pub struct Lease {
     pub since: Timestamp,
 }
 
-/// The last event of a stream: its number and hash.
+/// The last event of a stream: its number and hash. `cr_eventhead`, JSON
+/// `{"hash":HEX,"sequence":N}`; a null column is the default value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamHead {
     /// Number of the last event; 0 when there is none.
@@ -162,4 +168,23 @@ pub struct Worker {
     pub last_seen: Option<Timestamp>,
     /// Store time of the last assignment.
     pub last_assigned: Option<Timestamp>,
+}
+
+/// `cr_answer`, JSON `{"question": ID, "text": TEXT or null}`. A mirror that waits for input carries
+/// its open question here, without text; on a user row it is what the person answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Identity of the question, chosen by the worker that asked.
+    pub question: String,
+    /// What the person said; `None` while the question is open.
+    pub text: Option<String>,
+}
+
+/// A row of the users table: a person Shraga has met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Her identity.
+    pub id: UserId,
+    /// Whether an admin shut her out: her tasks wait.
+    pub disabled: bool,
 }

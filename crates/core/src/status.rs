@@ -146,6 +146,7 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
 
 words! {
     /// What the worker has made of its assignment: `cr_workerstatus` of a mirror.

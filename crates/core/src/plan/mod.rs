@@ -1,0 +1,246 @@
+//! Decisions: what was observed, the policy and the store's time in, a [`Plan`] out.
+//!
+//! One file per loop. Every list of a [`Snapshot`] is a bounded window that may miss rows, be older
+//! than the store, or overlap with another's work; a plan is safe with all of that, because each of
+//! its writes carries a condition. What a decision would need and does not find is named in
+//! [`Plan::needs`], to be part of the next snapshot. Nothing here retries: the next snapshot does.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
+use crate::model::{Mirror, Person, UserTask, Worker};
+use crate::reason::Reason;
+use crate::row::{ChangeSet, Column, Value};
+use crate::time::{Span, Timestamp};
+
+/// What was observed. Each row at most once per list; lists may be empty or incomplete.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The admin: who owns mirrors. Until known, tasks are found and explained, not mirrored.
+    pub admin: Option<UserId>,
+    /// Users' rows, in any status: pending ones without a link (to mirror); those with status 9 or
+    /// 11 or a new answer (requests); overdue Submitted ones; the rows of changed mirrors (sync).
+    pub tasks: Vec<UserTask>,
+    /// Rows that say they are mirrors: pending by rank per owner (assign); all Running and Canceling
+    /// ones (slots); those changed lately (sync); those of `tasks`; any that were asked for.
+    pub mirrors: Vec<Mirror>,
+    /// Whether `mirrors` holds every Running and Canceling one. Without, nothing is assigned.
+    pub active_complete: bool,
+    /// Rows of other kinds that sit at a computed mirror identity, with their owners.
+    pub strangers: HashMap<MirrorId, UserId>,
+    /// Rows asked for by identity and not found: tasks deleted, links to nothing.
+    pub absent: HashSet<Uuid>,
+    /// Tasks whose mirrors were also looked for by `cr_mirroroftaskid`, and are all in `mirrors`.
+    pub searched: HashSet<TaskId>,
+    /// Values of [`sync::CARRIED`] for ended mirrors (and, with legacy workers, ended user rows),
+    /// by row identity. Only non-null ones need to be there.
+    pub carried: HashMap<Uuid, Vec<(Column, Value)>>,
+    /// All workers.
+    pub workers: Vec<Worker>,
+    /// Whether `workers` holds every row of its table, so that a missing one is gone.
+    pub workers_complete: bool,
+    /// Workers known from the state file only: no row, unknown capacity, no heartbeat.
+    pub legacy: Vec<WorkerId>,
+    /// People met. All disabled ones must be here; others only spare a refused create.
+    pub people: Vec<Person>,
+    /// Whose turn it was last.
+    pub turns: Turns,
+}
+
+/// When each worker was last given something, in the order in which it happened.
+///
+/// A memory that only makes turns fairer within one second; what rows say is folded in by assign, so
+/// losing it costs nothing but that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    last: HashMap<WorkerId, (Timestamp, u64)>,
+    count: u64,
+}
+
+/// What the operator decided. Every span is of the store's time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether this orchestrator assigns; false while another holds the courtesy lease.
+    pub assigns: bool,
+    /// Whether tasks may go to shared workers when their owner has none of her own free.
+    pub shared: bool,
+    /// Whether to look for mirrors made by others before making one (needed where the original ran,
+    /// or people can write the link).
+    pub adopts: bool,
+    /// Whether there is an events table.
+    pub events: bool,
+    /// How long an assignment may stay unclaimed.
+    pub claim_timeout: Span,
+    /// How long a worker may be silent and still be given work.
+    pub silence: Span,
+    /// How long a claimed task stays with a worker whose row is gone.
+    pub vanished: Span,
+    /// Attempts that may be lost or ask for a retry before the task fails.
+    pub max_losses: u32,
+    /// Wait after the first such attempt; doubles with each, up to `backoff_max`.
+    pub backoff: Span,
+    /// The longest wait between attempts.
+    pub backoff_max: Span,
+    /// Least time between two progress writes to a person's row; ends are written at once.
+    pub progress_interval: Span,
+    /// How long a task waits before its reason is written into its row.
+    pub explain_after: Span,
+    /// How long a new task may wait for a full pool before it is mirrored without an assignment.
+    pub mirror_patience: Span,
+    /// How long a Submitted task may stay unreleased without a reason.
+    pub submitted_deadline: Span,
+    /// E-mail of the admin, for messages that say whom to ask.
+    pub admin_email: Option<String>,
+}
+
+/// The loops, in the order in which one tick applies their plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loop {
+    /// Links, duplicates, leftovers.
+    Repair,
+    /// Attempts that ended without a result.
+    Health,
+    /// Mirror and person's row brought together; requests to cancel; answers.
+    Sync,
+    /// New tasks get their mirror, and a worker when one is free.
+    Mirror,
+    /// Waiting tasks get a worker.
+    Assign,
+}
+
+/// What is to be written, and why the rest is not. Applying it makes no choice: change sets in
+/// order, each all or nothing. For [`Loop::Assign`] stop at the first whose condition fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Whose plan it is.
+    pub by: Loop,
+    /// The writes.
+    pub sets: Vec<ChangeSet>,
+    /// Tasks that wait, and why.
+    pub waiting: Vec<(TaskId, Reason)>,
+    /// Rows the next snapshot should hold.
+    pub needs: Vec<Need>,
+    /// Things somebody should know.
+    pub notes: Vec<String>,
+    /// When something here becomes due without any row changing.
+    pub due: Option<Timestamp>,
+}
+
+/// Something a decision lacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The user row with this identity (or its absence).
+    Task(TaskId),
+    /// The row at this computed mirror identity (or its absence).
+    Mirror(MirrorId),
+    /// Every mirror of this task, by `cr_mirroroftaskid`.
+    MirrorsOf(TaskId),
+    /// The values of [`sync::CARRIED`] of this row.
+    Carried(Uuid),
+}
+
+/// All loops over one snapshot, in order. No row is written by two of them: the first wins, the
+/// other's set is left for the next tick.
+#[must_use]
+pub fn all(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Vec<Plan> {
+    let _ = (snapshot, policy, now);
+    Vec::new()
+}
+
+macro_rules! loops {
+    ($($(#[$doc:meta])* $name:ident $by:ident;)+) => {$(
+        $(#[$doc])*
+        pub mod $name {
+            use super::{Loop, Plan, Policy, Snapshot, Timestamp};
+            $(#[$doc])*
+            #[must_use]
+            pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
+                let _ = (snapshot, policy, now);
+                Plan { by: Loop::$by, sets: Vec::new(), waiting: Vec::new(), needs: Vec::new(), notes: Vec::new(), due: None }
+            }
+        }
+    )+};
+}
+loops! {
+    /// Links, duplicates, leftovers.
+    repair Repair;
+    /// Attempts that ended without a result.
+    health Health;
+    /// New tasks.
+    mirror Mirror;
+    /// Waiting tasks.
+    assign Assign;
+}
+
+pub mod sync {
+    //! Both rows of a task brought together.
+    use super::{Loop, Plan, Policy, Snapshot, Timestamp};
+    use crate::row::{Column, tasks};
+    /// Columns copied as they are from an ended mirror to the person's row.
+    pub const CARRIED: &[Column] = &[
+        tasks::RESULT,
+        tasks::OUTPUT,
+        tasks::EXECUTION_DETAILS,
+        tasks::WORKING_DIR,
+        tasks::SHORT_DESCRIPTION,
+        tasks::SESSION_SUMMARY,
+        tasks::SESSION_COST,
+        tasks::SESSION_TOKENS,
+        tasks::SESSION_DURATION,
+    ];
+    /// Both rows of a task brought together.
+    #[must_use]
+    pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
+        let _ = (snapshot, policy, now);
+        Plan {
+            by: Loop::Sync,
+            sets: Vec::new(),
+            waiting: Vec::new(),
+            needs: Vec::new(),
+            notes: Vec::new(),
+            due: None,
+        }
+    }
+}
+
+/// A user row that the store refused for good (a permanent 400): it becomes Failed with the reason.
+#[must_use]
+pub fn refuse(task: &UserTask, fault: &str, now: Timestamp) -> ChangeSet {
+    let _ = (fault, now);
+    ChangeSet {
+        task: Some(task.id),
+        why: String::new(),
+        writes: Vec::new(),
+    }
+}
+
+impl Turns {
+    /// Remembers that `set`, which was applied, gave something to a worker (if it did).
+    pub fn applied(&mut self, set: &ChangeSet, now: Timestamp) {
+        let _ = (set, now);
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            assigns: true,
+            shared: true,
+            adopts: true,
+            events: true,
+            claim_timeout: Span::mins(2),
+            silence: Span::secs(90),
+            vanished: Span::secs(210),
+            max_losses: 3,
+            backoff: Span::secs(5),
+            backoff_max: Span::mins(10),
+            progress_interval: Span::secs(2),
+            explain_after: Span::secs(15),
+            mirror_patience: Span::secs(1),
+            submitted_deadline: Span::mins(10),
+            admin_email: None,
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The worker as a pure state machine: what it sees and hears in, what it must do out.
+//!
+//! [`Machine::step`] never waits and never fails. The shell performs each [`Effect`], in order, and
+//! reports back with an [`Input`]; all [`Effect::Write`]s of one step belong into one batch, and
+//! their answers come back together. The invariants: an agent runs only under a lease that names
+//! this worker, this boot and the attempt; a report leaves the outbox only when the store has it,
+//! as a result or as a candidate; a terminal state is never written over.
+//!
+//! The shell ends leftover processes of earlier boots and restores the outbox
+//! ([`Input::Restored`]) before its first look.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
+use crate::model::{Mirror, StreamHead};
+use crate::reason::Reason;
+use crate::row::ChangeSet;
+use crate::time::{Span, Timestamp};
+
+/// Who this worker is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The worker's row.
+    pub worker: WorkerId,
+    /// This process.
+    pub boot: BootId,
+    /// Its name, for messages.
+    pub name: String,
+}
+
+/// What bounds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Tasks run at once.
+    pub slots: u32,
+    /// Least time between two batches of an agent's lines.
+    pub line_interval: Span,
+    /// Lines beyond this many bytes per attempt are counted, not sent.
+    pub line_bytes_per_attempt: usize,
+    /// Whether there is an events table.
+    pub events: bool,
+}
+
+/// The machine. One per process.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    identity: Identity,
+    limits: Limits,
+}
+
+/// A point in the machine's own order of things: taken before a look is sent, handed back with its
+/// answer, so that a look older than a claim cannot revoke it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(u64);
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Reports found in the outbox at start, sent or not.
+    Restored(Vec<Report>),
+    /// Every Running and Canceling mirror assigned to this worker, as of `asked`.
+    Looked {
+        /// What [`Machine::mark`] said when the look was sent.
+        asked: Mark,
+        /// The rows.
+        rows: Vec<Mirror>,
+    },
+    /// What became of writes, in any order.
+    Answered(Vec<(Ticket, Answer)>),
+    /// The agent of this task printed lines.
+    Lines(MirrorId, Vec<String>),
+    /// The agent of this task ended (or could not be started); its report's content.
+    Ended(MirrorId, Box<Finish>),
+    /// The report is in the outbox, or could not be written there (it is sent all the same).
+    Saved(MirrorId),
+    /// Time passed; due at [`Machine::due`].
+    Tick,
+    /// Take nothing new.
+    Drain,
+}
+
+/// Something the shell must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this, in the same batch as the step's other writes.
+    Write(Ticket, ChangeSet),
+    /// Start the agent of this task: it is ours.
+    Start {
+        /// Its mirror.
+        mirror: MirrorId,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// End the agent of this task; its [`Input::Ended`] still comes.
+    Stop(MirrorId, StopCause),
+    /// Put this report into the outbox, then [`Input::Saved`].
+    Save(Box<Report>),
+    /// The store has the report: the outbox may drop it, and the folder may be cleaned one day.
+    Drop(MirrorId, Attempt, Fate),
+}
+
+/// What a report became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The task's result.
+    Published,
+    /// Too late: kept as a candidate.
+    Candidate,
+    /// The store refuses it for good; it stays in the outbox for a person to look at.
+    Refused,
+}
+
+/// Why an agent is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopCause {
+    /// The person asked.
+    Cancel,
+    /// The attempt is somebody else's now.
+    LeaseLost,
+}
+
+/// Which write an answer belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The task.
+    pub mirror: MirrorId,
+    /// The write.
+    pub kind: WriteKind,
+}
+
+/// The kinds of writes a worker makes about a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteKind {
+    /// Taking the assignment.
+    Claim,
+    /// Lines of the agent.
+    Lines,
+    /// The end.
+    Report,
+    /// The end, too late.
+    Candidate,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; the new version of the mirror, when it was written.
+    Done(Option<Etag>),
+    /// A condition failed (412): somebody was faster, or it is done already.
+    Stale,
+    /// Refused for good (400, 403, 404), with the reason.
+    Refused(String),
+    /// No answer: it may or may not have happened.
+    Unknown,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit code 0.
+    Completed,
+    /// Exit code 75: try again, counted.
+    Retry,
+    /// Put back untouched (the worker is stopping), not counted.
+    Released,
+    /// Any other end, with its reason code.
+    Failed(Reason),
+    /// Ended on request.
+    Canceled,
+}
+
+/// What the shell knows about the end of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// How.
+    pub outcome: Outcome,
+    /// The result, already cut to the column's limit.
+    pub result: String,
+    /// One line for the person; for failures the last lines of standard error.
+    pub message: String,
+    /// The transcript, already cut.
+    pub transcript: String,
+    /// How long the agent ran.
+    pub ran: Duration,
+    /// Cost in US dollars times 1,000,000, when the agent says.
+    pub cost_micros: Option<u64>,
+    /// Where it ran.
+    pub folder: Option<String>,
+}
+
+/// An ended attempt, as it lies in the outbox: everything needed to publish it, even by a later
+/// process of the same worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The mirror.
+    pub mirror: MirrorId,
+    /// The user task.
+    pub task: TaskId,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The worker.
+    pub worker: WorkerId,
+    /// The process that ran it.
+    pub boot: BootId,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// When it ended (store's time).
+    pub at: Timestamp,
+    /// Head of the attempt's stream: the last event known to be in the store.
+    pub head: StreamHead,
+    /// Lines not sent yet; they go with the report.
+    pub lines: Vec<String>,
+    /// The content.
+    pub finish: Finish,
+}
+
+impl Machine {
+    /// A machine that holds nothing yet.
+    #[must_use]
+    pub fn new(identity: Identity, limits: Limits) -> Self {
+        Self { identity, limits }
+    }
+
+    /// To be taken before a look is sent.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(0)
+    }
+
+    /// When the next [`Input::Tick`] is due, if any.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Attempts held now, for the beat.
+    #[must_use]
+    pub fn held(&self) -> Vec<(MirrorId, Attempt)> {
+        let _ = (&self.identity, &self.limits, Uuid::nil());
+        Vec::new()
+    }
+
+    /// One step at the store's time `now`.
+    #[must_use]
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        let _ = (input, now);
+        Vec::new()
+    }
+}
