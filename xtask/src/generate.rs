@@ -1,0 +1,102 @@
+//! Files of the repository that are made from the program itself, so that they can't tell lies:
+//! `docs/cli.md`, every verb's help.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{interop, run, tree};
+
+/// Columns that help texts are wrapped to, whatever the terminal.
+const HELP_COLUMNS: &str = "100";
+
+/// Writes the files.
+pub(crate) fn write() -> Result<()> {
+    let path = cli_page();
+    fs::write(&path, cli()?).with_context(|| format!("writing {}", path.display()))?;
+    println!("generate: {}", path.display());
+    Ok(())
+}
+
+/// Fails when a file differs from what the program would make now.
+pub(crate) fn check() -> Result<()> {
+    let path = cli_page();
+    let committed =
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    if committed != cli()? {
+        bail!(
+            "{} is out of date: run `cargo xtask generate`",
+            path.display()
+        );
+    }
+    println!("generated: docs/cli.md is what the program says");
+    Ok(())
+}
+
+fn cli_page() -> PathBuf {
+    tree::root().join("docs").join("cli.md")
+}
+
+/// The help of the program and of each verb, as Markdown.
+fn cli() -> Result<String> {
+    let top = help(&[])?;
+    let mut page = String::from(
+        "# The command line\n\nMade by `cargo xtask generate` from the program's own help; \
+         `cargo xtask ci` checks it.\n",
+    );
+    section(&mut page, "shraga", &top)?;
+    for verb in verbs(&top).into_iter().filter(|verb| verb != "help") {
+        let text = help(&[&verb])?;
+        section(&mut page, &format!("shraga {verb}"), &text)?;
+        for inner in verbs(&text).into_iter().filter(|inner| inner != "help") {
+            section(
+                &mut page,
+                &format!("shraga {verb} {inner}"),
+                &help(&[&verb, &inner])?,
+            )?;
+        }
+    }
+    Ok(page)
+}
+
+fn section(page: &mut String, title: &str, text: &str) -> Result<()> {
+    write!(
+        page,
+        "\n## `{title}`\n\n```text\n{}\n```\n",
+        without_line_ends(text)
+    )?;
+    Ok(())
+}
+
+fn without_line_ends(text: &str) -> String {
+    let lines: Vec<_> = text.trim().lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+fn help(verbs: &[&str]) -> Result<String> {
+    let mut args = verbs.to_vec();
+    args.push("--help");
+    let mut command = run::command(interop::built()?, &args);
+    // Help names the environment's values of settings; the page must not depend on them.
+    command
+        .env_clear()
+        .env("COLUMNS", HELP_COLUMNS)
+        .env("TERM", "dumb");
+    run::output(&mut command)
+}
+
+/// The names in the `Commands:` section of a help text.
+fn verbs(help: &str) -> Vec<String> {
+    let section = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1);
+    let entries = section.take_while(|line| line.starts_with("  "));
+    let names = entries.filter(|line| !line.starts_with("   "));
+    names
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
