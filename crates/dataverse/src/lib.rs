@@ -1,1 +1,20 @@
-//! placeholder
+//! The one client of the Dataverse Web API: Microsoft's, or the embedded store's.
+//!
+//! It turns core's change sets and questions into requests, and rows into core's types. It waits,
+//! paces and retries so that its callers do not have to; it decides nothing and knows no SQL. Names of
+//! tables and columns are the default ones everywhere outside it: renames happen here.
+
+pub mod client;
+pub mod error;
+pub mod names;
+pub mod options;
+pub mod rows;
+pub mod transport;
+
+pub use client::Client;
+pub use client::batch::{Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind};
+pub use client::embedded::{Changed, Changes, Role, StoreInfo, StoreWorker, Token, TokenRequest};
+pub use error::{Error, Stage};
+pub use names::Names;
+pub use options::{Options, Pacing};
+pub use rows::{Row, RowError, Rows};

@@ -1,0 +1,249 @@
+//! Why a request failed, in the distinctions that somebody reacts to.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shraga_wire::fault::Fault;
+
+use crate::rows::RowError;
+use crate::transport::BoxError;
+
+/// A failed request.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is not one that may be used.
+    #[error("{address} cannot be used: {reason}")]
+    BadAddress {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The total time of a request was over.
+    #[error("no answer within {}s ({stage})", .after.as_secs_f32())]
+    Timeout {
+        /// What it was waiting for.
+        stage: Stage,
+        /// The limit.
+        after: Duration,
+    },
+    /// The host's name could not be resolved.
+    #[error("the name of {host} could not be resolved")]
+    Dns {
+        /// The host.
+        host: String,
+        /// What the resolver said.
+        #[source]
+        source: Cause,
+    },
+    /// No connection: refused, unreachable or reset before the request was sent.
+    #[error("could not connect to {host}")]
+    Connect {
+        /// The host and port.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: Cause,
+    },
+    /// The TLS handshake failed: a certificate that is not trusted, or no common protocol.
+    #[error("no secure connection to {host}")]
+    Tls {
+        /// The host and port.
+        host: String,
+        /// What the handshake said.
+        #[source]
+        source: Cause,
+    },
+    /// The connection broke after the request was sent: whether it was carried out is unknown.
+    #[error("the connection to {host} broke before the answer was complete")]
+    Broken {
+        /// The host and port.
+        host: String,
+        /// What the transport said.
+        #[source]
+        source: Cause,
+    },
+    /// 429: the service asks for less.
+    #[error("throttled by the service: {fault}")]
+    Throttled {
+        /// `Retry-After`, when it was sent.
+        retry_after: Option<Duration>,
+        /// What the service said.
+        fault: Fault,
+    },
+    /// 401: no token, or one that is not valid.
+    #[error("the service does not accept the token: {0}")]
+    Unauthenticated(Fault),
+    /// 403: the caller may not do this.
+    #[error("not allowed: {0}")]
+    Forbidden(Fault),
+    /// 404: the address, table or row does not exist for the caller.
+    #[error("not found: {0}")]
+    Missing(Fault),
+    /// 412: the row is not as the condition demands.
+    #[error("conflict: {0}")]
+    Conflict(Fault),
+    /// Any other 4xx: sending it again is of no use.
+    #[error("refused with status {status}: {0}", status = .0.status)]
+    Refused(Fault),
+    /// 5xx: the service failed; another try may succeed.
+    #[error("the service failed with status {status}: {0}", status = .0.status)]
+    Unavailable(Fault),
+    /// The answer is not what the protocol says.
+    #[error("{what} (the answer begins: {excerpt})")]
+    BadAnswer {
+        /// What is wrong with it.
+        what: String,
+        /// How it begins.
+        excerpt: String,
+    },
+    /// A page named itself, or an earlier one, as the next.
+    #[error("the service repeats the next page's address {0}")]
+    RepeatedNextLink(String),
+    /// A next page at another host: it was not followed, and no token sent there.
+    #[error("the service names a next page at a foreign address {0}")]
+    ForeignNextLink(String),
+    /// An answer beyond a limit.
+    #[error("the answer is larger than {limit} {unit}")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A row that cannot be understood.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The batch was stopped before it came to this request.
+    #[error("not carried out: an earlier request of the batch failed")]
+    NotReached,
+}
+
+/// What a timed-out request was waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its turn, under the pacing of requests.
+    Turn,
+    /// Connection, or the headers of an answer.
+    Answer,
+    /// The rest of the answer's body.
+    Body,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Turn => "waiting for its turn",
+            Self::Answer => "waiting for an answer",
+            Self::Body => "waiting for the rest of the answer",
+        })
+    }
+}
+
+/// The error underneath, shared so that errors can be cloned.
+#[derive(Clone, Debug)]
+pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Cause {
+    /// Wraps an error.
+    #[must_use]
+    pub fn new(source: BoxError) -> Self {
+        Self(Arc::from(source))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Error {
+    /// The service's own words, when it answered.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Throttled { fault, .. }
+            | Self::Unauthenticated(fault)
+            | Self::Forbidden(fault)
+            | Self::Missing(fault)
+            | Self::Conflict(fault)
+            | Self::Refused(fault)
+            | Self::Unavailable(fault) => Some(fault),
+            Self::BadAddress { .. }
+            | Self::Timeout { .. }
+            | Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Broken { .. }
+            | Self::BadAnswer { .. }
+            | Self::RepeatedNextLink(_)
+            | Self::ForeignNextLink(_)
+            | Self::TooLarge { .. }
+            | Self::Row(_)
+            | Self::NotReached => None,
+        }
+    }
+
+    /// Whether the same request may succeed later: nobody has to change anything first.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout { .. }
+                | Self::Dns { .. }
+                | Self::Connect { .. }
+                | Self::Broken { .. }
+                | Self::Throttled { .. }
+                | Self::Unavailable(_)
+        )
+    }
+
+    /// Whether a write that failed this way may have been carried out all the same.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout {
+                stage: Stage::Answer | Stage::Body,
+                ..
+            } | Self::Broken { .. }
+                | Self::Unavailable(_)
+                | Self::BadAnswer { .. }
+                | Self::TooLarge { .. }
+        )
+    }
+
+    /// A word for logs and metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::BadAddress { .. } => "bad-address",
+            Self::Timeout { .. } => "timeout",
+            Self::Dns { .. } => "dns",
+            Self::Connect { .. } => "connect",
+            Self::Tls { .. } => "tls",
+            Self::Broken { .. } => "broken",
+            Self::Throttled { .. } => "throttled",
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::Missing(_) => "missing",
+            Self::Conflict(_) => "conflict",
+            Self::Refused(_) => "refused",
+            Self::Unavailable(_) => "unavailable",
+            Self::BadAnswer { .. } => "bad-answer",
+            Self::RepeatedNextLink(_) => "repeated-next-link",
+            Self::ForeignNextLink(_) => "foreign-next-link",
+            Self::TooLarge { .. } => "too-large",
+            Self::Row(_) => "bad-row",
+            Self::NotReached => "not-reached",
+        }
+    }
+}

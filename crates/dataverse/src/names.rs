@@ -1,0 +1,96 @@
+//! What tables and columns are called in one organisation.
+//!
+//! Everything outside this crate uses the default names; an organisation with another publisher
+//! prefix has others. Column renames hold for all tables; system columns (`createdon`,
+//! `_ownerid_value`) are never renamed.
+
+use std::collections::HashMap;
+
+use shraga_core::row::Table;
+
+/// Names of tables and columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    sets: [String; 4],
+    primary_ids: [String; 4],
+    renamed: HashMap<String, String>,
+    original: HashMap<String, String>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let set = |table: Table| format!("cr_shraga_{}", table.name());
+        let sets = Table::ALL.map(set);
+        Self {
+            primary_ids: sets.each_ref().map(|set| primary_id_of(set)),
+            sets,
+            renamed: HashMap::new(),
+            original: HashMap::new(),
+        }
+    }
+}
+
+impl Names {
+    /// With another entity set for a table. Its primary key becomes the set's singular and `id`.
+    #[must_use]
+    pub fn with_set(mut self, table: Table, set: &str) -> Self {
+        self.primary_ids[index(table)] = primary_id_of(set);
+        set.clone_into(&mut self.sets[index(table)]);
+        self
+    }
+
+    /// With another name for a column.
+    #[must_use]
+    pub fn with_column(mut self, default: &str, actual: &str) -> Self {
+        self.renamed.insert(default.to_owned(), actual.to_owned());
+        self.original.insert(actual.to_owned(), default.to_owned());
+        self
+    }
+
+    /// The entity set of a table, as URLs name it.
+    #[must_use]
+    pub fn set(&self, table: Table) -> &str {
+        &self.sets[index(table)]
+    }
+
+    /// The primary key column of a table.
+    #[must_use]
+    pub fn primary_id(&self, table: Table) -> &str {
+        &self.primary_ids[index(table)]
+    }
+
+    /// The table of an entity set.
+    #[must_use]
+    pub fn table(&self, set: &str) -> Option<Table> {
+        Table::ALL.into_iter().find(|&table| self.set(table) == set)
+    }
+
+    /// What a column is called here.
+    #[must_use]
+    pub fn column<'a>(&'a self, default: &'a str) -> &'a str {
+        self.renamed.get(default).map_or(default, String::as_str)
+    }
+
+    /// The default name of a column that is called `actual` here.
+    pub(crate) fn default_of<'a>(&'a self, actual: &'a str) -> &'a str {
+        self.original.get(actual).map_or(actual, String::as_str)
+    }
+
+    /// Whether every name is the default one, so that rows need no translation.
+    pub(crate) fn are_default(&self) -> bool {
+        self.renamed.is_empty() && self.primary_ids == Self::default().primary_ids
+    }
+}
+
+const fn index(table: Table) -> usize {
+    match table {
+        Table::Tasks => 0,
+        Table::Workers => 1,
+        Table::Events => 2,
+        Table::Users => 3,
+    }
+}
+
+fn primary_id_of(set: &str) -> String {
+    format!("{}id", set.strip_suffix('s').unwrap_or(set))
+}

@@ -1,0 +1,62 @@
+//! What a client is made of.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+use uuid::Uuid;
+
+use crate::names::Names;
+use crate::transport::Transport;
+
+/// `REQUEST_TIMEOUT`'s default: the total time of one attempt, connecting and body included. Shorter
+/// fails slow batches, longer hides a dead service.
+pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a client is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Scheme, host and port of the organisation, such as `https://org.crm.dynamics.com`.
+    pub base: Url,
+    /// What carries requests.
+    pub transport: Transport,
+    /// A static bearer token; `None` in process, where the transport knows who asks.
+    pub token: Option<SecretString>,
+    /// Total time of one attempt at a request: token, connecting, headers and body.
+    pub request_timeout: Duration,
+    /// Marks our writes, so that our own wake-ups are not woken by them (embedded store only).
+    pub session: Option<Uuid>,
+    /// Names of tables and columns in this organisation.
+    pub names: Names,
+    /// How fast requests may be sent.
+    pub pacing: Pacing,
+}
+
+impl Options {
+    /// Defaults for everything but address and transport: no token, 30 s, default names, unpaced.
+    #[must_use]
+    pub fn new(base: Url, transport: Transport) -> Self {
+        Self {
+            base,
+            transport,
+            token: None,
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            session: None,
+            names: Names::default(),
+            pacing: Pacing::Unpaced,
+        }
+    }
+}
+
+/// How fast requests may be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pacing {
+    /// As fast as they come: the embedded store.
+    #[default]
+    Unpaced,
+    /// Under Dataverse's service protection limits for one identity.
+    Dataverse {
+        /// This process's share of the identity's limits, 1 to 100.
+        share_percent: u8,
+    },
+}

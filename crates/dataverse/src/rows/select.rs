@@ -1,0 +1,77 @@
+//! The columns each kind of row is read with: what its reader needs, nothing more.
+
+/// Columns of [`super::user_task`].
+pub const USER_TASK: &[&str] = &[
+    "_ownerid_value",
+    "createdon",
+    "cr_status",
+    "cr_name",
+    "cr_prompt",
+    "cr_input",
+    "cr_mirrortaskid",
+    "crb3b_useremail",
+    "cr_priority",
+    "cr_notbefore",
+    "cr_answer",
+    "cr_retryof",
+    "cr_statusmessage",
+    "cr_reason",
+    "cr_attempt",
+    "cr_assignedworkerid",
+    "cr_startedon",
+    "cr_finishedon",
+];
+
+/// Columns of [`super::mirror`].
+pub const MIRROR: &[&str] = &[
+    "_ownerid_value",
+    "createdon",
+    "modifiedon",
+    "cr_status",
+    "cr_name",
+    "cr_input",
+    "cr_mirroroftaskid",
+    "cr_userid",
+    "cr_workerstatus",
+    "cr_lease",
+    "cr_losses",
+    "cr_rank",
+    "cr_notbefore",
+    "cr_eventhead",
+    "cr_statusmessage",
+    "cr_reason",
+    "cr_attempt",
+    "cr_assignedworkerid",
+    "cr_startedon",
+    "cr_finishedon",
+];
+
+/// Columns of [`super::worker`].
+pub const WORKER: &[&str] = &[
+    "_ownerid_value",
+    "cr_name",
+    "cr_type",
+    "cr_status",
+    "cr_pool",
+    "cr_slots",
+    "cr_labels",
+    "cr_agents",
+    "cr_bootid",
+    "cr_beat",
+    "cr_lastseen",
+    "cr_lastassigned",
+];
+
+/// Columns of [`super::event`].
+pub const EVENT: &[&str] = &[
+    "createdon",
+    "cr_name",
+    "cr_type",
+    "cr_content",
+    "cr_taskid",
+    "cr_attempt",
+    "cr_stream",
+    "cr_sequence",
+    "cr_prevhash",
+    "cr_hash",
+];
