@@ -1,1 +1,5 @@
-//! placeholder
+//! The worker: claims the tasks assigned to it, runs their agents, reports what came of them.
+
+mod clock;
+mod lines;
+mod process;
