@@ -27,7 +27,7 @@ mod os;
 #[cfg(all(test, unix))]
 mod tests;
 
-pub(crate) use os::{GroupRecord, end_group};
+pub(crate) use os::{GroupRecord, end_group, new_private_folder, private_folder, sync_folder};
 
 /// Bytes read from a pipe at once. A Linux pipe holds 64 KiB; more would never be filled.
 const READ_BYTES: usize = 64 * 1024;

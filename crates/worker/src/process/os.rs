@@ -1,8 +1,12 @@
-//! What differs between operating systems about groups of processes. Nothing else may ask `cfg`.
+//! What differs between operating systems: groups of processes, private folders. Nothing else may
+//! ask `cfg`.
 //!
 //! A group is recorded by its leader's process id and start time, so that a worker started later can
 //! tell it from another that got the same number. On Windows a job object ends with its owner, so
 //! there is never anything to find.
+
+use std::io;
+use std::path::Path;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use serde::{Deserialize, Serialize};
@@ -28,6 +32,22 @@ impl GroupRecord {
     }
 }
 
+/// Makes the folder `path`, readable to its owner only, or accepts a folder that is there.
+///
+/// # Errors
+/// `NotADirectory` when something else is there, a link to a folder included.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    match new_private_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_folder = path.symlink_metadata()?.is_dir();
+            is_folder
+                .then_some(())
+                .ok_or(io::ErrorKind::NotADirectory.into())
+        }
+        other => other,
+    }
+}
+
 /// Kills what lives of a group recorded by a process that is gone, and waits (2 s at most) until it
 /// is. Tells whether nothing of it lives any more.
 pub(crate) async fn end_group(record: &GroupRecord) -> bool {
@@ -41,10 +61,15 @@ pub(crate) async fn end_group(record: &GroupRecord) -> bool {
 }
 
 pub(super) use imp::{ask_to_end, exit_of, group_lives, own_group, same_variable};
+pub(crate) use imp::{new_private_folder, sync_folder};
 
 #[cfg(unix)]
 mod imp {
+    use std::fs::{DirBuilder, File};
+    use std::io;
+    use std::os::unix::fs::DirBuilderExt;
     use std::os::unix::process::ExitStatusExt;
+    use std::path::Path;
     use std::process::ExitStatus;
 
     use process_wrap::tokio::ProcessGroup;
@@ -70,6 +95,16 @@ mod imp {
 
     pub(in super::super) fn same_variable(known: &str, name: &str) -> bool {
         known == name
+    }
+
+    /// Makes a folder that didn't exist, readable to its owner only.
+    pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(path)
+    }
+
+    /// Makes names in the folder survive a power cut.
+    pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
     }
 
     /// Whether any process of the group lives; the dead that nobody reaped don't count.
@@ -163,6 +198,8 @@ mod table {
 
 #[cfg(windows)]
 mod imp {
+    use std::io;
+    use std::path::Path;
     use std::process::ExitStatus;
 
     use process_wrap::tokio::JobObject;
@@ -184,6 +221,16 @@ mod imp {
 
     pub(in super::super) fn same_variable(known: &str, name: &str) -> bool {
         known.eq_ignore_ascii_case(name)
+    }
+
+    /// Makes a folder that didn't exist; who may read it is inherited.
+    pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
+        std::fs::create_dir(path)
+    }
+
+    /// A rename is durable by itself here; folders can't be synced.
+    pub(crate) fn sync_folder(_path: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     /// Ending the job is synchronous.

@@ -176,8 +176,10 @@ async fn an_endless_flood_does_not_outlast_its_deadline() {
         ..shell("exec cat /dev/zero")
     };
     let running = Running::start(program).unwrap();
-    let finish = running.finish(&Stop::default(), &mut Nothing);
-    let ended = tokio::time::timeout(HANG, finish).await.unwrap();
+    let (stop, mut nothing) = (Stop::default(), Nothing);
+    let ended = tokio::time::timeout(HANG, running.finish(&stop, &mut nothing))
+        .await
+        .unwrap();
     assert_eq!(ended.unwrap().ending, Ending::DeadlinePassed);
 }
 
