@@ -1,7 +1,28 @@
 //! The worker: claims the tasks assigned to it, runs their agents, reports what came of them.
+//!
+//! What to do is decided by core's pure machine ([`shraga_core::worker`]); this crate performs it:
+//! rows through the store's client, agents in process groups of their own, reports through an outbox
+//! on disk. It never assigns, never judges another worker, and knows no SQL and no configuration
+//! file.
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the parts are laid out before they are wired"
+)]
 
 mod clock;
+mod config;
+mod error;
 mod folder;
 mod lines;
 mod outbox;
 mod process;
+mod status;
+mod worker;
+
+pub use config::{
+    Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_DRAIN, DEFAULT_GRACE,
+};
+pub use error::WorkerError;
+pub use status::{Status, Work};
+pub use worker::{Stop, Worker};

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 
 mod os;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 
 pub(crate) use os::{GroupRecord, end_group, new_private_folder, private_folder, sync_folder};

@@ -1,4 +1,5 @@
 //! Real shells that misbehave in every way a program can.
+#![cfg(unix)]
 
 use super::*;
 

@@ -1,0 +1,106 @@
+//! What a worker is made of. The binary fills it in; nothing here reads files or the environment.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shraga_core::ids::UserId;
+use shraga_core::status::{Pool, WorkerKind};
+
+/// How often a worker beats when nothing else makes it. Health suspects after 90 s of silence, so
+/// two beats may be lost; twice as often would double a quiet hour's requests.
+pub const DEFAULT_BEAT: Duration = Duration::from_secs(30);
+
+/// How often a worker with work looks for requests to cancel where nothing wakes it (Dataverse).
+pub const DEFAULT_BUSY_LOOK: Duration = Duration::from_secs(10);
+
+/// How long running agents may go on after the first request to stop. Longer delays updates, shorter
+/// throws away more work.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(600);
+
+/// How long an agent may take to end after `SIGTERM`, before `SIGKILL`.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+/// What a worker is made of.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its name, unique among its owner's workers. With an admin's token its identity follows from
+    /// owner and name; a worker token has its own identity.
+    pub name: String,
+    /// The folder it keeps attempts, logs and unsent reports in; one process at a time uses it.
+    pub folder: PathBuf,
+    /// Tasks run at once. A worker token's own limit applies too.
+    pub slots: u32,
+    /// Labels it carries; a worker token's own labels replace them.
+    pub labels: Vec<String>,
+    /// Whom it serves, with an admin's token: shared when `None`.
+    pub pool: Option<Pool>,
+    /// Whose it is, with an admin's token: the caller's when `None`.
+    pub owner: Option<UserId>,
+    /// What kind of machine it is.
+    pub kind: WorkerKind,
+    /// Agents by name.
+    pub agents: BTreeMap<String, Agent>,
+    /// The agent of tasks that name none.
+    pub default_agent: String,
+    /// The process's environment; agents see an allow-listed part of it.
+    pub environment: BTreeMap<String, String>,
+    /// Version of the binary.
+    pub version: String,
+    /// How often it beats.
+    pub beat: Duration,
+    /// How often it looks while it has work, where nothing wakes it.
+    pub busy_look: Duration,
+    /// How long running agents may go on after the first request to stop.
+    pub drain: Duration,
+    /// How long an agent may take to end after it is asked to.
+    pub grace: Duration,
+    /// Whether to stop as soon as there is nothing assigned (`--once`).
+    pub until_idle: bool,
+}
+
+impl Config {
+    /// A local, shared worker with one slot and no agents; all else at its default.
+    #[must_use]
+    pub fn new(name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            folder: folder.into(),
+            slots: 1,
+            labels: Vec::new(),
+            pool: None,
+            owner: None,
+            kind: WorkerKind::LocalMachine,
+            agents: BTreeMap::new(),
+            default_agent: String::new(),
+            environment: BTreeMap::new(),
+            version: String::new(),
+            beat: DEFAULT_BEAT,
+            busy_look: DEFAULT_BUSY_LOOK,
+            drain: DEFAULT_DRAIN,
+            grace: DEFAULT_GRACE,
+            until_idle: false,
+        }
+    }
+}
+
+/// What does a task's work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agent {
+    /// Any program.
+    Command(Command),
+    /// Nothing at all, in this process: every task completes at once, through the same claim, outbox
+    /// and report as any other. For measuring; configuration doesn't offer it.
+    Noop,
+}
+
+/// An agent that is a program: prompt on standard input, result on standard output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments; no shell is involved.
+    pub program: Vec<String>,
+    /// Names of further variables of the worker's environment that it may see.
+    pub env: Vec<String>,
+    /// How long it may run; without bound when `None`.
+    pub timeout: Option<Duration>,
+}

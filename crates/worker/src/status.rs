@@ -1,0 +1,41 @@
+//! What a worker shows of itself while it runs.
+
+use shraga_core::ids::{Attempt, MirrorId, TaskId, WorkerId};
+use shraga_core::status::WorkerState;
+use shraga_core::time::Timestamp;
+
+/// A worker's state, as its `watch` channel shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its identity, once registered.
+    pub worker: Option<WorkerId>,
+    /// Its name.
+    pub name: String,
+    /// What it is fit for; `Provisioning` until it has registered.
+    pub state: WorkerState,
+    /// Tasks it runs at once.
+    pub slots: u32,
+    /// What it works on.
+    pub running: Vec<Work>,
+    /// Reports that the store hasn't taken yet.
+    pub unsent: usize,
+    /// Store time of the last beat that the store took.
+    pub last_beat: Option<Timestamp>,
+    /// Attempts reported since it started.
+    pub reported: u64,
+    /// Why the store can't be reached, while it can't.
+    pub trouble: Option<String>,
+}
+
+/// An attempt that is being worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The mirror.
+    pub mirror: MirrorId,
+    /// The user task.
+    pub task: TaskId,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The task's name.
+    pub name: String,
+}
