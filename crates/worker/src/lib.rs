@@ -24,5 +24,6 @@ pub use config::{
     Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_DRAIN, DEFAULT_GRACE,
 };
 pub use error::WorkerError;
+pub use process::{ProcessError, ToolError, run_tool};
 pub use status::{Status, Work};
 pub use worker::{Stop, Worker};

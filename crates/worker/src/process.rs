@@ -23,10 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 
+mod collect;
 mod os;
 #[cfg(test)]
 mod tests;
 
+pub use collect::{ToolError, run_tool};
 pub(crate) use os::{GroupRecord, end_group, new_private_folder, private_folder, sync_folder};
 
 /// Bytes read from a pipe at once. A Linux pipe holds 64 KiB; more would never be filled.
@@ -144,7 +146,7 @@ pub(crate) struct Ended {
 
 /// Why a program could not be run.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProcessError {
+pub enum ProcessError {
     /// There is no program in the argument list.
     #[error("no program is named")]
     Empty,
