@@ -1,0 +1,64 @@
+//! `shraga config`: each effective setting, and where it came from.
+
+use anstyle::Style;
+use clap::Args;
+use serde_json::json;
+
+use super::Context;
+use crate::display::paint::DIM;
+use crate::display::table::Table;
+use crate::exit::{Exit, Failure};
+
+/// Show each effective setting and where it came from
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shraga config
+  shraga config --json | jq '.[] | select(.origin != \"default\")'
+
+Flags win over the environment, which wins over shraga.toml (in the working directory, else in your
+configuration folder), which wins over defaults. Secrets are masked. config.example.toml lists every
+key with its meaning.")]
+pub struct ShowConfig {}
+
+impl ShowConfig {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Context { config, output, .. } = context;
+        if output.json {
+            let entries: Vec<_> = config
+                .entries
+                .iter()
+                .map(|entry| {
+                    json!({
+                        "key": entry.key,
+                        "value": entry.value,
+                        "origin": entry.origin.to_string(),
+                        "about": words(entry.doc),
+                    })
+                })
+                .collect();
+            output.object(&entries)?;
+            return Ok(Exit::Done);
+        }
+        let mut table = Table::new(output, &["SETTING", "VALUE", "ORIGIN"]);
+        for entry in &config.entries {
+            let quiet = if entry.origin == crate::config::Origin::Default {
+                DIM
+            } else {
+                Style::new()
+            };
+            table.row([
+                (entry.key.clone(), quiet),
+                (entry.value.clone().unwrap_or_else(|| "-".to_owned()), quiet),
+                (entry.origin.to_string(), quiet),
+            ]);
+        }
+        output.line(table.print())?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A documentation text of several lines as one.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

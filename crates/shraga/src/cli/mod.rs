@@ -1,0 +1,220 @@
+//! The command line: one file per verb, each with its arguments, its help and what it does.
+//!
+//! Here are only the options every verb has, the list of verbs, and the way from arguments to an
+//! exit code. Verbs print through [`Output`] and end through [`Exit`] or [`Failure`].
+
+pub mod cancel;
+pub mod completions;
+pub mod config;
+pub mod list;
+pub mod logs;
+pub mod orchestrate;
+pub mod plan;
+pub mod serve;
+pub mod show;
+pub mod submit;
+pub mod token;
+pub mod up;
+pub mod why;
+pub mod worker;
+pub mod workers;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::{Config, Overrides};
+use crate::display::Output;
+use crate::exit::{Exit, Failure, HELP};
+
+/// Turns a table of requests into finished work.
+///
+/// People file tasks; the orchestrator mirrors each and gives it to a worker; the worker runs an
+/// agent; progress and result come back to the person. `shraga up --demo` shows it all on this
+/// machine.
+#[derive(Debug, Parser)]
+#[command(name = "shraga", version, after_help = HELP, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options every verb takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Common {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Read this file instead of shraga.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data folder [default: .shraga, searched upwards]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address of the store [env: DATAVERSE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// File with the token for the store [env: DATAVERSE_TOKEN holds a token itself]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How log lines look on standard error: human or json
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// What to log: error, warn, info, debug, trace or a filter [env: SHRAGA_LOG]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Up(up::Up),
+    Serve(serve::Serve),
+    Orchestrate(orchestrate::Orchestrate),
+    Worker(worker::Worker),
+    Submit(submit::Submit),
+    List(list::List),
+    Show(show::Show),
+    Logs(logs::Logs),
+    Why(why::Why),
+    Cancel(cancel::Cancel),
+    Workers(workers::Workers),
+    Plan(plan::Plan),
+    Token(token::Token),
+    Config(config::ShowConfig),
+    Completions(completions::Completions),
+    #[command(hide = true)]
+    DemoAgent(crate::demo::agent::DemoAgent),
+    #[command(hide = true)]
+    Bench(crate::bench::Bench),
+}
+
+/// What a verb gets beside its own arguments.
+#[derive(Debug)]
+pub struct Context {
+    /// The effective configuration.
+    pub config: Config,
+    /// Where output goes.
+    pub output: Output,
+}
+
+/// Parses the process's arguments, runs the verb, prints what went wrong.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = Cli::parse();
+    let json = cli.common.json;
+    match run(cli) {
+        Ok(exit) => exit,
+        Err(failure) if is_broken_pipe(&failure) => Exit::Done,
+        Err(failure) => {
+            Output::detect(json).talk(crate::display::clean::block(&failure.to_string()));
+            failure.exit
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { common, verb } = cli;
+    match verb {
+        Verb::Completions(verb) => return verb.run(),
+        Verb::DemoAgent(verb) => return verb.run(),
+        _ => {}
+    }
+    let mut flags = common.overrides();
+    verb.overrides(&mut flags);
+    let config = Config::load(common.config.as_deref(), &flags)?;
+    let context = Context {
+        output: Output::detect(common.json),
+        config,
+    };
+    crate::log::start(&context.config.log, verb.is_daemon())?;
+    crate::runtime()?.block_on(verb.run(context))
+}
+
+fn is_broken_pipe(failure: &Failure) -> bool {
+    failure
+        .error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+impl Common {
+    fn overrides(&self) -> Overrides {
+        let path = |path: &PathBuf| path.display().to_string();
+        let given = [
+            ("store.url", self.url.clone()),
+            ("store.token_file", self.token_file.as_ref().map(path)),
+            ("store.data", self.data.as_ref().map(path)),
+            ("log.format", self.log_format.clone()),
+            ("log.level", self.log_level.clone()),
+        ];
+        given
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
+    }
+}
+
+impl Verb {
+    /// Settings that the verb's own flags override.
+    fn overrides(&self, flags: &mut Overrides) {
+        match self {
+            Self::Up(verb) => verb.overrides(flags),
+            Self::Serve(verb) => verb.listen.overrides(flags),
+            Self::Worker(verb) => verb.overrides(flags),
+            Self::Orchestrate(_)
+            | Self::Submit(_)
+            | Self::List(_)
+            | Self::Show(_)
+            | Self::Logs(_)
+            | Self::Why(_)
+            | Self::Cancel(_)
+            | Self::Workers(_)
+            | Self::Plan(_)
+            | Self::Token(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::DemoAgent(_)
+            | Self::Bench(_) => {}
+        }
+    }
+
+    /// Whether it runs until told to stop, and so logs what it does.
+    const fn is_daemon(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Orchestrate(_) | Self::Worker(_) => true,
+            Self::Up(verb) => !verb.demo,
+            _ => false,
+        }
+    }
+
+    async fn run(self, context: Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Up(verb) => verb.run(context).await,
+            Self::Serve(verb) => verb.run(context).await,
+            Self::Orchestrate(verb) => verb.run(context).await,
+            Self::Worker(verb) => verb.run(context).await,
+            Self::Submit(verb) => verb.run(context).await,
+            Self::List(verb) => verb.run(context).await,
+            Self::Show(verb) => verb.run(context).await,
+            Self::Logs(verb) => verb.run(context).await,
+            Self::Why(verb) => verb.run(context).await,
+            Self::Cancel(verb) => verb.run(context).await,
+            Self::Workers(verb) => verb.run(context).await,
+            Self::Plan(verb) => verb.run(context).await,
+            Self::Token(verb) => verb.run(context).await,
+            Self::Config(verb) => verb.run(&context),
+            Self::Bench(verb) => verb.run(context).await,
+            Self::Completions(verb) => verb.run(),
+            Self::DemoAgent(verb) => verb.run(),
+        }
+    }
+}
+
+/// The whole command line, for completions and tests.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}

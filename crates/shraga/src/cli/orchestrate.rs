@@ -1,0 +1,34 @@
+//! `shraga orchestrate`: the orchestrator by itself, next to any store.
+
+use clap::Args;
+
+use super::Context;
+use crate::exit::{Exit, Failure};
+
+/// Run the orchestrator next to a store
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shraga orchestrate
+  shraga orchestrate --once          tick until nothing is left to do, then leave
+  shraga orchestrate --dry-run       print what would be done, do nothing
+
+Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the
+store was unreachable or 10 minutes were not enough, 1 that the store refused rows for good.")]
+pub struct Orchestrate {
+    /// Tick until nothing is planned, then leave
+    #[arg(long)]
+    once: bool,
+    /// Print what would be done and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Orchestrate {
+    pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
+        if self.dry_run {
+            return super::plan::print(&context).await;
+        }
+        crate::roles::orchestrator::run(&context, self.once).await
+    }
+}

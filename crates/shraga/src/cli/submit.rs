@@ -1,0 +1,254 @@
+//! `shraga submit`: filing a task, and waiting for its end.
+
+use std::io::Read;
+
+use clap::Args;
+use serde_json::json;
+use shraga_core::ids::TaskId;
+use shraga_core::row::{Column, Table, Value, tasks};
+use shraga_core::status::TaskStatus;
+use shraga_dataverse::Role;
+use uuid::Uuid;
+
+use super::Context;
+use crate::display::progress::Progress;
+use crate::exit::{Exit, Failure};
+use crate::roles::session::{Caller, Session};
+use crate::tasks::watch::Watch;
+use crate::tasks::{self as views, TaskView};
+
+/// Characters a task's name may have: the column's size.
+const NAME_MAX_CHARS: usize = 100;
+
+/// Characters a prompt may have: the column's size.
+const PROMPT_MAX_CHARS: usize = 100_000;
+
+/// File a task
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shraga submit \"Add a --json flag to the list command, tests green\" --wait
+  shraga submit - --name nightly --priority 20 < prompt.txt
+
+Prints the task's identity. With --wait it shows progress and exits 0 when the task completed, 1 when it
+failed or was canceled.")]
+pub struct Submit {
+    /// What is to be done; - reads it from standard input
+    prompt: String,
+    /// A short name [default: the prompt's first line]
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// How to tell that it is done
+    #[arg(long, value_name = "TEXT")]
+    criteria: Option<String>,
+    /// The agent to run it with [default: the worker's]
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// -100 (whenever) to 100 (first); each step is worth ten minutes of waiting
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(i64).range(-100..=100))]
+    priority: i64,
+    /// Wait until it has ended
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Submit {
+    pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
+        let draft = self.draft()?;
+        let session = Session::open(&context.config, Caller::Person).await?;
+        refuse_orchestrator(&session)?;
+        let watch = Watch::start(session.client.clone(), session.is_embedded()).await?;
+        let id = file(&session, &draft).await?;
+        if self.wait {
+            return wait(&context, &session, watch, id).await;
+        }
+        if context.output.json {
+            let task = views::get(&session.client, id).await?;
+            context.output.object(&task.as_ref().map(views::json))?;
+        } else {
+            context.output.line(id)?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn draft(&self) -> Result<Draft, Failure> {
+        let prompt = match self.prompt.as_str() {
+            "-" => read_stdin()?,
+            text => text.to_owned(),
+        };
+        if prompt.trim().is_empty() {
+            return Err(Failure::new(Exit::Usage, "the prompt is empty")
+                .hint("say what is to be done: shraga submit \"...\""));
+        }
+        at_most("prompt", &prompt, PROMPT_MAX_CHARS)?;
+        let name = match &self.name {
+            Some(name) => {
+                at_most("name", name, NAME_MAX_CHARS)?;
+                name.trim().to_owned()
+            }
+            None => name_from(&prompt),
+        };
+        Ok(Draft {
+            name,
+            prompt,
+            input: json!({
+                "successCriteria": self.criteria,
+                "agent": self.agent,
+            }),
+            priority: self.priority,
+        })
+    }
+}
+
+/// A task about to be filed.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) prompt: String,
+    pub(crate) input: serde_json::Value,
+    pub(crate) priority: i64,
+}
+
+/// Files `draft` as the session's own.
+pub(crate) async fn file(session: &Session, draft: &Draft) -> Result<TaskId, Failure> {
+    let id = Uuid::now_v7();
+    let mut input = draft.input.clone();
+    if let Some(object) = input.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+    }
+    let mut cells: Vec<(Column, Value)> = vec![
+        (tasks::NAME, draft.name.as_str().into()),
+        (tasks::PROMPT, draft.prompt.as_str().into()),
+        (tasks::STATUS, TaskStatus::Pending.code().into()),
+        (tasks::PRIORITY, draft.priority.into()),
+    ];
+    if input.as_object().is_some_and(|object| !object.is_empty()) {
+        cells.push((tasks::INPUT, input.to_string().into()));
+    }
+    if let Some(email) = session.info.as_ref().and_then(|info| info.email.clone()) {
+        cells.push((tasks::EMAIL, email.into()));
+    }
+    session.client.create(Table::Tasks, id, &cells).await?;
+    Ok(TaskId::new(id))
+}
+
+/// Waits until the task has ended, showing how it moves; prints it and says how it ended.
+async fn wait(
+    context: &Context,
+    session: &Session,
+    mut watch: Watch,
+    id: TaskId,
+) -> Result<Exit, Failure> {
+    let stop = crate::roles::signals::watch();
+    let mut progress = Progress::start(context.output);
+    context.output.talk(format_args!("filed {id}"));
+    let ended = loop {
+        match views::get(&session.client, id).await {
+            Ok(Some(task)) => {
+                watch.answered();
+                progress.show(&task);
+                if task.status.is_terminal() {
+                    break Some(task);
+                }
+            }
+            Ok(None) => break None,
+            Err(failure) => bear(&mut watch, failure, &stop).await?,
+        }
+        if stop.is_cancelled() {
+            progress.finish();
+            context.output.talk(format_args!(
+                "the task goes on; `shraga show {id}` tells how it ends, `shraga cancel {id}` ends it"
+            ));
+            return Ok(Exit::TryAgain);
+        }
+        watch.next(&stop).await?;
+    };
+    progress.finish();
+    let task = ended.ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("the row of task {id} was deleted while waiting"))
+    })?;
+    print_ended(context, &task)
+}
+
+/// Lets a store that is away for a moment come back.
+async fn bear(
+    watch: &mut Watch,
+    failure: Failure,
+    stop: &tokio_util::sync::CancellationToken,
+) -> Result<(), Failure> {
+    match failure.error.downcast_ref::<shraga_dataverse::Error>() {
+        Some(error) => Ok(watch.bear(error.clone(), stop).await?),
+        None => Err(failure),
+    }
+}
+
+fn print_ended(context: &Context, task: &TaskView) -> Result<Exit, Failure> {
+    if context.output.json {
+        context.output.object(&views::json(task))?;
+    } else if let Some(result) = &task.result {
+        context.output.line(crate::display::clean::block(result.trim_end()))?;
+    }
+    Ok(match task.status {
+        TaskStatus::Completed => Exit::Done,
+        _ => Exit::Failed,
+    })
+}
+
+/// The orchestrator's own rows are never discovered, so a task filed by it would wait for ever.
+fn refuse_orchestrator(session: &Session) -> Result<(), Failure> {
+    let state = crate::config::state::State::read(crate::config::state::FILE_NAME.as_ref());
+    let admin_there = session.is_embedded() && session.role() == Role::Admin;
+    if !admin_there && state.admin != Some(session.me) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Usage,
+        "this is the orchestrator's own identity, whose tasks nobody picks up",
+    )
+    .hint("use a person's token: `shraga token create --user EMAIL --role user` makes one"))
+}
+
+fn read_stdin() -> Result<String, Failure> {
+    // A character has up to four bytes; one more tells that it is too long.
+    let limit = (PROMPT_MAX_CHARS * 4 + 1) as u64;
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| {
+        Failure::from_error(Exit::Usage, error).context("standard input is not UTF-8 text")
+    })
+}
+
+fn at_most(what: &str, text: &str, limit: usize) -> Result<(), Failure> {
+    let length = text.chars().count();
+    if length <= limit {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Usage,
+        format!("the {what} has {length} characters, at most {limit} fit"),
+    ))
+}
+
+/// The first line that says something, cut to fit.
+fn name_from(prompt: &str) -> String {
+    let line = prompt.trim().lines().next().unwrap_or_default().trim();
+    if line.chars().count() <= NAME_MAX_CHARS {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(NAME_MAX_CHARS - 1).collect();
+    format!("{}\u{2026}", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_taken_from_a_prompt_fits_its_column() {
+        assert_eq!(name_from("\n  First line \nsecond"), "First line");
+        let long = name_from(&"word ".repeat(60));
+        assert!(long.chars().count() <= NAME_MAX_CHARS);
+        assert!(long.ends_with('\u{2026}'));
+    }
+}

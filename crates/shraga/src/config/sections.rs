@@ -1,0 +1,152 @@
+//! Every setting, declared once.
+//!
+//! What isn't used yet isn't listed: a key here does something today.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use shraga_core::status::Pool;
+use url::Url;
+
+use super::error::ConfigError;
+use super::resolve::{Key, Resolver};
+use super::value::{Seconds, Slots, word_setting};
+
+/// The name in a list of none or one.
+const fn first(names: &[&'static str]) -> Option<&'static str> {
+    match names {
+        [name, ..] => Some(name),
+        [] => None,
+    }
+}
+
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])+
+        $name:ident $section:ident {
+            $( $(#[doc = $doc:literal])+ $key:ident : $type:ty = $default:expr $(, env $env:literal)? ; )+
+        }
+    )+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Clone, Debug)]
+            pub struct $name { $( $(#[doc = $doc])+ pub $key: $type, )+ }
+
+            impl $name {
+                pub(crate) const KEYS: &[Key] = &[$(Key {
+                    section: stringify!($section),
+                    name: stringify!($key),
+                    path: concat!(stringify!($section), ".", stringify!($key)),
+                    env: first(&[$($env)?]),
+                    doc: concat!($($doc, "\n",)+).trim_ascii(),
+                },)+];
+
+                pub(crate) fn take(resolver: &mut Resolver<'_>) -> Result<Self, ConfigError> {
+                    let mut keys = Self::KEYS.iter();
+                    $(let $key = resolver.take::<$type>(
+                        keys.next().expect("one key is declared per field"),
+                        $default,
+                    )?;)+
+                    Ok(Self { $($key,)+ })
+                }
+            }
+        )+
+
+        /// All sections with their keys, in the order of the example file.
+        pub const SECTIONS: &[(&str, &[Key])] = &[$((stringify!($section), $name::KEYS),)+];
+    };
+}
+
+sections! {
+    /// Where the store is, and how to talk to it.
+    Store store {
+        /// Address of the Dataverse organisation or of a `shraga serve` elsewhere. Unset: the store
+        /// whose data folder (`.shraga`) is found upwards from the working directory.
+        url: Option<Url> = None, env "DATAVERSE_URL";
+        /// Bearer token for that address.
+        token: Option<SecretString> = None, env "DATAVERSE_TOKEN";
+        /// A file holding that token, instead of `token`.
+        token_file: Option<PathBuf> = None;
+        /// A certificate (PEM) to trust beside the system's, such as another machine's `tls-cert.pem`.
+        ca_file: Option<PathBuf> = None;
+        /// Seconds one request may take in total, connecting and reading the body included.
+        request_timeout_seconds: Seconds = Seconds(30), env "REQUEST_TIMEOUT";
+        /// The embedded store's folder, for `up` and `serve`.
+        data: PathBuf = PathBuf::from(".shraga");
+        /// Where `up` and `serve` listen; port 0 takes a free one, which `endpoint.json` then tells.
+        listen: String = "127.0.0.1:0".to_owned();
+    }
+
+    /// Names of tables, which differ between organisations by their publisher's prefix.
+    Schema schema {
+        /// Entity set of the tasks table.
+        tasks: String = "cr_shraga_tasks".to_owned(), env "TABLE_NAME";
+        /// Entity set of the workers table.
+        workers: String = "cr_shraga_workers".to_owned(), env "WORKERS_TABLE";
+        /// Entity set of the events table.
+        events: String = "cr_shraga_events".to_owned(), env "EVENTS_TABLE";
+        /// Entity set of the users table.
+        users: String = "cr_shraga_users".to_owned(), env "USERS_TABLE";
+    }
+
+    /// How tasks are given to workers.
+    Assign assign {
+        /// Whether tasks may go to shared workers when their owner has none of her own free.
+        shared: bool = true;
+        /// Seconds between looks at the store without a wake-up while work is open.
+        tick_seconds: Seconds = Seconds(10);
+    }
+
+    /// When an assignment or a worker is given up.
+    Health health {
+        /// Seconds a worker may take to claim a task assigned to it before the task goes to another.
+        claim_timeout_seconds: Seconds = Seconds(120);
+    }
+
+    /// What `shraga worker` (and the workers of `shraga up`) offer.
+    Worker worker {
+        /// The worker's name. Unset: the machine's.
+        name: Option<String> = None;
+        /// How many tasks it runs at once.
+        slots: Slots = Slots(1);
+        /// Whom it serves: `shared` (anybody) or `dedicated` (its owner). Unset: what its token says,
+        /// and `shared` with an admin's token.
+        pool: Option<Pool> = None;
+        /// Labels it carries.
+        labels: Vec<String> = Vec::new();
+        /// The agent for tasks that don't name one. Unset: the only one configured, if it is the only one.
+        agent: Option<String> = None;
+        /// Where attempts have their folders. Unset: `work` in the data folder.
+        folder: Option<PathBuf> = None;
+        /// Seconds an agent gets between being asked to end and being killed.
+        grace_seconds: Seconds = Seconds(10);
+    }
+
+    /// What is logged to standard error.
+    Log log {
+        /// `human` or `json` (one object per line).
+        format: LogFormat = LogFormat::Human;
+        /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a filter such as
+        /// `warn,shraga_orchestrator=debug`. Unset: `info` for daemons, `warn` for other verbs.
+        level: Option<String> = None, env "SHRAGA_LOG";
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+word_setting!(LogFormat, "\"human\" or \"json\"", {
+    "human" => LogFormat::Human,
+    "json" => LogFormat::Json,
+});
+
+word_setting!(Pool, "\"shared\" or \"dedicated\"", {
+    "shared" => Pool::Shared,
+    "dedicated" => Pool::Dedicated,
+});

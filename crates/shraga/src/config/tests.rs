@@ -1,0 +1,181 @@
+//! What a configuration may say, and what it is told when it says something else.
+
+use std::path::Path;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../config.example.toml");
+
+fn file(text: &str) -> file::File {
+    file::File::parse(Path::new("shraga.toml"), text).unwrap()
+}
+
+fn nothing(_: &str) -> Option<String> {
+    None
+}
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    Config::merge(Some(file(text)), &nothing, &Overrides::new())
+}
+
+fn refused(text: &str) -> String {
+    load(text).unwrap_err().to_string()
+}
+
+fn origin<'a>(config: &'a Config, key: &str) -> &'a Origin {
+    &config
+        .entries
+        .iter()
+        .find(|entry| entry.key == key)
+        .unwrap()
+        .origin
+}
+
+#[test]
+fn without_anything_set_there_are_defaults() {
+    let config = Config::merge(None, &nothing, &Overrides::new()).unwrap();
+    assert_eq!(config.schema.tasks, "cr_shraga_tasks");
+    assert_eq!(config.store.request_timeout_seconds, Seconds(30));
+    assert!(
+        config
+            .entries
+            .iter()
+            .all(|entry| entry.origin == Origin::Default)
+    );
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let env = |name: &str| (name == "TABLE_NAME").then(|| "from_env".to_owned());
+    let text = "[schema]\ntasks = \"from_file\"\nworkers = \"from_file\"";
+    let config = Config::merge(Some(file(text)), &env, &Overrides::new()).unwrap();
+    assert_eq!(config.schema.tasks, "from_env");
+    assert_eq!(config.schema.workers, "from_file");
+    assert_eq!(*origin(&config, "schema.tasks"), Origin::Env("TABLE_NAME"));
+    assert_eq!(origin(&config, "schema.workers").to_string(), "shraga.toml");
+
+    let flags = Overrides::from([("schema.tasks", "from_flag".to_owned())]);
+    let config = Config::merge(Some(file(text)), &env, &flags).unwrap();
+    assert_eq!(config.schema.tasks, "from_flag");
+    assert_eq!(*origin(&config, "schema.tasks"), Origin::Flag);
+}
+
+#[test]
+fn the_originals_environment_works_unchanged() {
+    let env = |name: &str| {
+        let value = match name {
+            "DATAVERSE_URL" => "https://org.crm3.dynamics.com",
+            "DATAVERSE_TOKEN" => "secret",
+            "WORKERS_TABLE" => "cr_workers",
+            "REQUEST_TIMEOUT" => "12",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let config = Config::merge(None, &env, &Overrides::new()).unwrap();
+    assert_eq!(
+        config.store.url.unwrap().as_str(),
+        "https://org.crm3.dynamics.com/"
+    );
+    assert_eq!(config.store.request_timeout_seconds, Seconds(12));
+    assert_eq!(config.schema.workers, "cr_workers");
+    let token = config
+        .entries
+        .iter()
+        .find(|entry| entry.key == "store.token")
+        .unwrap();
+    assert_eq!(token.value.as_deref(), Some("\"***\""));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    insta::assert_snapshot!(refused("[store]\nlissten = \"x\""), @"unknown key `store.lissten` in shraga.toml: did you mean `store.listen`?");
+    insta::assert_snapshot!(refused("[stor]\nurl = \"x\""), @"unknown key `stor` in shraga.toml: did you mean `store`?");
+    insta::assert_snapshot!(refused("slots = 3"), @"unknown key `slots` in shraga.toml: did you mean `worker.slots`?");
+    insta::assert_snapshot!(refused("[agents.a]\nkind = \"command\"\nprogramm = [\"x\"]"), @"unknown key `agents.a.programm` in shraga.toml: did you mean `agents.a.program`?");
+    insta::assert_snapshot!(refused("[schema.columns]\ncr_nam = \"x\""), @"unknown key `schema.columns.cr_nam` in shraga.toml: did you mean `schema.columns.cr_name`?");
+}
+
+#[test]
+fn a_bad_value_is_refused_by_key_origin_and_expectation() {
+    insta::assert_snapshot!(refused("[worker]\nslots = 0"), @"`worker.slots` from shraga.toml is 0, but must be a whole number from 1 to 256");
+    insta::assert_snapshot!(refused("[log]\nformat = \"xml\""), @r#"`log.format` from shraga.toml is "xml", but must be "human" or "json""#);
+    insta::assert_snapshot!(refused("[agents.a]\nkind = \"claude\"\nprogram = [\"x\"]"), @r#"`agents.a.kind` from shraga.toml is "claude", but must be "command" (the only kind this version runs)"#);
+    insta::assert_snapshot!(refused("[agents.a]\nkind = \"command\""), @"`agents.a.program` is not set: it is needed for every agent");
+    let env = |name: &str| (name == "REQUEST_TIMEOUT").then(|| "soon".to_owned());
+    let error = Config::merge(None, &env, &Overrides::new()).unwrap_err();
+    insta::assert_snapshot!(error.to_string(), @r#"`store.request_timeout_seconds` from environment REQUEST_TIMEOUT is "soon", but must be a whole number of seconds from 1 to 86400"#);
+}
+
+#[test]
+fn a_token_never_travels_unencrypted_beyond_this_machine_and_never_shows() {
+    assert!(refused("[store]\nurl = \"http://example.org\"").contains("https://"));
+    assert!(load("[store]\nurl = \"http://127.0.0.1:80\"").is_ok());
+    assert!(load("[store]\nurl = \"http://[::1]:80\"").is_ok());
+    assert!(!refused("[store]\ntoken = \"two words\"").contains("words"));
+}
+
+#[test]
+fn the_example_lists_every_key_with_its_default_and_nothing_else() {
+    let config = load(EXAMPLE).unwrap();
+    for entry in &config.entries {
+        let listed = EXAMPLE.lines().any(|line| {
+            let line = line.trim_start_matches("# ");
+            let name = entry.key.rsplit('.').next().unwrap();
+            line.starts_with(&format!("{name} = "))
+        });
+        assert!(listed, "{} is missing in config.example.toml", entry.key);
+    }
+    let defaults = Config::merge(None, &nothing, &Overrides::new()).unwrap();
+    for default in &defaults.entries {
+        let shown = config
+            .entries
+            .iter()
+            .find(|entry| entry.key == default.key)
+            .unwrap();
+        assert_eq!(
+            shown.value, default.value,
+            "{} isn't the default",
+            default.key
+        );
+    }
+}
+
+#[test]
+fn every_key_that_the_example_only_mentions_exists() {
+    let uncommented: String = EXAMPLE
+        .lines()
+        .map(|line| {
+            let key = line.strip_prefix("# ").filter(|rest| {
+                rest.split_once(" = ").is_some_and(|(name, _)| {
+                    name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                })
+            });
+            format!("{}\n", key.unwrap_or(line))
+        })
+        .collect();
+    load(&uncommented).unwrap();
+}
+
+#[test]
+fn a_state_file_is_used_as_far_as_it_is_good_and_each_bad_element_is_named() {
+    let good = "0193f0a1-b2c3-7d4e-8f90-112233445566";
+    let text = format!(r#"{{"admin_user_id": "x", "shared_workers": ["{good}", 7, "{good}"]}}"#);
+    let state = state::State::parse(text.as_bytes());
+    assert_eq!(state.admin, None);
+    assert_eq!(state.shared_workers, [good.parse().unwrap()]);
+    insta::assert_snapshot!(state.problems.join("\n"), @r#"
+    admin_user_id is "x", which is not a GUID
+    shared_workers[1] is 7, which is not a GUID
+    shared_workers[2] repeats 0193f0a1-b2c3-7d4e-8f90-112233445566
+    "#);
+    assert_eq!(state::State::parse(b"{").problems.len(), 1);
+    assert_eq!(
+        state::State::parse(b"[]").problems,
+        ["is not a JSON object"]
+    );
+    assert_eq!(
+        state::State::read(Path::new("/nonexistent/x")),
+        state::State::default()
+    );
+}

@@ -1,0 +1,228 @@
+//! Types a setting can have: how each is read from text or TOML, checked and shown.
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// A value as it came in, before it is parsed.
+#[derive(Clone, Debug)]
+pub enum Raw {
+    /// From a flag or the environment.
+    Text(String),
+    /// From the file.
+    Toml(toml::Value),
+}
+
+impl Raw {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Toml(toml::Value::String(text)) => Some(text),
+            Self::Toml(_) => None,
+        }
+    }
+
+    fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(toml::Value::Integer(number)) => Some(*number),
+            Self::Toml(_) => None,
+        }
+    }
+
+    /// The value for a message.
+    #[must_use]
+    pub fn show(&self) -> String {
+        match self {
+            Self::Text(text) => format!("{text:?}"),
+            Self::Toml(value) => value.to_string(),
+        }
+    }
+}
+
+/// A type of setting.
+pub trait Setting: Sized {
+    /// What is accepted, as it completes "must be ...".
+    const EXPECTS: &'static str;
+    /// Whether the value must never be shown.
+    const SECRET: bool = false;
+    /// Parses a value; `None` when it isn't acceptable.
+    fn read(raw: &Raw) -> Option<Self>;
+    /// The value as it would stand in `shraga.toml`; `None` when unset.
+    fn show(&self) -> Option<String>;
+}
+
+impl Setting for String {
+    const EXPECTS: &'static str = "a text that isn't empty";
+    fn read(raw: &Raw) -> Option<Self> {
+        raw.text()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    }
+    fn show(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+    const SECRET: bool = T::SECRET;
+    fn read(raw: &Raw) -> Option<Self> {
+        T::read(raw).map(Some)
+    }
+    fn show(&self) -> Option<String> {
+        self.as_ref().and_then(T::show)
+    }
+}
+
+impl Setting for bool {
+    const EXPECTS: &'static str = "true or false";
+    fn read(raw: &Raw) -> Option<Self> {
+        match raw {
+            Raw::Text(text) => text.trim().parse().ok(),
+            Raw::Toml(value) => value.as_bool(),
+        }
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for PathBuf {
+    const EXPECTS: &'static str = "a path";
+    fn read(raw: &Raw) -> Option<Self> {
+        raw.text().filter(|text| !text.is_empty()).map(Self::from)
+    }
+    fn show(&self) -> Option<String> {
+        Some(format!("{:?}", self.display().to_string()))
+    }
+}
+
+impl Setting for Url {
+    const EXPECTS: &'static str =
+        "an https:// address, or an http:// one on a loopback address (127.0.0.1, ::1, localhost)";
+    fn read(raw: &Raw) -> Option<Self> {
+        let url = Self::parse(raw.text()?.trim()).ok()?;
+        is_safe(&url).then_some(url)
+    }
+    fn show(&self) -> Option<String> {
+        Some(format!("{:?}", self.as_str()))
+    }
+}
+
+/// Whether a token may travel to this address: encrypted, or not leaving the machine.
+fn is_safe(url: &Url) -> bool {
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => true,
+        ("http", Some(url::Host::Domain(name))) => name == "localhost",
+        ("http", Some(url::Host::Ipv4(ip))) => ip.is_loopback(),
+        ("http", Some(url::Host::Ipv6(ip))) => ip.is_loopback(),
+        _ => false,
+    }
+}
+
+impl Setting for SecretString {
+    const EXPECTS: &'static str = "a token in one line without spaces";
+    const SECRET: bool = true;
+    fn read(raw: &Raw) -> Option<Self> {
+        let text = raw.text()?.trim();
+        let usable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        usable.then(|| Self::from(text))
+    }
+    fn show(&self) -> Option<String> {
+        let set = !self.expose_secret().is_empty();
+        set.then(|| "\"***\"".to_owned())
+    }
+}
+
+impl Setting for Vec<String> {
+    const EXPECTS: &'static str = "a list of texts (in the environment: separated by commas)";
+    fn read(raw: &Raw) -> Option<Self> {
+        match raw {
+            Raw::Text(text) => Some(split_list(text)),
+            Raw::Toml(toml::Value::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect(),
+            Raw::Toml(_) => None,
+        }
+    }
+    fn show(&self) -> Option<String> {
+        Some(format!("{self:?}"))
+    }
+}
+
+fn split_list(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A length of time in whole seconds, 1 to 86,400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub u32);
+
+impl Seconds {
+    /// As the standard library has it.
+    #[must_use]
+    pub fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.0.into())
+    }
+}
+
+impl Setting for Seconds {
+    const EXPECTS: &'static str = "a whole number of seconds from 1 to 86400";
+    fn read(raw: &Raw) -> Option<Self> {
+        let number = raw.integer()?;
+        (1..=86_400)
+            .contains(&number)
+            .then(|| u32::try_from(number).ok().map(Self))?
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+/// How many tasks a worker runs at once, 1 to 256: each is a process or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots(pub u32);
+
+impl Setting for Slots {
+    const EXPECTS: &'static str = "a whole number from 1 to 256";
+    fn read(raw: &Raw) -> Option<Self> {
+        let number = u32::try_from(raw.integer()?).ok()?;
+        (1..=256).contains(&number).then_some(Self(number))
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+/// A setting that is one of a few words. `$expects` lists them.
+macro_rules! word_setting {
+    ($type:ty, $expects:literal, { $($word:literal => $value:expr,)+ }) => {
+        impl $crate::config::value::Setting for $type {
+            const EXPECTS: &'static str = $expects;
+            fn read(raw: &$crate::config::value::Raw) -> Option<Self> {
+                match raw.word()? {
+                    $($word => Some($value),)+
+                    _ => None,
+                }
+            }
+            fn show(&self) -> Option<String> {
+                $(if *self == $value { return Some(concat!('"', $word, '"').to_owned()); })+
+                None
+            }
+        }
+    };
+}
+pub(crate) use word_setting;
+
+impl Raw {
+    /// The text of a word setting.
+    pub(crate) fn word(&self) -> Option<&str> {
+        self.text().map(str::trim)
+    }
+}

@@ -1,0 +1,67 @@
+//! Tables without borders that fit the terminal: one row a line, the widest cells shortened.
+
+use anstyle::Style;
+use comfy_table::{Cell, Color, ContentArrangement, presets};
+
+use super::Output;
+use super::clean::one_line;
+
+/// A table in the making.
+#[derive(Debug)]
+pub struct Table(comfy_table::Table);
+
+impl Table {
+    /// An empty table with these column headings.
+    #[must_use]
+    pub fn new(output: &Output, headings: &[&str]) -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(presets::NOTHING).force_no_tty();
+        table.set_truncation_indicator("\u{2026}");
+        if let Some(width) = output.width() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
+        }
+        let cells = headings
+            .iter()
+            .map(|text| Cell::new(text).add_attribute(comfy_table::Attribute::Dim));
+        table.set_header(cells);
+        table.enforce_styling();
+        Self(table)
+    }
+
+    /// Adds a row; the text is neutralised here.
+    pub fn row<I: IntoIterator<Item = (String, Style)>>(&mut self, cells: I) {
+        let cells = cells
+            .into_iter()
+            .map(|(text, style)| styled(Cell::new(one_line(&text)), style));
+        let mut row = comfy_table::Row::from(cells);
+        row.max_height(1);
+        self.0.add_row(row);
+    }
+
+    /// The table as text, without trailing spaces.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let lines: Vec<_> = self
+            .0
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect();
+        lines.join("\n")
+    }
+}
+
+fn styled(cell: Cell, style: Style) -> Cell {
+    use anstyle::AnsiColor as Ansi;
+    match style.get_fg_color() {
+        Some(anstyle::Color::Ansi(Ansi::Green)) => cell.fg(Color::Green),
+        Some(anstyle::Color::Ansi(Ansi::Red)) => cell.fg(Color::Red),
+        Some(anstyle::Color::Ansi(Ansi::Yellow)) => cell.fg(Color::Yellow),
+        Some(anstyle::Color::Ansi(Ansi::Cyan)) => cell.fg(Color::Cyan),
+        Some(anstyle::Color::Ansi(Ansi::Magenta)) => cell.fg(Color::Magenta),
+        Some(_) | None if style == super::paint::DIM => {
+            cell.add_attribute(comfy_table::Attribute::Dim)
+        }
+        Some(_) | None => cell,
+    }
+}

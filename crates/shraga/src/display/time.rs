@@ -1,0 +1,26 @@
+//! Times as people read them: ages and durations short, points in time in the local zone.
+
+use shraga_core::time::{Span, Timestamp};
+
+/// `at` as RFC 3339 in UTC, whole seconds; for JSON and logs.
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    jiff::Timestamp::from_second(at.as_secs())
+        .map_or_else(|_| at.as_secs().to_string(), |at| at.to_string())
+}
+
+/// How long ago `at` was at `now`: `12s`, `3m 20s`; never negative.
+#[must_use]
+pub fn age(at: Timestamp, now: Timestamp) -> String {
+    let span = now.since(at);
+    span.max(Span::ZERO).to_string()
+}
+
+/// From `started` to `finished`, or to `now` while it runs; `-` when it hasn't started.
+#[must_use]
+pub fn duration(started: Option<Timestamp>, finished: Option<Timestamp>, now: Timestamp) -> String {
+    started.map_or_else(
+        || "-".to_owned(),
+        |started| age(started, finished.unwrap_or(now)),
+    )
+}

@@ -1,0 +1,141 @@
+//! The data folder and its `endpoint.json`: how verbs find a store that runs on this machine.
+//!
+//! The file appears, atomically and readable by its owner only, once the store accepts requests,
+//! and goes when it stops in order. Token files hold one token each, mode 0600.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::exit::{Exit, Failure};
+
+/// The data folder's name when none is given.
+pub const FOLDER: &str = ".shraga";
+
+const FILE: &str = "endpoint.json";
+
+/// What `endpoint.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Where the store listens.
+    pub url: Url,
+    /// The admin's token.
+    pub token_file: PathBuf,
+    /// The token of the person at this machine.
+    pub user_token_file: PathBuf,
+}
+
+impl Endpoint {
+    /// Writes the file into `folder`.
+    ///
+    /// # Errors
+    /// The folder can't be written.
+    pub fn publish(&self, folder: &Path) -> std::io::Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        write_private(&folder.join(FILE), text.as_bytes())
+    }
+
+    /// Removes the file, when the store stops.
+    pub fn withdraw(folder: &Path) {
+        if let Err(error) = std::fs::remove_file(folder.join(FILE)) {
+            tracing::debug!(%error, "endpoint.json was gone already");
+        }
+    }
+
+    /// Reads the file of the data folder `folder`.
+    ///
+    /// # Errors
+    /// No store has published itself there, or the file is not one of ours.
+    pub fn read(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => not_running(folder),
+            std::io::ErrorKind::PermissionDenied => Failure::from_error(
+                Exit::Authentication,
+                error,
+            )
+            .context(format!("{} belongs to somebody else", path.display()))
+            .hint("ask the store's admin for a token, and set DATAVERSE_URL and DATAVERSE_TOKEN"),
+            _ => Failure::from(error).context(format!("can't read {}", path.display())),
+        })?;
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::from_error(Exit::Configuration, error)
+                .context(format!("{} is damaged", path.display()))
+                .hint("restart `shraga up` or `shraga serve` there: it writes the file anew")
+        })
+    }
+}
+
+/// The error when a data folder has no live store.
+pub fn not_running(folder: &Path) -> Failure {
+    Failure::new(
+        Exit::Unreachable,
+        format!("no store is running on {}", folder.display()),
+    )
+    .hint(format!(
+        "start one with `shraga up --data {}` (or `serve`), or set DATAVERSE_URL",
+        folder.display()
+    ))
+}
+
+/// The data folder seen from `from`: `.shraga` there or in the nearest folder above.
+#[must_use]
+pub fn find_folder(from: &Path) -> Option<PathBuf> {
+    from.ancestors()
+        .map(|folder| folder.join(FOLDER))
+        .find(|folder| folder.is_dir())
+}
+
+/// Makes the data folder: private to its owner, and ignored by git.
+///
+/// # Errors
+/// It can't be made or written.
+pub fn create_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    let ignore = folder.join(".gitignore");
+    if ignore.exists() {
+        return Ok(());
+    }
+    std::fs::write(ignore, "*\n")
+}
+
+/// Writes a file that only its owner can read, all or nothing: temporary file, fsync, rename.
+///
+/// # Errors
+/// The folder can't be written.
+pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?; // made with mode 0600
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Reads a token file.
+///
+/// # Errors
+/// It can't be read, or holds nothing.
+pub fn read_token(path: &Path) -> Result<SecretString, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::from_error(Exit::Configuration, error)
+            .context(format!("can't read the token file {}", path.display()))
+    })?;
+    match text.trim() {
+        "" => Err(Failure::new(
+            Exit::Configuration,
+            format!("the token file {} is empty", path.display()),
+        )),
+        token => Ok(SecretString::from(token)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The data folder's contract with scripts.
+
+use super::*;
+
+fn endpoint(folder: &Path) -> Endpoint {
+    Endpoint {
+        url: "http://127.0.0.1:1".parse().unwrap(),
+        token_file: folder.join("admin.token"),
+        user_token_file: folder.join("user.token"),
+    }
+}
+
+#[test]
+fn a_published_endpoint_reads_back_and_is_gone_after_withdrawal() {
+    let dir = tempfile::tempdir().unwrap();
+    endpoint(dir.path()).publish(dir.path()).unwrap();
+    assert_eq!(Endpoint::read(dir.path()).unwrap(), endpoint(dir.path()));
+    Endpoint::withdraw(dir.path());
+    assert_eq!(
+        Endpoint::read(dir.path()).unwrap_err().exit,
+        Exit::Unreachable
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_what_is_published() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    endpoint(dir.path()).publish(dir.path()).unwrap();
+    let mode = std::fs::metadata(dir.path().join(FILE))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_data_folder_is_found_from_any_folder_below_and_ignores_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("a/b");
+    std::fs::create_dir_all(&deep).unwrap();
+    create_folder(&dir.path().join(FOLDER)).unwrap();
+    assert_eq!(find_folder(&deep), Some(dir.path().join(FOLDER)));
+    let ignore = std::fs::read_to_string(dir.path().join(FOLDER).join(".gitignore")).unwrap();
+    assert_eq!(ignore, "*\n");
+}

@@ -1,0 +1,155 @@
+//! The embedded store's data folder: opened, with a token for the admin and one for the person at
+//! this machine.
+//!
+//! Valid token files are reused, missing or revoked ones are made anew; only hashes are in the store.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
+use shraga_local::ops::{Principal, Role};
+use shraga_local::store::{OpenError, Store, TokenRequest};
+use uuid::Uuid;
+
+use crate::config::env;
+use crate::endpoint;
+use crate::exit::{Exit, Failure};
+
+/// Who administers an embedded store made on this machine.
+pub const ADMIN_EMAIL: &str = "admin@localhost";
+
+/// The certificate made by `--tls-self-signed`, for those who talk to the store.
+pub const CERTIFICATE_FILE: &str = "tls-cert.pem";
+
+const ADMIN_TOKEN_FILE: &str = "admin.token";
+const USER_TOKEN_FILE: &str = "user.token";
+
+/// An open data folder.
+pub struct Folder {
+    /// Where it is, absolute.
+    pub path: PathBuf,
+    /// The store in it.
+    pub store: Store,
+    /// The admin.
+    pub admin: Principal,
+    /// The person at this machine.
+    pub person: Principal,
+}
+
+impl Folder {
+    /// The admin's token file.
+    #[must_use]
+    pub fn admin_token_file(&self) -> PathBuf {
+        self.path.join(ADMIN_TOKEN_FILE)
+    }
+
+    /// The person's token file.
+    #[must_use]
+    pub fn user_token_file(&self) -> PathBuf {
+        self.path.join(USER_TOKEN_FILE)
+    }
+}
+
+/// Opens the store in `path`, making what is missing.
+///
+/// # Errors
+/// The folder is in use or can't be written, the database is from a newer version.
+pub async fn open(path: &Path) -> Result<Folder, Failure> {
+    endpoint::create_folder(path)
+        .map_err(|error| Failure::from(error).context(format!("can't make {}", path.display())))?;
+    let path = path.canonicalize()?;
+    let folder = path.clone();
+    let store =
+        tokio::task::spawn_blocking(move || Store::open(&folder, shraga_wire::schema::shipped()))
+            .await
+            .map_err(|error| Failure::from_error(Exit::Failed, error))?
+            .map_err(Failure::from)?;
+    let person = format!("{}@localhost", env::os_user());
+    let admin = identity(
+        &store,
+        &path.join(ADMIN_TOKEN_FILE),
+        ADMIN_EMAIL,
+        Role::Admin,
+    )
+    .await?;
+    let person = identity(&store, &path.join(USER_TOKEN_FILE), &person, Role::User).await?;
+    Ok(Folder {
+        path,
+        store,
+        admin,
+        person,
+    })
+}
+
+/// Who the token in `file` stands for; a new one for `email` when it stands for nobody.
+async fn identity(
+    store: &Store,
+    file: &Path,
+    email: &str,
+    role: Role,
+) -> Result<Principal, Failure> {
+    if let Ok(token) = endpoint::read_token(file)
+        && let Ok(Some(known)) = store.authenticate(token.expose_secret())
+        && known.role == role
+    {
+        return Ok(known);
+    }
+    let request = TokenRequest {
+        user: email.to_owned(),
+        role,
+        pool: None,
+        slots: None,
+        labels: None,
+    };
+    let token = store
+        .create_token(&the_process_itself(), request)
+        .await
+        .map_err(|fault| {
+            Failure::from_error(Exit::Failed, fault)
+                .context(format!("can't make a token for {email}"))
+        })?;
+    endpoint::write_private(file, format!("{}\n", token.token).as_bytes())?;
+    store
+        .authenticate(&token.token)
+        .ok()
+        .flatten()
+        .ok_or_else(|| Failure::new(Exit::Failed, "the token just made isn't known to the store"))
+}
+
+/// Before there is an admin, the process that opened the database acts for the store.
+fn the_process_itself() -> Principal {
+    Principal {
+        user: Uuid::nil(),
+        role: Role::Admin,
+        worker: None,
+        on_behalf_by: None,
+        session: None,
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let (exit, hint) = match &error {
+            OpenError::InUse { .. } => (
+                Exit::Conflict,
+                "another `shraga up` or `shraga serve` uses it: stop that one, or give another folder with --data",
+            ),
+            OpenError::Newer { .. } => (
+                Exit::Conflict,
+                "update shraga, or give another folder with --data; nothing was changed",
+            ),
+            OpenError::Folder { .. } => (
+                Exit::Failed,
+                "check that the folder can be written, or give another with --data",
+            ),
+            OpenError::Database { .. } => (
+                Exit::Failed,
+                "check that the disk isn't full and the folder can be written",
+            ),
+            OpenError::Definition { .. } => (
+                Exit::Failed,
+                "the database is damaged or was made by something else; give another folder with --data",
+            ),
+        };
+        Self::from_error(exit, error).hint(hint)
+    }
+}

@@ -1,0 +1,7 @@
+//! What a process can be: store, orchestrator, worker, all of them, or a verb talking to a store.
+//!
+//! Here settings become the configuration of the other crates; nothing here decides about tasks.
+
+pub mod folder;
+pub mod session;
+pub mod signals;

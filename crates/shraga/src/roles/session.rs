@@ -1,0 +1,283 @@
+//! A verb's connection to the store: which store, with whose token.
+//!
+//! An address that was set wins. Otherwise it is the store of the data folder, with the person's
+//! token or the admin's, whichever the verb needs.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use shraga_core::ids::UserId;
+use shraga_core::row::Table;
+use shraga_dataverse::transport::{NetworkOptions, Transport, network};
+use shraga_dataverse::{Client, Error, Names, Options, Pacing, Role, StoreInfo};
+use url::Url;
+use uuid::Uuid;
+
+use super::folder::CERTIFICATE_FILE;
+use crate::config::Config;
+use crate::endpoint::{self, Endpoint};
+use crate::exit::{Exit, Failure};
+
+/// Whose token a verb uses, when the data folder offers two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The person at this machine.
+    Person,
+    /// The admin.
+    Admin,
+}
+
+/// A connection to a store, and who we are there.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The client.
+    pub client: Client,
+    /// Who the token stands for.
+    pub me: UserId,
+    /// What the embedded store says of itself; `None` at Dataverse.
+    pub info: Option<StoreInfo>,
+}
+
+/// Where a store is and how to be let in.
+struct Target {
+    url: Url,
+    token: SecretString,
+    certificate: Option<PathBuf>,
+    /// The data folder it was found in.
+    folder: Option<PathBuf>,
+}
+
+impl Session {
+    /// Finds the store and asks it who we are.
+    ///
+    /// # Errors
+    /// No store is configured, it can't be reached, or the token isn't accepted.
+    pub async fn open(config: &Config, caller: Caller) -> Result<Self, Failure> {
+        let target = target(config, caller)?;
+        let client = client_at(config, &target)?;
+        Self::greet(client)
+            .await
+            .map_err(|error| failed_at(error, &target))
+    }
+
+    /// Asks the store behind `client` who we are.
+    ///
+    /// # Errors
+    /// It can't be reached, or the token isn't accepted.
+    pub async fn greet(client: Client) -> Result<Self, Error> {
+        let info = client.store_info().await?.cloned();
+        let me = match &info {
+            Some(info) => info.user,
+            None => client.who_am_i().await?,
+        };
+        Ok(Self { client, me, info })
+    }
+
+    /// What the token may do; everything on Dataverse, where its own security decides.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.info.as_ref().map_or(Role::Admin, |info| info.role)
+    }
+
+    /// Whether it is the embedded store.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.info.is_some()
+    }
+}
+
+fn target(config: &Config, caller: Caller) -> Result<Target, Failure> {
+    if let Some(url) = &config.store.url {
+        return Ok(Target {
+            url: url.clone(),
+            token: given_token(config)?.ok_or_else(no_token)?,
+            certificate: config.store.ca_file.clone(),
+            folder: None,
+        });
+    }
+    let folder = data_folder(config)?;
+    let endpoint = Endpoint::read(&folder)?;
+    let own = match caller {
+        Caller::Person => &endpoint.user_token_file,
+        Caller::Admin => &endpoint.token_file,
+    };
+    let token = match given_token(config)? {
+        Some(token) => token,
+        None => endpoint::read_token(own)?,
+    };
+    let certificate = folder.join(CERTIFICATE_FILE);
+    Ok(Target {
+        url: endpoint.url,
+        token,
+        certificate: certificate.is_file().then_some(certificate),
+        folder: Some(folder),
+    })
+}
+
+/// The data folder that was set, or the one found upwards.
+fn data_folder(config: &Config) -> Result<PathBuf, Failure> {
+    if config.is_set("store.data") {
+        return Ok(config.store.data.clone());
+    }
+    let here = std::env::current_dir()?;
+    endpoint::find_folder(&here).ok_or_else(|| {
+        Failure::new(
+            Exit::Configuration,
+            "no store: DATAVERSE_URL is not set, and there is no .shraga folder here or above",
+        )
+        .hint("set DATAVERSE_URL and DATAVERSE_TOKEN, or start a store here with `shraga up`")
+    })
+}
+
+fn given_token(config: &Config) -> Result<Option<SecretString>, Failure> {
+    match (&config.store.token_file, &config.store.token) {
+        // A file on the command line wins over a token in the environment.
+        (Some(path), _) => endpoint::read_token(path).map(Some),
+        (None, token) => Ok(token.clone()),
+    }
+}
+
+fn no_token() -> Failure {
+    Failure::new(Exit::Configuration, "no token for the store")
+        .hint("set DATAVERSE_TOKEN, or give a file with --token-file")
+}
+
+/// A client over the network, for the process's own settings.
+fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
+    let loopback = target.url.host_str().is_some_and(is_loopback);
+    let roots = target.certificate.as_deref().map(read_certificate);
+    let transport = network(&NetworkOptions {
+        extra_roots_pem: roots.transpose()?.into_iter().collect(),
+        no_proxy: loopback,
+    })
+    .map_err(|error| {
+        Failure::new(
+            Exit::Configuration,
+            format!("can't use the network: {error}"),
+        )
+    })?;
+    let mut options = options(config, target.url.clone(), transport);
+    options.token = Some(target.token.clone());
+    options.pacing = if target.folder.is_some() {
+        Pacing::Unpaced
+    } else {
+        pacing_for(&target.url)
+    };
+    Client::new(options).map_err(Failure::from)
+}
+
+/// Options that every client of this process shares.
+pub(crate) fn options(config: &Config, base: Url, transport: Transport) -> Options {
+    let mut options = Options::new(base, transport);
+    options.request_timeout = config.store.request_timeout_seconds.duration();
+    options.names = names(config);
+    options.session = Some(Uuid::now_v7());
+    options
+}
+
+/// Microsoft's service has limits per identity; an embedded store has none.
+fn pacing_for(url: &Url) -> Pacing {
+    let microsoft = url
+        .host_str()
+        .is_some_and(|host| host.ends_with(".dynamics.com"));
+    if microsoft {
+        Pacing::Dataverse { share_percent: 100 }
+    } else {
+        Pacing::Unpaced
+    }
+}
+
+fn names(config: &Config) -> Names {
+    let schema = &config.schema;
+    let names = Names::default()
+        .with_set(Table::Tasks, &schema.tasks)
+        .with_set(Table::Workers, &schema.workers)
+        .with_set(Table::Events, &schema.events)
+        .with_set(Table::Users, &schema.users);
+    config.columns.iter().fold(names, |names, (ours, theirs)| {
+        names.with_column(ours, theirs)
+    })
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn read_certificate(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| {
+        Failure::from_error(Exit::Configuration, error)
+            .context(format!("can't read the certificate {}", path.display()))
+    })
+}
+
+/// The failure of the first request, with a hint about the data folder it was found in.
+fn failed_at(error: Error, target: &Target) -> Failure {
+    let refused = matches!(error, Error::Connect { .. });
+    match &target.folder {
+        Some(folder) if refused => endpoint::not_running(folder),
+        _ => Failure::from(error).context(format!("can't talk to the store at {}", target.url)),
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, hint) = match &error {
+            Error::BadAddress { .. } => (
+                Exit::Configuration,
+                Some("use an https:// address; http:// is for loopback addresses only"),
+            ),
+            Error::Timeout { .. } => (
+                Exit::Unreachable,
+                Some("try again; REQUEST_TIMEOUT (seconds) allows more time"),
+            ),
+            Error::Dns { .. } => (
+                Exit::Unreachable,
+                Some("check DATAVERSE_URL and the network"),
+            ),
+            Error::Connect { .. } => (
+                Exit::Unreachable,
+                Some("check that the store is running and DATAVERSE_URL is right"),
+            ),
+            Error::Tls { .. } => (
+                Exit::Unreachable,
+                Some("give the store's certificate as `store.ca_file` if it is self-signed"),
+            ),
+            Error::Broken { .. } | Error::Unavailable(_) => (
+                Exit::Unreachable,
+                Some("try again; the store's own log says more if it goes on"),
+            ),
+            Error::Throttled { .. } => (Exit::TryAgain, Some("wait a minute and try again")),
+            Error::Unauthenticated(_) => (
+                Exit::Authentication,
+                Some(
+                    "check DATAVERSE_TOKEN or --token-file; `shraga token create` makes a new one",
+                ),
+            ),
+            Error::Forbidden(_) => (
+                Exit::Authentication,
+                Some("this token may not do that; an admin's may"),
+            ),
+            Error::Missing(_) => (Exit::NotFound, None),
+            Error::Conflict(_) => (
+                Exit::Conflict,
+                Some("somebody changed it meanwhile: try again"),
+            ),
+            Error::Refused(_)
+            | Error::BadAnswer { .. }
+            | Error::RepeatedNextLink(_)
+            | Error::ForeignNextLink(_)
+            | Error::TooLarge { .. }
+            | Error::Row(_)
+            | Error::NotReached => (Exit::Failed, None),
+        };
+        let failure = Self::from_error(exit, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
