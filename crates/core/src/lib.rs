@@ -5,7 +5,10 @@
 //! applying it makes no choice. There is no async, no serde, no clock, no randomness and no I/O in
 //! this crate: time and new identifiers are handed in, text of the wire is parsed elsewhere.
 
+pub mod audit;
 pub mod ids;
+mod json;
+pub mod limits;
 pub mod model;
 pub mod plan;
 pub mod reason;

@@ -4,6 +4,7 @@
 //! hold what decisions need, not whole rows: results and transcripts stay where they are.
 
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
+use crate::json::Object;
 use crate::status::{Pool, TaskStatus, WorkPhase, WorkerKind, WorkerState};
 use crate::time::Timestamp;
 
@@ -113,6 +114,29 @@ pub struct Mirror {
     pub shown: Shown,
 }
 
+impl Mirror {
+    /// Whether it takes a slot of its worker.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        matches!(self.status, TaskStatus::Running | TaskStatus::Canceling)
+    }
+
+    /// The lease, if a process of its worker has claimed it.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.boot.is_some())
+    }
+
+    /// The worker it is with, or was last.
+    #[must_use]
+    pub fn worker(&self) -> Option<WorkerId> {
+        self.lease
+            .as_ref()
+            .map(|lease| lease.worker)
+            .or(self.shown.worker)
+    }
+}
+
 /// Who works on an attempt: all three must match for a write of the worker's to count.
 /// `cr_lease`, JSON `{"attempt":N,"boot":GUID or null,"since":RFC 3339,"worker":GUID}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +151,19 @@ pub struct Lease {
     pub since: Timestamp,
 }
 
+impl Lease {
+    /// As the column holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Object::new()
+            .text("worker", self.worker)
+            .maybe("boot", self.boot)
+            .int("attempt", self.attempt.0)
+            .time("since", self.since)
+            .finish()
+    }
+}
+
 /// The last event of a stream: its number and hash. `cr_eventhead`, JSON
 /// `{"hash":HEX,"sequence":N}`; a null column is the default value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,6 +172,17 @@ pub struct StreamHead {
     pub sequence: u32,
     /// Hexadecimal SHA-256 of the last event; empty when there is none.
     pub hash: String,
+}
+
+impl StreamHead {
+    /// As the column holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Object::new()
+            .int("sequence", self.sequence)
+            .text("hash", &self.hash)
+            .finish()
+    }
 }
 
 /// A worker's row.
@@ -170,6 +218,20 @@ pub struct Worker {
     pub last_assigned: Option<Timestamp>,
 }
 
+impl Worker {
+    /// Whether it runs this agent; `None` is its default, which it has.
+    #[must_use]
+    pub fn runs(&self, agent: Option<&str>) -> bool {
+        agent.is_none_or(|agent| self.agents.iter().any(|mine| mine == agent))
+    }
+
+    /// Whether it carries all these labels.
+    #[must_use]
+    pub fn carries(&self, labels: &[String]) -> bool {
+        labels.iter().all(|label| self.labels.contains(label))
+    }
+}
+
 /// `cr_answer`, JSON `{"question": ID, "text": TEXT or null}`. A mirror that waits for input carries
 /// its open question here, without text; on a user row it is what the person answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +240,17 @@ pub struct Answer {
     pub question: String,
     /// What the person said; `None` while the question is open.
     pub text: Option<String>,
+}
+
+impl Answer {
+    /// As the column holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Object::new()
+            .text("question", &self.question)
+            .maybe("text", self.text.as_ref())
+            .finish()
+    }
 }
 
 /// A row of the users table: a person Shraga has met.

@@ -3,8 +3,9 @@
 //! The set is closed: whatever keeps a task from moving has a code here, and every code says what
 //! somebody can do about it.
 
-use crate::status::{Unknown, words};
 use std::fmt;
+
+use crate::status::{Unknown, words};
 
 words! {
     /// Why a task is where it is.
@@ -61,5 +62,104 @@ words! {
         CancelRequested = "cancel-requested",
         /// A second mirror of the same task.
         Duplicate = "duplicate",
+    }
+}
+
+impl Reason {
+    /// One line for the person.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::AdminUnknown => "the orchestrator has not signed in yet",
+            Self::Quarantined => "rows of somebody else's sit where its mirror belongs",
+            Self::NotSeen => "being looked at",
+            Self::Unlinked => "its mirror is not linked yet",
+            Self::NotBefore => "it is not to start yet",
+            Self::Backoff => "waiting before the next attempt",
+            Self::UserDisabled => "an admin disabled this person",
+            Self::NoWorker => "there is no worker for this person",
+            Self::NoneReady => "no worker is ready",
+            Self::NoWorkerForAgent => "no ready worker runs this agent",
+            Self::NoLabel => "no ready worker carries these labels",
+            Self::AllFull => "waiting for a free slot",
+            Self::NotOurTurn => "another orchestrator is assigning",
+            Self::TakenByLegacy => "a legacy worker took it",
+            Self::NotReleased => "filed as Submitted and never released",
+            Self::ClaimTimeout => "the worker did not take it in time",
+            Self::WorkerVanished => "its worker is gone",
+            Self::Retry => "the attempt asked to be tried again",
+            Self::Released => "the worker put it back",
+            Self::TooManyLosses => "too many attempts did not end well",
+            Self::AgentFailed => "the agent failed",
+            Self::TimedOut => "the agent ran out of time",
+            Self::AgentUnavailable => "the agent could not be started",
+            Self::Invalid => "the store refuses its content",
+            Self::CancelRequested => "canceled on request",
+            Self::Duplicate => "a second mirror of the same task",
+        }
+    }
+
+    /// What somebody can do about it.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::AdminUnknown => "check the orchestrator's sign-in: `shraga doctor`",
+            Self::Quarantined => "an admin should look at the Error events of this task",
+            Self::NotSeen | Self::NotOurTurn => "nothing: it takes a moment",
+            Self::Unlinked => "nothing: the orchestrator repairs it",
+            Self::NotBefore => "wait, or file it again without `notBefore`",
+            Self::Backoff | Self::Retry => "wait, or look at the last attempt: `shraga logs ID`",
+            Self::UserDisabled => "ask an admin to set the person's row to `active`",
+            Self::NoWorker => "start one: `shraga worker`, or allow shared workers",
+            Self::NoneReady => "see `shraga workers`: restart or undrain one",
+            Self::NoWorkerForAgent => "start a worker with this agent, or file it without",
+            Self::NoLabel => "start a worker with these labels, or file it without",
+            Self::AllFull => "wait, raise its priority, or add slots",
+            Self::TakenByLegacy => "wait for the legacy worker, or stop it",
+            Self::NotReleased => "set its status to Pending (1), or cancel it",
+            Self::ClaimTimeout | Self::WorkerVanished => "see `shraga workers`; it is tried again",
+            Self::Released => "nothing: it is assigned again",
+            Self::TooManyLosses | Self::AgentFailed => {
+                "read `shraga logs ID`, then `shraga retry ID`"
+            }
+            Self::TimedOut => "give it more time in its agent's `timeout_seconds`, then retry",
+            Self::AgentUnavailable => "check the agent's `program` on the worker's machine",
+            Self::Invalid => "file it again with the content corrected",
+            Self::CancelRequested => "`shraga retry ID` files it again",
+            Self::Duplicate => "nothing: its other mirror goes on",
+        }
+    }
+
+    /// Itself, if it is worth writing into a waiting task's row: it lasts, and says more than that
+    /// there is a queue.
+    pub(crate) const fn of_waiting(self) -> Option<Self> {
+        match self {
+            Self::NotBefore
+            | Self::UserDisabled
+            | Self::NoWorker
+            | Self::NoneReady
+            | Self::NoWorkerForAgent
+            | Self::NoLabel
+            | Self::TakenByLegacy => Some(self),
+            Self::AdminUnknown
+            | Self::Quarantined
+            | Self::NotSeen
+            | Self::Unlinked
+            | Self::Backoff
+            | Self::AllFull
+            | Self::NotOurTurn
+            | Self::NotReleased
+            | Self::ClaimTimeout
+            | Self::WorkerVanished
+            | Self::Retry
+            | Self::Released
+            | Self::TooManyLosses
+            | Self::AgentFailed
+            | Self::TimedOut
+            | Self::AgentUnavailable
+            | Self::Invalid
+            | Self::CancelRequested
+            | Self::Duplicate => None,
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::ids::{Etag, TaskId, UserId};
+use crate::status::TaskStatus;
 use crate::time::Timestamp;
 
 /// The tables decisions write to.
@@ -209,6 +210,24 @@ impl From<bool> for Value {
     }
 }
 
+impl From<Uuid> for Value {
+    fn from(id: Uuid) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+
+impl From<TaskStatus> for Value {
+    fn from(status: TaskStatus) -> Self {
+        Self::Int(status.code())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
 /// What must hold for a write to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -231,6 +250,39 @@ pub struct Write {
     pub owner: Option<UserId>,
     /// The cells to set, each column at most once.
     pub cells: Vec<(Column, Value)>,
+}
+
+impl Write {
+    /// Makes a row that must not exist yet, owned by the caller.
+    #[must_use]
+    pub const fn create(table: Table, id: Uuid, cells: Vec<(Column, Value)>) -> Self {
+        Self {
+            table,
+            id,
+            condition: Condition::Absent,
+            owner: None,
+            cells,
+        }
+    }
+
+    /// Changes a row that must still have this version.
+    #[must_use]
+    pub fn update(table: Table, id: Uuid, version: &Etag, cells: Vec<(Column, Value)>) -> Self {
+        Self {
+            table,
+            id,
+            condition: Condition::Version(version.clone()),
+            owner: None,
+            cells,
+        }
+    }
+
+    /// What `column` is set to, if it is.
+    #[must_use]
+    pub fn get(&self, column: Column) -> Option<&Value> {
+        let cell = self.cells.iter().find(|(name, _)| *name == column)?;
+        Some(&cell.1)
+    }
 }
 
 /// Writes that happen all or not at all, and why.

@@ -246,6 +246,42 @@ words! {
     }
 }
 
+impl WorkerState {
+    /// Whether a worker in this state is given work, slots permitting.
+    #[must_use]
+    pub const fn takes_work(self) -> bool {
+        match self {
+            Self::Ready | Self::Busy => true,
+            Self::Provisioning
+            | Self::Draining
+            | Self::Suspect
+            | Self::Offline
+            | Self::Failed
+            | Self::Deprovisioned => false,
+        }
+    }
+
+    /// Whether no process of the worker is left, by its own word or because it never had one.
+    #[must_use]
+    pub const fn is_gone(self) -> bool {
+        match self {
+            Self::Offline | Self::Failed | Self::Deprovisioned => true,
+            Self::Provisioning | Self::Ready | Self::Busy | Self::Draining | Self::Suspect => false,
+        }
+    }
+}
+
+impl WorkerKind {
+    /// Whether rows of this kind are workers at all.
+    #[must_use]
+    pub const fn runs_tasks(self) -> bool {
+        match self {
+            Self::DevBox | Self::LocalMachine | Self::CloudVm | Self::Container => true,
+            Self::Orchestrator => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

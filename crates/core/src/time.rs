@@ -1,7 +1,7 @@
 //! Points in time and spans, as plain numbers.
 //!
 //! The store's clock (the `Date` header) is the only clock decisions use. Nothing here reads a
-//! clock; text forms belong to the edge (`shraga-dataverse`).
+//! clock; reading text belongs to the edge (`shraga-dataverse`).
 
 use std::fmt;
 
@@ -98,6 +98,42 @@ impl Span {
     }
 }
 
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC: `2026-01-01T00:00:00Z`, with milliseconds only when there are any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = civil(self.as_secs().div_euclid(86_400));
+        let second = self.as_secs().rem_euclid(86_400);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
+        match self.0.rem_euclid(1000) {
+            0 => f.write_str("Z"),
+            ms => write!(f, ".{ms:03}Z"),
+        }
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let leap = if month <= 2 { 1 } else { 0 };
+    (year_of_era + era * 400 + leap, month, day)
+}
+
 impl fmt::Display for Span {
     /// Short human form: `850ms`, `42s`, `3m 20s`, `2h 5m`, `4d 3h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,5 +149,27 @@ impl fmt::Display for Span {
             3600..86_400 => write!(f, "{}h {}m", secs / 3600, secs % 3600 / 60),
             _ => write!(f, "{}d {}h", secs / 86_400, secs % 86_400 / 3600),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_print_as_rfc_3339() {
+        let text = |ms| Timestamp::from_millis(ms).to_string();
+        assert_eq!(text(0), "1970-01-01T00:00:00Z");
+        assert_eq!(text(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(text(1_767_225_599_042), "2025-12-31T23:59:59.042Z");
+        assert_eq!(text(-1000), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn spans_print_for_people() {
+        assert_eq!(Span::millis(850).to_string(), "850ms");
+        assert_eq!(Span::secs(200).to_string(), "3m 20s");
+        assert_eq!(Span::secs(-42).to_string(), "-42s");
+        assert_eq!(Span::mins(60 * 24 * 4 + 180).to_string(), "4d 3h");
     }
 }

@@ -10,18 +10,36 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
+use crate::limits;
 use crate::model::{Mirror, Person, UserTask, Worker};
 use crate::reason::Reason;
-use crate::row::{ChangeSet, Column, Value};
+use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
+use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+
+pub mod assign;
+mod display;
+mod draft;
+pub mod health;
+pub mod mirror;
+pub mod repair;
+mod schedule;
+pub mod sync;
+mod turns;
+mod view;
+
+pub use turns::Turns;
+use view::View;
 
 /// What was observed. Each row at most once per list; lists may be empty or incomplete.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The admin: who owns mirrors. Until known, tasks are found and explained, not mirrored.
     pub admin: Option<UserId>,
-    /// Users' rows, in any status: pending ones without a link (to mirror); those with status 9 or
-    /// 11 or a new answer (requests); overdue Submitted ones; the rows of changed mirrors (sync).
+    /// Users' rows, in any status: pending ones without a link (to mirror); requests to cancel
+    /// (status 11, or 9 without `cr_finishedon`); those with an answer to an open question; overdue
+    /// Submitted ones; the rows of changed mirrors (sync); with legacy workers, those of pending
+    /// mirrors.
     pub tasks: Vec<UserTask>,
     /// Rows that say they are mirrors: pending by rank per owner (assign); all Running and Canceling
     /// ones (slots); those changed lately (sync); those of `tasks`; any that were asked for.
@@ -47,16 +65,6 @@ pub struct Snapshot {
     pub people: Vec<Person>,
     /// Whose turn it was last.
     pub turns: Turns,
-}
-
-/// When each worker was last given something, in the order in which it happened.
-///
-/// A memory that only makes turns fairer within one second; what rows say is folded in by assign, so
-/// losing it costs nothing but that.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Turns {
-    last: HashMap<WorkerId, (Timestamp, u64)>,
-    count: u64,
 }
 
 /// What the operator decided. Every span is of the store's time.
@@ -145,57 +153,57 @@ pub enum Need {
 /// other's set is left for the next tick.
 #[must_use]
 pub fn all(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Vec<Plan> {
-    let _ = (snapshot, policy, now);
-    Vec::new()
-}
-
-macro_rules! loops {
-    ($($(#[$doc:meta])* $name:ident $by:ident;)+) => {$(
-        $(#[$doc])*
-        pub mod $name {
-            use super::{Loop, Plan, Policy, Snapshot, Timestamp};
-            $(#[$doc])*
-            #[must_use]
-            pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
-                let _ = (snapshot, policy, now);
-                Plan { by: Loop::$by, sets: Vec::new(), waiting: Vec::new(), needs: Vec::new(), notes: Vec::new(), due: None }
-            }
-        }
-    )+};
-}
-loops! {
-    /// Links, duplicates, leftovers.
-    repair Repair;
-    /// Attempts that ended without a result.
-    health Health;
-    /// New tasks.
-    mirror Mirror;
-    /// Waiting tasks.
-    assign Assign;
-}
-
-pub mod sync {
-    //! Both rows of a task brought together.
-    use super::{Loop, Plan, Policy, Snapshot, Timestamp};
-    use crate::row::{Column, tasks};
-    /// Columns copied as they are from an ended mirror to the person's row.
-    pub const CARRIED: &[Column] = &[
-        tasks::RESULT,
-        tasks::OUTPUT,
-        tasks::EXECUTION_DETAILS,
-        tasks::WORKING_DIR,
-        tasks::SHORT_DESCRIPTION,
-        tasks::SESSION_SUMMARY,
-        tasks::SESSION_COST,
-        tasks::SESSION_TOKENS,
-        tasks::SESSION_DURATION,
+    let view = View::new(snapshot, policy, now);
+    let mut plans = vec![
+        repair::draft(&view),
+        health::draft(&view),
+        sync::draft(&view),
+        mirror::draft(&view),
+        assign::draft(&view),
     ];
-    /// Both rows of a task brought together.
-    #[must_use]
-    pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
-        let _ = (snapshot, policy, now);
-        Plan {
-            by: Loop::Sync,
+    let mut written = HashSet::new();
+    for plan in &mut plans {
+        plan.sets.retain(|set| claim_rows(&mut written, set));
+    }
+    plans
+}
+
+/// Whether no row of `set` was written yet; marks them as written.
+fn claim_rows(written: &mut HashSet<Uuid>, set: &ChangeSet) -> bool {
+    let free = set.writes.iter().all(|write| !written.contains(&write.id));
+    if free {
+        written.extend(set.writes.iter().map(|write| write.id));
+    }
+    free
+}
+
+/// A user row whose mirror the store refuses for good (a permanent 400): it becomes Failed, with
+/// the store's words.
+#[must_use]
+pub fn refuse(task: &UserTask, fault: &str, now: Timestamp) -> ChangeSet {
+    let message = limits::line(&format!("cannot be taken: {fault}"), limits::MESSAGE_UNITS);
+    let cells = vec![
+        (tasks::STATUS, TaskStatus::Failed.into()),
+        (tasks::REASON, Reason::Invalid.as_str().into()),
+        (tasks::STATUS_MESSAGE, message.into()),
+        (tasks::FINISHED, now.into()),
+    ];
+    ChangeSet {
+        task: Some(task.id),
+        why: format!("fail task {}: the store refuses it", task.id.short()),
+        writes: vec![Write::update(
+            Table::Tasks,
+            task.id.get(),
+            &task.etag,
+            cells,
+        )],
+    }
+}
+
+impl Plan {
+    fn new(by: Loop) -> Self {
+        Self {
+            by,
             sets: Vec::new(),
             waiting: Vec::new(),
             needs: Vec::new(),
@@ -203,23 +211,21 @@ pub mod sync {
             due: None,
         }
     }
-}
 
-/// A user row that the store refused for good (a permanent 400): it becomes Failed with the reason.
-#[must_use]
-pub fn refuse(task: &UserTask, fault: &str, now: Timestamp) -> ChangeSet {
-    let _ = (fault, now);
-    ChangeSet {
-        task: Some(task.id),
-        why: String::new(),
-        writes: Vec::new(),
+    /// Whether nothing is to be written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.sets.is_empty()
     }
-}
 
-impl Turns {
-    /// Remembers that `set`, which was applied, gave something to a worker (if it did).
-    pub fn applied(&mut self, set: &ChangeSet, now: Timestamp) {
-        let _ = (set, now);
+    fn due(&mut self, at: Timestamp) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    fn need(&mut self, need: Need) {
+        if !self.needs.contains(&need) {
+            self.needs.push(need);
+        }
     }
 }
 

@@ -1,0 +1,99 @@
+//! Waiting tasks: each turn gets a worker, or the reason why not.
+//!
+//! Only this raises the attempt. The write is conditional on the mirror's version, so of several
+//! orchestrators one wins. Reasons that last are written into the mirror now and then, so that the
+//! person, who cannot see workers, has an answer too.
+
+use super::draft::Draft;
+use super::schedule::{Grant, Wait};
+use super::view::View;
+use super::{Loop, Plan, Policy, Snapshot};
+use crate::ids::Attempt;
+use crate::json::Object;
+use crate::model::{Lease, Mirror};
+use crate::row::{ChangeSet, Value, tasks};
+use crate::status::{EventKind, TaskStatus, WorkPhase};
+use crate::time::Timestamp;
+
+/// Reasons written in one plan at most: explaining must not crowd out assigning.
+const EXPLAINED_PER_PLAN: usize = 50;
+
+/// Waiting tasks get a worker.
+#[must_use]
+pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
+    draft(&View::new(snapshot, policy, now))
+}
+
+pub(super) fn draft(view: &View<'_>) -> Plan {
+    let mut plan = Plan::new(Loop::Assign);
+    let mut explained = Vec::new();
+    for (id, outcome) in &view.schedule().turns {
+        let Some(mirror) = view.row_at(*id) else {
+            continue;
+        };
+        match outcome {
+            Ok(grant) => plan.sets.push(assign(view, mirror, grant)),
+            Err(wait) => {
+                plan.waiting.push((wait.task, wait.reason));
+                wait.until.into_iter().for_each(|at| plan.due(at));
+                explained.extend(explain(view, mirror, wait));
+            }
+        }
+    }
+    explained.truncate(EXPLAINED_PER_PLAN);
+    plan.sets.append(&mut explained);
+    plan
+}
+
+fn assign(view: &View<'_>, mirror: &Mirror, grant: &Grant<'_>) -> ChangeSet {
+    let mut draft = Draft::update(view, mirror);
+    give(&mut draft, mirror.shown.attempt, grant, view.now);
+    let told = view.has_legacy() && !grant.legacy;
+    if let Some(task) = view.task(mirror.task).filter(|_| told) {
+        draft.tell(task, tasks::STATUS, TaskStatus::Queued);
+    }
+    draft.finish(format!("{} task {}", says(grant), mirror.task.short()))
+}
+
+/// `assign to NAME`.
+pub(super) fn says(grant: &Grant<'_>) -> String {
+    match grant.name {
+        Some(name) => format!("assign to {name}"),
+        None => format!("assign to legacy worker {}", grant.worker.short()),
+    }
+}
+
+/// Writes the assignment of the attempt after `last` into a draft.
+pub(super) fn give(draft: &mut Draft, last: Attempt, grant: &Grant<'_>, now: Timestamp) {
+    let attempt = last.next();
+    let lease = Lease {
+        worker: grant.worker,
+        boot: None,
+        attempt,
+        since: now,
+    };
+    let said = format!("assigned to {}", grant.name.unwrap_or("a legacy worker"));
+    let content = Object::new()
+        .text("worker", grant.worker)
+        .maybe("worker_name", grant.name);
+    draft
+        .attempt(attempt)
+        .stand(TaskStatus::Running, None, &said)
+        .set(tasks::ASSIGNED_WORKER, grant.worker.get())
+        .set(tasks::WORK_PHASE, WorkPhase::Assigned.as_str())
+        .set(tasks::LEASE, lease.to_json())
+        .set(tasks::STARTED, Value::Null)
+        .event(EventKind::TaskAssigned, &said, content);
+}
+
+/// Writes a lasting reason into a mirror that has waited for a while with another one.
+fn explain(view: &View<'_>, mirror: &Mirror, wait: &Wait) -> Option<ChangeSet> {
+    let reason = wait.reason.of_waiting()?;
+    let known = mirror.shown.reason.as_deref() == Some(reason.as_str());
+    if known || view.now.since(mirror.modified) < view.policy.explain_after {
+        return None;
+    }
+    let mut draft = Draft::update(view, mirror);
+    draft.stand(TaskStatus::Pending, Some(reason), reason.message());
+    Some(draft.finish(format!("task {} waits: {reason}", mirror.task.short())))
+}

@@ -1,0 +1,192 @@
+//! Attempts that ended without a result: back to waiting, or to an end with a reason.
+//!
+//! Time is the store's. Every write is conditional on the mirror's version, so a claim or a result
+//! that comes in at the same moment wins. Only attempts that were claimed and then lost, or that
+//! asked for a retry, count towards the limit. Legacy workers have no leases and are left alone.
+//!
+//! Whether a silent process is dead is not decided here: that takes a suspicion written down and
+//! confirmed, which belongs to a loop of its own state.
+
+use super::draft::Draft;
+use super::view::View;
+use super::{Loop, Plan, Policy, Snapshot};
+use crate::json::Object;
+use crate::model::Mirror;
+use crate::reason::Reason;
+use crate::row::{ChangeSet, tasks};
+use crate::status::{EventKind, TaskStatus, WorkPhase};
+use crate::time::{Span, Timestamp};
+
+/// Attempts that ended without a result.
+#[must_use]
+pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
+    draft(&View::new(snapshot, policy, now))
+}
+
+/// What became of an attempt.
+enum Verdict {
+    /// Nothing yet; look again then.
+    Fine(Option<Timestamp>),
+    /// Back to waiting, without counting.
+    Return(Reason),
+    /// Back to waiting, or failed if it was one too many.
+    Loss(Reason),
+    /// Nobody is left to honour the request to cancel.
+    Canceled,
+}
+
+pub(super) fn draft(view: &View<'_>) -> Plan {
+    let mut plan = Plan::new(Loop::Health);
+    for mirror in view.mirrors() {
+        let set = match judge(view, mirror) {
+            Verdict::Fine(later) => {
+                later.into_iter().for_each(|at| plan.due(at));
+                continue;
+            }
+            Verdict::Return(reason) => put_back(view, mirror, reason, mirror.losses),
+            Verdict::Loss(reason) => count_loss(view, mirror, reason),
+            Verdict::Canceled => cancel(view, mirror),
+        };
+        plan.sets.push(set);
+    }
+    plan
+}
+
+fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
+    match mirror.status {
+        TaskStatus::Running if mirror.claimed().is_some() => match lost(view, mirror) {
+            Ok(reason) => Verdict::Loss(reason),
+            Err(later) => Verdict::Fine(later),
+        },
+        TaskStatus::Running => match unclaimed(view, mirror) {
+            Ok(reason) => Verdict::Return(reason),
+            Err(later) => Verdict::Fine(later),
+        },
+        TaskStatus::Canceling if mirror.claimed().is_none() && !with_legacy(view, mirror) => {
+            Verdict::Canceled
+        }
+        TaskStatus::Canceling => match lost(view, mirror) {
+            Ok(_) => Verdict::Canceled,
+            Err(later) => Verdict::Fine(later),
+        },
+        TaskStatus::Pending if mirror.phase == Some(WorkPhase::Failed) => {
+            match mirror.shown.reason.as_deref() {
+                Some(reason) if reason == Reason::Released.as_str() => {
+                    Verdict::Return(Reason::Released)
+                }
+                Some(_) | None => Verdict::Loss(Reason::Retry),
+            }
+        }
+        TaskStatus::Pending
+        | TaskStatus::Queued
+        | TaskStatus::WaitingForInput
+        | TaskStatus::Completed
+        | TaskStatus::Failed
+        | TaskStatus::Canceled
+        | TaskStatus::Submitted => Verdict::Fine(None),
+    }
+}
+
+fn with_legacy(view: &View<'_>, mirror: &Mirror) -> bool {
+    mirror.worker().is_some_and(|worker| view.is_legacy(worker))
+}
+
+/// Why an assignment that nobody claimed is taken back, or when it may be.
+fn unclaimed(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestamp>> {
+    if with_legacy(view, mirror) {
+        return Err(None);
+    }
+    let gone = mirror.worker().map(|worker| {
+        let offline = view.worker(worker).is_some_and(|row| row.state.is_gone());
+        (view.is_vanished(worker), offline)
+    });
+    let since = mirror
+        .lease
+        .as_ref()
+        .map_or(mirror.modified, |lease| lease.since);
+    let deadline = since.plus(view.policy.claim_timeout);
+    match gone {
+        Some((true, _)) => Ok(Reason::WorkerVanished),
+        Some((false, true)) => Ok(Reason::ClaimTimeout),
+        Some((false, false)) | None if deadline <= view.now => Ok(Reason::ClaimTimeout),
+        Some((false, false)) | None => Err(Some(deadline)),
+    }
+}
+
+/// Why a claimed attempt counts as lost, or when it may.
+fn lost(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestamp>> {
+    let vanished = mirror
+        .worker()
+        .is_some_and(|worker| view.is_vanished(worker));
+    let deadline = mirror.modified.plus(view.policy.vanished);
+    if !vanished {
+        Err(None)
+    } else if deadline > view.now {
+        Err(Some(deadline))
+    } else {
+        Ok(Reason::WorkerVanished)
+    }
+}
+
+fn count_loss(view: &View<'_>, mirror: &Mirror, reason: Reason) -> ChangeSet {
+    let losses = mirror.losses.saturating_add(1);
+    if losses < view.policy.max_losses {
+        return put_back(view, mirror, reason, losses);
+    }
+    let last = mirror.shown.message.as_deref().unwrap_or(reason.message());
+    let said = format!("{losses} attempts did not end well; the last: {last}");
+    let mut draft = Draft::update(view, mirror);
+    draft.set(tasks::LOSSES, i64::from(losses)).end(
+        TaskStatus::Failed,
+        Reason::TooManyLosses,
+        &said,
+    );
+    draft.finish(format!(
+        "fail task {}: {losses} attempts did not end well",
+        mirror.task.short()
+    ))
+}
+
+fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> ChangeSet {
+    let wait = backoff(view.policy, losses);
+    let until = view.now.plus(wait);
+    let said = match (&mirror.shown.message, reason) {
+        (Some(message), Reason::Retry) => format!("will be tried again: {message}"),
+        (Some(_) | None, reason) => reason.message().to_owned(),
+    };
+    let content = Object::new()
+        .text("reason", reason)
+        .maybe("worker", mirror.worker())
+        .int("losses", losses)
+        .time("not_before", until);
+    let mut draft = Draft::update(view, mirror);
+    draft
+        .stand(TaskStatus::Pending, Some(reason), &said)
+        .release()
+        .set(tasks::LOSSES, i64::from(losses))
+        .set(tasks::NOT_BEFORE, until)
+        .event(EventKind::TaskReassigned, &said, content);
+    draft.finish(format!(
+        "put back task {} for {wait}: {reason}",
+        mirror.task.short()
+    ))
+}
+
+/// How long a task waits after `losses` attempts that counted (at least one wait).
+fn backoff(policy: &Policy, losses: u32) -> Span {
+    let doublings = losses.saturating_sub(1).min(30);
+    policy.backoff.times(1 << doublings).min(policy.backoff_max)
+}
+
+fn cancel(view: &View<'_>, mirror: &Mirror) -> ChangeSet {
+    let mut draft = Draft::update(view, mirror);
+    draft.end(
+        TaskStatus::Canceled,
+        Reason::CancelRequested,
+        "canceled; no worker was left to ask",
+    );
+    draft.finish(format!(
+        "cancel task {}: no worker is left to ask",
+        mirror.task.short()
+    ))
+}

@@ -1,0 +1,123 @@
+//! What crashes, the original and people's edits leave behind: missing links, links to nothing,
+//! second mirrors. Deletes no work.
+//!
+//! A mirror whose `cr_userid` is set was linked in the change set that set it, or adopted here: the
+//! two always happen together, so assign needs no look at the person's row.
+
+use super::draft::{Draft, person_row};
+use super::view::{View, links};
+use super::{Loop, Need, Plan, Policy, Snapshot, mirror};
+use crate::json::Object;
+use crate::model::{Mirror, UserTask};
+use crate::reason::Reason;
+use crate::row::{ChangeSet, Value, tasks};
+use crate::status::{EventKind, TaskStatus};
+use crate::time::Timestamp;
+
+/// Links, duplicates, leftovers.
+#[must_use]
+pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
+    draft(&View::new(snapshot, policy, now))
+}
+
+pub(super) fn draft(view: &View<'_>) -> Plan {
+    let mut plan = Plan::new(Loop::Repair);
+    for mirror in view.mirrors() {
+        match view.task(mirror.task) {
+            Some(task) => plan.sets.extend(join(view, mirror, task)),
+            None if adoptable(mirror) && !view.is_deleted(mirror.task) => {
+                plan.need(Need::Task(mirror.task));
+            }
+            None => {}
+        }
+    }
+    for duplicate in &view.duplicates {
+        plan.sets.extend(end_duplicate(view, duplicate));
+    }
+    if view.snapshot.admin.is_some() {
+        for task in &view.snapshot.tasks {
+            unlink(view, task, &mut plan);
+        }
+    }
+    plan
+}
+
+/// Whether this open mirror was made by the original and has no person yet.
+fn adoptable(mirror: &Mirror) -> bool {
+    mirror.user.is_none() && !mirror.status.is_terminal()
+}
+
+/// Links the person's row to its mirror, and adopts a mirror that the original made.
+fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> {
+    let adopted = adoptable(mirror);
+    if links(task, mirror) && !adopted {
+        return None;
+    }
+    let mut draft = Draft::update(view, mirror);
+    if adopted {
+        let content = Object::new()
+            .text("mirror", mirror.id)
+            .text("user", task.owner)
+            .text("adopted", mirror.created);
+        draft
+            .set(tasks::USER_ID, task.owner.get())
+            .set(tasks::RANK, mirror::rank(task))
+            .set(tasks::DEVBOX, mirror::DEVBOX)
+            .event(EventKind::TaskMirrored, "adopted", content);
+    }
+    draft.tell(task, tasks::MIRROR_LINK, mirror.id.get());
+    if task.status == TaskStatus::Pending && !view.has_legacy() {
+        draft.tell(task, tasks::STATUS, TaskStatus::Queued);
+    }
+    let verb = if adopted { "adopt" } else { "link" };
+    Some(draft.finish(format!(
+        "{verb} mirror {} of task {}",
+        mirror.id.short(),
+        mirror.task.short()
+    )))
+}
+
+/// Ends a second mirror of a task; a worker that runs it is asked to stop.
+fn end_duplicate(view: &View<'_>, mirror: &Mirror) -> Option<ChangeSet> {
+    let claimed = mirror.claimed().is_some();
+    if mirror.status.is_terminal() || (claimed && mirror.status == TaskStatus::Canceling) {
+        return None;
+    }
+    let said = Reason::Duplicate.message();
+    let mut draft = Draft::update(view, mirror);
+    if claimed {
+        draft.stand(TaskStatus::Canceling, Some(Reason::Duplicate), said);
+    } else {
+        draft.end(TaskStatus::Canceled, Reason::Duplicate, said);
+    }
+    Some(draft.finish(format!(
+        "end mirror {}: task {} has another",
+        mirror.id.short(),
+        mirror.task.short()
+    )))
+}
+
+/// A row that links to nothing waits for a mirror again.
+fn unlink(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
+    let linked = task
+        .mirror_link
+        .as_ref()
+        .is_some_and(|link| !link.trim().is_empty());
+    let open = !task.status.is_terminal() && task.status != TaskStatus::Canceling;
+    if !linked || !open || view.mirror(task.id).is_some() {
+        return;
+    }
+    if !view.snapshot.searched.contains(&task.id) {
+        plan.need(Need::MirrorsOf(task.id));
+        return;
+    }
+    let mut cells = vec![(tasks::MIRROR_LINK, Value::Null)];
+    if task.status != TaskStatus::Submitted {
+        cells.push((tasks::STATUS, TaskStatus::Pending.into()));
+    }
+    plan.sets.push(ChangeSet {
+        task: Some(task.id),
+        why: format!("unlink task {}: its mirror does not exist", task.id.short()),
+        writes: vec![person_row(task, cells)],
+    });
+}

@@ -1,0 +1,173 @@
+//! A snapshot with its indexes: which mirror is a task's, who is who.
+//!
+//! A mirror counts only if the admin owns its row and its person is the owner of the task (null:
+//! not set yet, as the original left it). Of several that count, the one the person's row links
+//! wins, else the oldest; the rest are duplicates. The link itself proves nothing.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
+use super::mirror::{self, Filed};
+use super::schedule::{self, Schedule};
+use super::{Policy, Snapshot};
+use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
+use crate::model::{Mirror, UserTask, Worker};
+use crate::status::TaskStatus;
+use crate::time::Timestamp;
+
+/// A snapshot, ready to decide on.
+pub(super) struct View<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Timestamp,
+    pub(super) duplicates: Vec<&'a Mirror>,
+    tasks: HashMap<TaskId, &'a UserTask>,
+    mirrors: HashMap<TaskId, &'a Mirror>,
+    by_id: HashMap<MirrorId, &'a Mirror>,
+    workers: HashMap<WorkerId, &'a Worker>,
+    legacy: HashSet<WorkerId>,
+    met: HashMap<UserId, bool>,
+    filed: OnceCell<Vec<(&'a UserTask, Filed)>>,
+    schedule: OnceCell<Schedule<'a>>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, policy: &'a Policy, now: Timestamp) -> Self {
+        let people = snapshot.people.iter();
+        let mut view = Self {
+            snapshot,
+            policy,
+            now,
+            duplicates: Vec::new(),
+            tasks: snapshot.tasks.iter().map(|task| (task.id, task)).collect(),
+            mirrors: HashMap::with_capacity(snapshot.mirrors.len()),
+            by_id: snapshot.mirrors.iter().map(|row| (row.id, row)).collect(),
+            workers: snapshot.workers.iter().map(|row| (row.id, row)).collect(),
+            legacy: snapshot.legacy.iter().copied().collect(),
+            met: people.map(|row| (row.id, row.disabled)).collect(),
+            filed: OnceCell::new(),
+            schedule: OnceCell::new(),
+        };
+        for mirror in &snapshot.mirrors {
+            view.enter(mirror);
+        }
+        view
+    }
+
+    fn enter(&mut self, mirror: &'a Mirror) {
+        if !self.counts(mirror) {
+            return;
+        }
+        let Some(other) = self.mirrors.insert(mirror.task, mirror) else {
+            return;
+        };
+        if self.precedence(other) < self.precedence(mirror) {
+            self.mirrors.insert(mirror.task, other);
+            self.duplicates.push(mirror);
+        } else {
+            self.duplicates.push(other);
+        }
+    }
+
+    /// Whether this row is a mirror of the task it names.
+    pub(super) fn counts(&self, mirror: &Mirror) -> bool {
+        let task = self.tasks.get(&mirror.task);
+        let owner = task.map_or(mirror.user, |task| Some(task.owner));
+        self.snapshot.admin == Some(mirror.owner) && (mirror.user.is_none() || mirror.user == owner)
+    }
+
+    /// Smaller wins.
+    fn precedence(&self, mirror: &Mirror) -> (bool, Timestamp, MirrorId) {
+        let unlinked = self
+            .task(mirror.task)
+            .is_none_or(|task| !links(task, mirror));
+        (unlinked, mirror.created, mirror.id)
+    }
+
+    /// The mirrors that count, one per task, in the order of the snapshot.
+    pub(super) fn mirrors(&self) -> impl Iterator<Item = &'a Mirror> {
+        let rows = self.snapshot.mirrors.iter();
+        rows.filter(|row| self.mirror(row.task).is_some_and(|it| it.id == row.id))
+    }
+
+    pub(super) fn task(&self, id: TaskId) -> Option<&'a UserTask> {
+        self.tasks.get(&id).copied()
+    }
+
+    /// The mirror of this task, if it is in view.
+    pub(super) fn mirror(&self, task: TaskId) -> Option<&'a Mirror> {
+        self.mirrors.get(&task).copied()
+    }
+
+    /// Whatever row of the mirror kind has this identity.
+    pub(super) fn row_at(&self, id: MirrorId) -> Option<&'a Mirror> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn worker(&self, id: WorkerId) -> Option<&'a Worker> {
+        self.workers.get(&id).copied()
+    }
+
+    pub(super) fn is_legacy(&self, worker: WorkerId) -> bool {
+        self.legacy.contains(&worker)
+    }
+
+    /// Whether legacy workers are configured: they take people's Pending rows by themselves.
+    pub(super) fn has_legacy(&self) -> bool {
+        !self.legacy.is_empty()
+    }
+
+    /// Whether this worker's row is known to be gone.
+    pub(super) fn is_vanished(&self, id: WorkerId) -> bool {
+        self.snapshot.workers_complete && !self.is_legacy(id) && self.worker(id).is_none()
+    }
+
+    /// Whether the person's row is known to be gone.
+    pub(super) fn is_deleted(&self, id: TaskId) -> bool {
+        self.snapshot.absent.contains(&id.get())
+    }
+
+    pub(super) fn is_disabled(&self, user: UserId) -> bool {
+        self.met.get(&user).copied().unwrap_or(false)
+    }
+
+    pub(super) fn is_met(&self, user: UserId) -> bool {
+        self.met.contains_key(&user)
+    }
+
+    /// New tasks and what is to be done about them; computed once.
+    pub(super) fn filed(&self) -> &[(&'a UserTask, Filed)] {
+        self.filed.get_or_init(|| mirror::filed(self))
+    }
+
+    /// Every mirror that takes a slot, duplicates included.
+    pub(super) fn active(&self) -> impl Iterator<Item = &'a Mirror> {
+        let rows = self.snapshot.mirrors.iter();
+        rows.filter(|row| row.is_active() && self.counts(row))
+    }
+
+    /// Who gets which worker; computed once.
+    pub(super) fn schedule(&self) -> &Schedule<'a> {
+        self.schedule.get_or_init(|| schedule::schedule(self))
+    }
+
+    /// Whether the person asks for this task to end.
+    pub(super) fn cancel_requested(&self, task: &UserTask) -> bool {
+        matches!(task.status, TaskStatus::Canceled | TaskStatus::Canceling)
+    }
+
+    /// Whether a legacy worker owns the fate of this mirror: it was given to one, or one may have
+    /// taken the person's row by itself.
+    pub(super) fn is_with_legacy(&self, mirror: &Mirror) -> bool {
+        match mirror.worker() {
+            Some(worker) => self.is_legacy(worker),
+            None => self.has_legacy(),
+        }
+    }
+}
+
+/// Whether the person's row links this mirror.
+pub(super) fn links(task: &UserTask, mirror: &Mirror) -> bool {
+    let link = task.mirror_link.as_deref().map(str::trim);
+    link.is_some_and(|link| link.parse() == Ok(mirror.id))
+}
