@@ -180,6 +180,15 @@ def a_row_is_deleted(admin, _user):
 
 
 @check
+def many_rows_are_deleted_at_once(admin, _user):
+    ids = admin.records.create(TABLE, [{"shr_Name": f"Gone {n}"} for n in range(3)])
+    job = admin.records.delete(TABLE, ids[:2])
+    assert GUID.match(job), job
+    admin.records.delete(TABLE, ids[2:], use_bulk_delete=False)
+    equal(len(admin.records.list(TABLE, filter="startswith(shr_name,'Gone')")), 0)
+
+
+@check
 def many_rows_are_created_and_paged(admin, _user):
     rows = [{"shr_Name": f"Page {n:02}", "shr_Weight": n} for n in range(25)]
     ids = admin.records.create(TABLE, rows)

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         run_command(
             command
                 .arg(script)
-                .env("REQUESTS_CA_BUNDLE", server.certificate()?),
+                .env("REQUESTS_CA_BUNDLE", server.certificate()),
         )?;
         server.stop()?;
     }

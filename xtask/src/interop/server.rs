@@ -28,7 +28,6 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) admin_token: String,
     pub(crate) user_token: String,
-    certificate: Option<PathBuf>,
 }
 
 impl Server {
@@ -51,7 +50,6 @@ impl Server {
             url: String::new(),
             admin_token: String::new(),
             user_token: String::new(),
-            certificate: None,
         };
         server.learn_endpoint()?;
         println!("interop: server {} at {}", server.process.id(), server.url);
@@ -67,7 +65,6 @@ impl Server {
         self.admin_token = token(text("token_file").context("endpoint.json names no token_file")?)?;
         self.user_token =
             token(text("user_token_file").context("endpoint.json names no user_token_file")?)?;
-        self.certificate = text("certificate_file").map(PathBuf::from);
         Ok(())
     }
 
@@ -87,11 +84,9 @@ impl Server {
         bail!("`shraga serve` wrote no endpoint.json within {START_SECONDS_MAX} s")
     }
 
-    /// The certificate that a client must trust.
-    pub(crate) fn certificate(&self) -> Result<&Path> {
-        self.certificate
-            .as_deref()
-            .context("endpoint.json names no certificate_file")
+    /// The certificate that it made itself and that a client must trust.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.data.path().join("tls-cert.pem")
     }
 
     /// Ends the server as a person would, and requires that it ends well.
