@@ -1,10 +1,11 @@
 //! Who may depend on whom: the arrows of ARCHITECTURE.md, checked from Cargo's own metadata.
 //!
-//! Two kinds of rule (`rules.rs`): the arrows between our crates are an allow-list; libraries a
-//! crate must not reach, however indirectly, are a list of absences. A crate without a rule fails,
-//! so a new crate states its place first.
+//! Three kinds of rule: the arrows between our crates are an allow-list, libraries a crate must not
+//! reach, however indirectly, a list of absences (`rules.rs`), and so are words of the standard
+//! library (`sources.rs`). A crate without a rule fails, so a new crate states its place first.
 
 mod rules;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     let seen = observe()?;
     let mut findings: Vec<String> = seen.iter().flat_map(violations).collect();
     findings.extend(missing_crates(&seen));
+    findings.extend(sources::check(&tree::texts(&tree::root())?));
     findings.extend(refused_in_lock(&std::fs::read_to_string(
         tree::root().join("Cargo.lock"),
     )?));

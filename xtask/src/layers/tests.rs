@@ -63,3 +63,24 @@ fn a_second_tls_provider_is_refused_in_the_lock_file() {
     );
     assert_eq!(refused_in_lock("[[package]]\nname = \"ring\"\n").len(), 0);
 }
+
+#[test]
+fn a_pure_part_must_not_touch_the_world_and_may_mention_it() {
+    let text = |path: &str, line: &str| tree::Text {
+        path: path.to_owned(),
+        content: format!("//! A.\n{line}\n"),
+    };
+    let breaches = |path, line| sources::check(&[text(path, line)]).len();
+    assert_eq!(breaches("crates/core/src/a.rs", "use std::fs;"), 1);
+    assert_eq!(breaches("crates/core/src/a.rs", "// not std::fs"), 0);
+    assert_eq!(breaches("crates/worker/src/a.rs", "println!(\"x\");"), 1);
+    assert_eq!(breaches("crates/shraga/src/a.rs", "println!(\"x\");"), 0);
+    assert_eq!(
+        breaches("crates/worker/src/process/mod.rs", "Command::new(program)"),
+        0
+    );
+    assert_eq!(
+        breaches("crates/orchestrator/src/a.rs", "Command::new(program)"),
+        1
+    );
+}
