@@ -10,6 +10,8 @@
     reason = "the parts are laid out before they are wired"
 )]
 
+mod agents;
+mod capture;
 mod clock;
 mod config;
 mod error;

@@ -1,0 +1,103 @@
+use std::fs;
+
+use shraga_core::ids::{Attempt, TaskId};
+use uuid::Uuid;
+
+use super::*;
+
+struct Bench {
+    root: tempfile::TempDir,
+    folder: AttemptFolder,
+    news: mpsc::Receiver<News>,
+    capture: Option<Capture>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["running", "tasks"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let task = TaskId::new(Uuid::from_u128(1));
+        let folder = AttemptFolder::create(root.path(), task, Attempt(1), "").unwrap();
+        let (sender, news) = mpsc::channel(1);
+        let mirror = MirrorId::new(Uuid::from_u128(2));
+        let capture = Some(Capture::new(&folder, mirror, sender).unwrap());
+        Self {
+            root,
+            folder,
+            news,
+            capture,
+        }
+    }
+
+    fn prints(&mut self, bytes: &[u8]) {
+        self.capture.as_mut().unwrap().take(Pipe::Out, bytes);
+    }
+
+    fn complains(&mut self, bytes: &[u8]) {
+        self.capture.as_mut().unwrap().take(Pipe::Err, bytes);
+    }
+
+    fn told(&mut self) -> Vec<String> {
+        match self.news.try_recv() {
+            Ok(News::Lines(_, lines)) => lines,
+            Ok(News::Ended(..)) | Err(_) => Vec::new(),
+        }
+    }
+
+    fn finish(&mut self) -> Captured {
+        self.capture.take().unwrap().finish()
+    }
+
+    fn log(&self, name: &str) -> Vec<u8> {
+        assert!(self.folder.path().starts_with(self.root.path()));
+        fs::read(self.folder.path().join(name)).unwrap()
+    }
+}
+
+#[test]
+fn output_is_the_result_and_its_lines_are_told_as_they_come() {
+    let mut bench = Bench::new();
+    bench.prints(b"one\ntw");
+    assert_eq!(bench.told(), ["one"]);
+    bench.prints(b"o\n");
+    assert_eq!(bench.told(), ["two"]);
+    bench.complains(b"hm\n");
+    bench.prints(b"last");
+    let captured = bench.finish();
+    assert_eq!(captured.result, "one\ntwo\nlast");
+    assert_eq!((captured.complaint.as_str(), captured.bytes), ("hm\n", 12));
+    assert_eq!(captured.rest, ["last"]);
+    assert_eq!(bench.log("stdout.log"), b"one\ntwo\nlast");
+    assert_eq!(bench.log("stderr.log"), b"hm\n");
+}
+
+#[test]
+fn lines_wait_for_a_busy_driver_and_a_flood_is_counted() {
+    let mut bench = Bench::new();
+    bench.prints(b"first\n");
+    let flood = "x".repeat(1023) + "\n";
+    for _ in 0..300 {
+        bench.prints(flood.as_bytes());
+    }
+    assert_eq!(bench.told(), ["first"]);
+    bench.prints(b"last\n");
+    let told = bench.told();
+    assert_eq!(told.len(), 257);
+    assert_eq!(told.last().unwrap(), "[45 lines came too fast to be shown]");
+    assert_eq!(bench.log("stdout.log").len(), 6 + 300 * 1024 + 5);
+}
+
+#[test]
+fn a_long_result_keeps_its_end_within_the_column_and_says_so() {
+    let mut bench = Bench::new();
+    for _ in 0..70 {
+        bench.prints("\u{fc}".repeat(5_000).as_bytes());
+    }
+    bench.prints(b"the end");
+    let captured = bench.finish();
+    assert_eq!(lines::units(&captured.result), RESULT_UNITS);
+    assert!(captured.result.starts_with(CUT) && captured.result.ends_with("\u{fc}the end"));
+    assert_eq!(bench.log("stdout.log").len(), 700_007);
+}
