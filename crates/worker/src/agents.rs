@@ -45,7 +45,6 @@ pub(crate) struct Job {
     pub(crate) task: TaskId,
     pub(crate) name: String,
     pub(crate) attempt: Attempt,
-    pub(crate) prompt: String,
     /// The worker's folder.
     pub(crate) root: PathBuf,
     /// The worker's environment.
@@ -94,13 +93,25 @@ impl Interrupt {
     }
 }
 
-/// Starts `command` on `job`; its news go to `news`.
-pub(crate) fn start(job: Job, command: Command, interrupt: Interrupt, news: mpsc::Sender<News>) {
+/// Starts `command` on `job` once its prompt is there; its news go to `news`.
+pub(crate) fn start<P>(
+    job: Job,
+    prompt: P,
+    command: Command,
+    interrupt: Interrupt,
+    news: mpsc::Sender<News>,
+) where
+    P: Future<Output = Result<String, Box<Finish>>> + Send + 'static,
+{
     tokio::spawn(async move {
         let (mirror, run) = (job.mirror, job.run);
         let teller = news.clone();
-        let work =
-            tokio::spawn(async move { command::run(job, command, &interrupt, &teller).await });
+        let work = tokio::spawn(async move {
+            match prompt.await {
+                Ok(prompt) => command::run(job, prompt, command, &interrupt, &teller).await,
+                Err(finish) => *finish,
+            }
+        });
         let finish = work.await.unwrap_or_else(|panic| {
             tracing::error!(%mirror, error = %panic, "running an agent panicked");
             unavailable("the worker failed while running the agent; its log says more")

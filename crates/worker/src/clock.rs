@@ -72,3 +72,19 @@ impl StoreClock {
         }
     }
 }
+
+/// A point on the machine's monotonic clock at which something is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due(tokio::time::Instant);
+
+impl Due {
+    /// `span` from now.
+    pub(crate) fn after(span: Duration) -> Self {
+        Self(tokio::time::Instant::now() + span)
+    }
+
+    /// Completes when it is due; at once when it was.
+    pub(crate) fn wait(self) -> tokio::time::Sleep {
+        tokio::time::sleep_until(self.0)
+    }
+}

@@ -18,8 +18,11 @@ mod error;
 mod folder;
 mod lines;
 mod outbox;
+mod presence;
 mod process;
+mod report;
 mod status;
+mod wake;
 mod worker;
 
 pub use config::{

@@ -25,20 +25,21 @@ const TRY_AGAIN: i32 = 75;
 /// Runs the program to its end and tells how it went.
 pub(super) async fn run(
     job: Job,
+    prompt: String,
     command: Command,
     interrupt: &Interrupt,
     news: &mpsc::Sender<News>,
 ) -> Finish {
     let (root, task, attempt) = (job.root.clone(), job.task, job.attempt);
-    let prompt = job.prompt.clone();
+    let kept = prompt.clone();
     let made =
-        tokio::task::spawn_blocking(move || AttemptFolder::create(&root, task, attempt, &prompt));
+        tokio::task::spawn_blocking(move || AttemptFolder::create(&root, task, attempt, &kept));
     let folder = match made.await {
         Ok(Ok(folder)) => folder,
         Ok(Err(error)) => return unavailable(&chain(&error)),
         Err(error) => return unavailable(&chain(&error)),
     };
-    match attend(&job, &command, &folder, interrupt, news).await {
+    match attend(&job, prompt, &command, &folder, interrupt, news).await {
         Ok(finish) => finish,
         Err(error) => Finish {
             folder: Some(folder.path().display().to_string()),
@@ -49,6 +50,7 @@ pub(super) async fn run(
 
 async fn attend(
     job: &Job,
+    prompt: String,
     command: &Command,
     folder: &AttemptFolder,
     interrupt: &Interrupt,
@@ -56,7 +58,7 @@ async fn attend(
 ) -> Result<Finish, Box<dyn std::error::Error + Send + Sync>> {
     let mut capture = Capture::new(folder, job.mirror, news.clone())?;
     let began = Mark::now();
-    let running = Running::start(program(job, command, folder))?;
+    let running = Running::start(program(job, prompt, command, folder))?;
     folder.record_group(&running.record())?;
     let ended = running.finish(&interrupt.stop, &mut capture).await;
     folder.forget_group();
@@ -76,7 +78,7 @@ async fn attend(
     Ok(finish)
 }
 
-fn program(job: &Job, command: &Command, folder: &AttemptFolder) -> Program {
+fn program(job: &Job, prompt: String, command: &Command, folder: &AttemptFolder) -> Program {
     let mut env = process::allowed_environment(&job.environment, &command.env);
     let dir = folder.work();
     let own = [
@@ -90,7 +92,7 @@ fn program(job: &Job, command: &Command, folder: &AttemptFolder) -> Program {
         argv: command.program.clone(),
         dir,
         env,
-        stdin: job.prompt.clone().into_bytes(),
+        stdin: prompt.into_bytes(),
         deadline: command.timeout,
         grace: job.grace,
     }

@@ -38,7 +38,7 @@ impl Stage {
         }
     }
 
-    fn job(&self, prompt: &str) -> Job {
+    fn job(&self) -> Job {
         let own = [
             ("PATH", "/usr/bin:/bin"),
             ("TOKEN", "secret"),
@@ -51,7 +51,6 @@ impl Stage {
             task: TaskId::new(Uuid::from_u128(2)),
             name: "a name".to_owned(),
             attempt: Attempt(3),
-            prompt: prompt.to_owned(),
             root: self.root.path().to_owned(),
             environment: Arc::new(BTreeMap::from(own)),
             grace: Duration::from_millis(50),
@@ -75,7 +74,8 @@ impl Stage {
             timeout,
         };
         start(
-            self.job("do it"),
+            self.job(),
+            async { Ok("do it".to_owned()) },
             command,
             self.interrupt.clone(),
             self.sender.clone(),
@@ -202,7 +202,8 @@ async fn a_program_that_is_not_there_is_named() {
         timeout: None,
     };
     start(
-        stage.job(""),
+        stage.job(),
+        async { Ok(String::new()) },
         command,
         Interrupt::default(),
         stage.sender.clone(),

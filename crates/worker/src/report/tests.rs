@@ -1,0 +1,55 @@
+use shraga_core::reason::Reason;
+
+use super::*;
+
+fn report(outcome: Outcome) -> Report {
+    Report {
+        mirror: MirrorId::new(Uuid::from_u128(1)),
+        task: TaskId::new(Uuid::from_u128(2)),
+        user: Some(UserId::new(Uuid::from_u128(3))),
+        worker: WorkerId::new(Uuid::from_u128(4)),
+        boot: BootId::new(Uuid::from_u128(5)),
+        attempt: Attempt(6),
+        at: Timestamp::from_millis(7_008),
+        head: StreamHead {
+            sequence: 9,
+            hash: "ab".to_owned(),
+        },
+        lines: vec!["a line".to_owned()],
+        finish: Finish {
+            outcome,
+            result: "r\u{fc}".to_owned(),
+            message: "m".to_owned(),
+            transcript: String::new(),
+            ran: Duration::from_millis(1_234),
+            cost_micros: Some(10),
+            folder: Some("/f".to_owned()),
+        },
+    }
+}
+
+#[test]
+fn a_report_survives_the_disk_whatever_its_outcome() {
+    let outcomes = [
+        Outcome::Completed,
+        Outcome::Retry,
+        Outcome::Released,
+        Outcome::Failed(Reason::TimedOut),
+        Outcome::Canceled,
+    ];
+    for outcome in outcomes {
+        let report = report(outcome);
+        let text = serde_json::to_string(&StoredReport::from(&report)).unwrap();
+        let stored: StoredReport = serde_json::from_str(&text).unwrap();
+        assert_eq!(stored.key(), (report.mirror, report.attempt));
+        assert_eq!(Report::try_from(stored).unwrap(), report);
+    }
+}
+
+#[test]
+fn a_reason_nobody_knows_is_refused_by_name() {
+    let mut stored = StoredReport::from(&report(Outcome::Failed(Reason::TimedOut)));
+    stored.reason = Some("moonphase".to_owned());
+    let error = Report::try_from(stored).unwrap_err();
+    assert_eq!(error.to_string(), "`moonphase` is not a reason");
+}
