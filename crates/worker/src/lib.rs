@@ -4,23 +4,23 @@
 //! rows through the store's client, agents in process groups of their own, reports through an outbox
 //! on disk. It never assigns, never judges another worker, and knows no SQL and no configuration
 //! file.
-#![expect(
-    dead_code,
-    unused_imports,
-    reason = "the parts are laid out before they are wired"
-)]
 
 mod agents;
 mod capture;
 mod clock;
 mod config;
+mod driver;
 mod error;
 mod folder;
+mod keeper;
 mod lines;
+mod look;
 mod outbox;
 mod presence;
 mod process;
 mod report;
+mod send;
+mod sessions;
 mod status;
 mod wake;
 mod worker;

@@ -1,13 +1,41 @@
 //! The worker as the binary sees it: made, watched, run until told to stop.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use shraga_core::ids::BootId;
 use shraga_core::status::WorkerState;
+use shraga_core::time::Span;
+use shraga_core::worker::{Identity, Input, Limits, Machine, Report};
 use shraga_dataverse::Client;
-use tokio::sync::watch;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::StoreClock;
 use crate::config::Config;
+use crate::driver::{Driver, Parts};
 use crate::error::WorkerError;
+use crate::folder::{FolderError, WorkerFolder};
+use crate::keeper::{Keeper, Reports};
+use crate::presence::{self, Offer, Presence};
+use crate::sessions::Sessions;
 use crate::status::Status;
+use crate::{process, wake};
+
+/// News that wait for the driver, of all agents together. It takes them at once; more would only
+/// hold more memory while it doesn't.
+const NEWS_WAITING: usize = 64;
+
+/// Least time between two batches of lines on Dataverse, whose requests are counted.
+const LINES_DATAVERSE: Span = Span::secs(2);
+
+/// The same on the embedded store, where somebody watches.
+const LINES_EMBEDDED: Span = Span::millis(250);
+
+/// Bytes of lines that become events, per attempt; all of them are in the attempt's folder. More
+/// would make a chatty agent the store's largest writer.
+const LINE_BYTES_PER_ATTEMPT: usize = 256 * 1024;
 
 /// How a worker is told to stop.
 #[derive(Clone, Debug, Default)]
@@ -60,8 +88,150 @@ impl Worker {
     /// When it can't start, or another process took its place. A store that can't be reached later
     /// on is waited for.
     pub async fn run(self, stop: Stop) -> Result<(), WorkerError> {
-        let _ = (&self.client, &self.config);
-        stop.drain.cancelled().await;
-        Ok(())
+        let Self {
+            client,
+            config,
+            status,
+        } = self;
+        check(&config)?;
+        let boot = presence::new_boot();
+        let folder = open_folder(&config.folder, boot).await?;
+        let offer = Offer::make(&client, &config, boot).await?;
+        let (presence, now) = Presence::register(&client, offer, folder.previous_boot()).await?;
+        let woken = client.store_info().await.is_ok_and(|info| info.is_some());
+        let offer = presence.offer.clone();
+        tracing::info!(worker.id = %offer.worker, name = offer.name, slots = offer.slots, "registered");
+        status.send_modify(|status| {
+            status.worker = Some(offer.worker);
+            status.slots = offer.slots;
+            status.state = WorkerState::Ready;
+            status.last_beat = Some(now);
+        });
+        end_leftovers(&folder).await;
+        let (keeper, restored) = open_outbox(&folder);
+        let (sender, news) = mpsc::channel(NEWS_WAITING);
+        let wake = Arc::new(Notify::new());
+        let listening = CancellationToken::new();
+        let _listening = listening.clone().drop_guard();
+        if woken {
+            tokio::spawn(wake::listen(client.clone(), Arc::clone(&wake), listening));
+        }
+        let config = Arc::new(Config {
+            slots: offer.slots,
+            ..config
+        });
+        let driver = Driver::new(Parts {
+            machine: machine(&offer, woken),
+            clock: StoreClock::new(now),
+            sessions: Sessions::new(Arc::clone(&config), folder.root().to_owned(), sender),
+            client,
+            config,
+            presence,
+            keeper,
+            news,
+            wake,
+            status,
+            stop,
+            woken,
+        });
+        driver.run(restored).await
     }
+}
+
+fn check(config: &Config) -> Result<(), WorkerError> {
+    let refuse = |text: String| Err(WorkerError::Config(text));
+    if config.slots == 0 {
+        return refuse("a worker needs at least one slot".to_owned());
+    }
+    if config.agents.is_empty() {
+        return refuse("a worker needs at least one agent".to_owned());
+    }
+    if !config.agents.contains_key(&config.default_agent) {
+        let agent = &config.default_agent;
+        return refuse(format!("the default agent `{agent}` is not configured"));
+    }
+    Ok(())
+}
+
+async fn open_folder(root: &Path, boot: BootId) -> Result<WorkerFolder, WorkerError> {
+    let root = root.to_owned();
+    let opened = tokio::task::spawn_blocking(move || WorkerFolder::open(&root, boot)).await;
+    match opened {
+        Ok(Ok(folder)) => Ok(folder),
+        Ok(Err(FolderError::InUse { path })) => Err(WorkerError::FolderInUse { path }),
+        Ok(Err(error)) => Err(WorkerError::Folder(Box::new(error))),
+        Err(error) => Err(WorkerError::Folder(Box::new(error))),
+    }
+}
+
+/// Ends agents that an earlier process of this worker left running, before their tasks are looked
+/// at: what was begun there is lost, and must not go on beside a new attempt.
+async fn end_leftovers(folder: &WorkerFolder) {
+    let ended = folder
+        .recorded_groups()
+        .into_iter()
+        .map(|(path, group)| async move {
+            if process::end_group(&group).await {
+                let _ = std::fs::remove_file(path);
+            } else {
+                tracing::error!(
+                    pid = group.pid,
+                    "an agent of an earlier process can't be ended"
+                );
+            }
+        });
+    join_all(ended).await;
+}
+
+/// Opens the outbox, and hands what it holds to the machine. One that can't be used costs
+/// durability, not work.
+fn open_outbox(folder: &WorkerFolder) -> (Keeper, Input) {
+    let (outbox, found) = match Reports::open(&folder.outbox()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(%error, "reports can't be kept on disk; they will be sent directly");
+            return (Keeper::new(None, &[]), Input::Restored(Vec::new()));
+        }
+    };
+    for spoiled in &found.spoiled {
+        let (path, why) = (spoiled.path.display(), &spoiled.why);
+        tracing::error!(%path, why, "an unreadable report was kept aside");
+    }
+    let reports = found
+        .entries
+        .iter()
+        .flat_map(|(_, reports)| reports.clone())
+        .filter_map(|stored| match Report::try_from(stored) {
+            Ok(report) => Some(report),
+            Err(error) => {
+                tracing::error!(%error, "a report in the outbox can't be understood; it stays there");
+                None
+            }
+        })
+        .collect();
+    (
+        Keeper::new(Some(outbox), &found.entries),
+        Input::Restored(reports),
+    )
+}
+
+fn machine(offer: &Offer, embedded: bool) -> Machine {
+    let identity = Identity {
+        worker: offer.worker,
+        boot: offer.boot,
+        name: offer.name.clone(),
+    };
+    let line_interval = match embedded {
+        true => LINES_EMBEDDED,
+        false => LINES_DATAVERSE,
+    };
+    Machine::new(
+        identity,
+        Limits {
+            slots: offer.slots,
+            line_interval,
+            line_bytes_per_attempt: LINE_BYTES_PER_ATTEMPT,
+            events: true,
+        },
+    )
 }

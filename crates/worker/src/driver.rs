@@ -1,0 +1,489 @@
+//! The driver: performs what core's machine decides, and tells it what happened.
+//!
+//! One task owns all state. It waits for the next [`Event`], hands it to the machine as an input,
+//! performs the effects, and starts what may run beside it: one look, [`SENDING`] batches of writes,
+//! one job on the outbox, and the agents. Everything those say comes back as an event. No decision
+//! about a task is made here; what the driver decides is when to look, to beat, and to leave.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use shraga_core::ids::{BootId, MirrorId};
+use shraga_core::status::WorkerState;
+use shraga_core::worker::{Answer, Effect, Fate, Finish, Input, Machine, StopCause, Ticket};
+use shraga_dataverse::{Client, Outcome};
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::agents::{Interruption, News};
+use crate::clock::{Due, StoreClock};
+use crate::config::Config;
+use crate::error::WorkerError;
+use crate::keeper::Keeper;
+use crate::look::{self, Beside, Looked};
+use crate::presence::{Beat, Holder, Presence};
+use crate::send::{self, BATCH_WRITES, Posted, Sent};
+use crate::sessions::Sessions;
+use crate::status::Status;
+use crate::worker::Stop;
+
+mod leave;
+
+use leave::Leaving;
+
+/// Batches of writes in flight at once: one is encoded while the store commits the other.
+const SENDING: usize = 2;
+
+/// News taken in one go before writes are sent. More would let a flood of lines delay them.
+const NEWS_AT_ONCE: usize = 256;
+
+/// First wait after the store failed; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Longest wait after the store failed. Longer would be slower than health's patience.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Least time between two ticks of the machine, in case its clock and ours differ by a hair.
+const LEAST_TICK: Duration = Duration::from_millis(2);
+
+/// Something that happened.
+enum Event {
+    News(News),
+    Looked(Box<Looked>),
+    Sent(Sent),
+    Kept(Vec<MirrorId>),
+    Wake,
+    BeatDue,
+    LookDue,
+    Tick,
+    Drain,
+    Now,
+    Interrupt,
+    Leave,
+}
+
+/// See the module.
+pub(crate) struct Driver {
+    client: Client,
+    config: Arc<Config>,
+    machine: Machine,
+    clock: StoreClock,
+    presence: Presence,
+    keeper: Keeper,
+    sessions: Sessions,
+    news: mpsc::Receiver<News>,
+    wake: Arc<Notify>,
+    status: watch::Sender<Status>,
+    stop: Stop,
+    outgoing: VecDeque<Posted>,
+    sending: FuturesUnordered<BoxFuture<'static, Sent>>,
+    looking: Option<BoxFuture<'static, Looked>>,
+    look_wanted: bool,
+    beat_wanted: bool,
+    beat_due: Due,
+    look_due: Option<Due>,
+    pause: Duration,
+    looked_idle: bool,
+    superseded: Option<BootId>,
+    leaving: Leaving,
+    woken: bool,
+}
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) client: Client,
+    pub(crate) config: Arc<Config>,
+    pub(crate) machine: Machine,
+    pub(crate) clock: StoreClock,
+    pub(crate) presence: Presence,
+    pub(crate) keeper: Keeper,
+    pub(crate) sessions: Sessions,
+    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) stop: Stop,
+    /// Whether something wakes this worker, so that it needn't look by the clock.
+    pub(crate) woken: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            beat_due: Due::after(parts.config.beat),
+            client: parts.client,
+            config: parts.config,
+            machine: parts.machine,
+            clock: parts.clock,
+            presence: parts.presence,
+            keeper: parts.keeper,
+            sessions: parts.sessions,
+            news: parts.news,
+            wake: parts.wake,
+            status: parts.status,
+            stop: parts.stop,
+            outgoing: VecDeque::new(),
+            sending: FuturesUnordered::new(),
+            looking: None,
+            look_wanted: true,
+            beat_wanted: false,
+            look_due: None,
+            pause: FIRST_PAUSE,
+            looked_idle: false,
+            superseded: None,
+            leaving: Leaving::No,
+            woken: parts.woken,
+        }
+    }
+
+    /// Runs until told to stop, or until another process took over.
+    pub(crate) async fn run(mut self, restored: Input) -> Result<(), WorkerError> {
+        self.step(restored);
+        loop {
+            self.pump();
+            if self.is_done() {
+                break;
+            }
+            let event = self.next_event().await;
+            self.handle(event);
+        }
+        self.say_goodbye().await;
+        match self.superseded {
+            Some(boot) => Err(WorkerError::Superseded {
+                worker: self.presence.offer.worker,
+                boot,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let tick = self.machine.due().map(|due| {
+            let left = due.since(self.clock.now()).as_millis();
+            Due::after(Duration::from_millis(u64::try_from(left).unwrap_or(0)).max(LEAST_TICK))
+        });
+        let draining = self.leaving != Leaving::No;
+        tokio::select! {
+            Some(news) = self.news.recv() => Event::News(news),
+            Some(sent) = self.sending.next(), if !self.sending.is_empty() => Event::Sent(sent),
+            looked = lane(&mut self.looking) => Event::Looked(Box::new(looked)),
+            kept = self.keeper.done() => Event::Kept(kept),
+            () = self.wake.notified(), if !self.look_wanted => Event::Wake,
+            () = self.beat_due.wait(), if !self.beat_wanted => Event::BeatDue,
+            () = at(self.look_due) => Event::LookDue,
+            () = at(tick) => Event::Tick,
+            () = self.stop.drain.cancelled(), if !draining => Event::Drain,
+            () = self.stop.now.cancelled(), if !self.leaving.is_now() => Event::Now,
+            () = at(self.leaving.interrupt_at()) => Event::Interrupt,
+            () = at(self.leaving.leave_at()) => Event::Leave,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::News(news) => {
+                self.heard(news);
+                for _ in 1..NEWS_AT_ONCE {
+                    let Ok(news) = self.news.try_recv() else {
+                        break;
+                    };
+                    self.heard(news);
+                }
+            }
+            Event::Looked(looked) => self.looked(*looked),
+            Event::Sent(sent) => self.sent(sent),
+            Event::Kept(mirrors) => self.kept(mirrors),
+            Event::Wake => self.look_wanted = true,
+            Event::BeatDue => self.beat_wanted = true,
+            Event::LookDue => {
+                self.look_due = None;
+                self.look_wanted = true;
+            }
+            Event::Tick => self.step(Input::Tick),
+            Event::Drain => self.begin_to_leave(),
+            Event::Now => self.leave_now(),
+            Event::Interrupt => self.interrupt_agents(),
+            Event::Leave => self.leaving = Leaving::Gone,
+        }
+    }
+
+    /// Hands `input` to the machine and performs what it asks for, until it asks for nothing more.
+    fn step(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for effect in self.machine.step(input, self.clock.now()) {
+                inputs.extend(self.perform(effect));
+            }
+        }
+    }
+
+    /// Performs one effect; some are done at once and say so.
+    fn perform(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Write(ticket, set) => self.outgoing.push_back((ticket, set)),
+            Effect::Start { mirror, attempt } => {
+                let finish = self.sessions.start(&self.client, mirror, attempt);
+                return finish.map(|finish| ended(mirror, finish));
+            }
+            Effect::Stop(mirror, cause) => {
+                let why = match cause {
+                    StopCause::Cancel => Interruption::Cancel,
+                    StopCause::LeaseLost => Interruption::LeaseLost,
+                };
+                self.sessions.interrupt(mirror, why);
+            }
+            Effect::Save(report) => self.keeper.add(&report),
+            Effect::Drop(mirror, attempt, fate) => match fate {
+                Fate::Published | Fate::Candidate => {
+                    tracing::debug!(%mirror, %attempt, ?fate, "the store has the report");
+                    self.keeper.settle(mirror, attempt);
+                    self.status.send_modify(|status| status.reported += 1);
+                }
+                Fate::Refused => {
+                    tracing::error!(%mirror, %attempt, "the store refuses a report for good; it stays in the outbox");
+                }
+            },
+        }
+        None
+    }
+
+    fn heard(&mut self, news: News) {
+        match news {
+            News::Lines(mirror, lines) => self.step(Input::Lines(mirror, lines)),
+            News::Ended(mirror, run, finish) => {
+                if self.sessions.end(mirror, run) {
+                    self.step(ended(mirror, finish));
+                }
+            }
+        }
+    }
+
+    fn kept(&mut self, mirrors: Vec<MirrorId>) {
+        for mirror in mirrors {
+            self.step(Input::Saved(mirror));
+        }
+    }
+
+    fn looked(&mut self, looked: Looked) {
+        if let Some(now) = looked.now {
+            self.clock.heard(now);
+        }
+        if let Some(beat) = looked.beat {
+            self.beaten(beat);
+        }
+        if let Some(own) = looked.own {
+            self.saw_own_row(own.as_ref());
+        }
+        match looked.mirrors {
+            Ok(rows) => {
+                self.works();
+                self.looked_idle = rows.is_empty();
+                self.sessions.know(&rows);
+                self.step(Input::Looked {
+                    asked: looked.asked,
+                    rows,
+                });
+                if !self.woken && !self.machine.held().is_empty() {
+                    self.look_due = Some(Due::after(self.config.busy_look));
+                }
+            }
+            Err(error) => self.fails(&error),
+        }
+    }
+
+    fn beaten(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Done(etags) => {
+                self.presence.accepted(etags.into_iter().next().flatten());
+                let now = self.clock.now();
+                self.status
+                    .send_modify(|status| status.last_beat = Some(now));
+            }
+            Outcome::Refused(refusal) => {
+                tracing::debug!(fault = %refusal.fault, "a beat was refused; its row is read again");
+                self.presence.forget_version();
+                self.beat_wanted = true;
+            }
+            Outcome::NotTried | Outcome::Unknown => {
+                self.presence.forget_version();
+                self.beat_wanted = true;
+            }
+        }
+    }
+
+    fn saw_own_row(&mut self, row: Option<&shraga_dataverse::Row>) {
+        match self.presence.seen(row) {
+            Ok(Holder::Us) => {}
+            Ok(Holder::Nobody) => self.beat_wanted = true,
+            Ok(Holder::Other(boot)) => {
+                tracing::error!(%boot, "another process took over as this worker");
+                self.superseded = Some(boot);
+                self.sessions.interrupt_all(Interruption::LeaseLost);
+                self.leave_now();
+            }
+            Err(error) => tracing::warn!(%error, "the worker's own row can't be understood"),
+        }
+    }
+
+    fn sent(&mut self, sent: Sent) {
+        if let Some(now) = sent.now {
+            self.clock.heard(now);
+        }
+        let unsure = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Unknown);
+        let stale = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Stale);
+        match &sent.error {
+            Some(error) => self.fails(error),
+            None if sent.answers.iter().any(unsure) => self.look_after_pause(),
+            None => self.works(),
+        }
+        self.look_wanted |= sent.answers.iter().any(stale);
+        self.step(Input::Answered(sent.answers));
+    }
+
+    fn works(&mut self) {
+        self.pause = FIRST_PAUSE;
+        self.status
+            .send_if_modified(|status| status.trouble.take().is_some());
+    }
+
+    fn fails(&mut self, error: &shraga_dataverse::Error) {
+        if self.status.borrow().trouble.is_none() {
+            tracing::warn!(kind = error.kind(), %error, "the store can't be used; it is tried again");
+        }
+        let trouble = error.to_string();
+        self.status
+            .send_modify(|status| status.trouble = Some(trouble));
+        self.look_after_pause();
+    }
+
+    fn look_after_pause(&mut self) {
+        self.look_due = Some(Due::after(self.pause));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Starts everything that may run now.
+    fn pump(&mut self) {
+        let through = self.keeper.pump();
+        self.kept(through);
+        while self.sending.len() < SENDING && !self.outgoing.is_empty() {
+            let batch = self.next_batch();
+            self.sending
+                .push(Box::pin(posted(self.client.clone(), batch)));
+        }
+        if self.looking.is_none()
+            && (self.look_wanted || self.beat_wanted)
+            && self.look_due_passed()
+        {
+            self.start_look();
+        }
+        self.show();
+    }
+
+    /// While the store fails, looks wait for their pause.
+    fn look_due_passed(&self) -> bool {
+        self.look_due.is_none() || self.status.borrow().trouble.is_none()
+    }
+
+    fn next_batch(&mut self) -> Vec<Posted> {
+        let mut writes = 0;
+        let fits = |(_, set): &&Posted| {
+            writes += set.writes.len();
+            writes <= BATCH_WRITES
+        };
+        let count = self.outgoing.iter().take_while(fits).count().max(1);
+        self.outgoing.drain(..count).collect()
+    }
+
+    fn start_look(&mut self) {
+        let mut beside = Beside::default();
+        if self.beat_wanted {
+            beside.beat = self.presence.beat(&Beat {
+                state: self.state(),
+                held: self.machine.held(),
+                at: self.clock.now(),
+            });
+            beside.own = Some(self.presence.read());
+            self.beat_wanted = false;
+            self.beat_due = Due::after(self.config.beat);
+        }
+        self.look_wanted = false;
+        let worker = self.presence.offer.worker;
+        let asked = self.machine.mark();
+        let look = tokio::spawn(look::look(self.client.clone(), worker, asked, beside));
+        self.looking = Some(Box::pin(async move {
+            look.await.unwrap_or_else(|panic| {
+                tracing::error!(error = %panic, "looking panicked");
+                Looked {
+                    asked,
+                    now: None,
+                    beat: None,
+                    own: None,
+                    mirrors: Err(shraga_dataverse::Error::NotReached),
+                }
+            })
+        }));
+    }
+
+    fn state(&self) -> WorkerState {
+        if self.leaving != Leaving::No {
+            return WorkerState::Draining;
+        }
+        let slots = self.presence.offer.slots as usize;
+        match self.machine.held().len() < slots {
+            true => WorkerState::Ready,
+            false => WorkerState::Busy,
+        }
+    }
+
+    fn show(&self) {
+        let (state, unsent) = (self.state(), self.keeper.unsent());
+        self.status.send_if_modified(|status| {
+            let running = self.sessions.running();
+            let changed =
+                status.state != state || status.unsent != unsent || status.running != running;
+            status.state = state;
+            status.unsent = unsent;
+            status.running = running;
+            changed
+        });
+    }
+}
+
+fn ended(mirror: MirrorId, finish: Box<Finish>) -> Input {
+    Input::Ended(mirror, finish)
+}
+
+/// Sends a batch beside the driver; one that panics leaves its writes unanswered, not forgotten.
+async fn posted(client: Client, batch: Vec<Posted>) -> Sent {
+    let tickets: Vec<Ticket> = batch.iter().map(|(ticket, _)| *ticket).collect();
+    let sent = tokio::spawn(send::send(client, batch)).await;
+    sent.unwrap_or_else(|panic| {
+        tracing::error!(error = %panic, "sending panicked");
+        let answers = tickets.into_iter().map(|ticket| (ticket, Answer::Unknown));
+        Sent {
+            answers: answers.collect(),
+            now: None,
+            error: None,
+        }
+    })
+}
+
+/// What runs in a lane, once it is done; never for an empty one.
+async fn lane<T>(lane: &mut Option<BoxFuture<'static, T>>) -> T {
+    let Some(future) = lane else {
+        return std::future::pending().await;
+    };
+    let done = future.await;
+    *lane = None;
+    done
+}
+
+/// Completes when `due` comes; never without one.
+async fn at(due: Option<Due>) {
+    match due {
+        Some(due) => due.wait().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,224 @@
+//! The agents that run now, one per held attempt.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shraga_core::ids::{Attempt, MirrorId, TaskId};
+use shraga_core::model::Mirror;
+use shraga_core::row::{Table, tasks};
+use shraga_core::worker::{Finish, Outcome};
+use shraga_dataverse::Client;
+use tokio::sync::mpsc;
+
+use crate::agents::{self, Interrupt, Interruption, Job, News, RunId};
+use crate::clock;
+use crate::config::{Agent, Config};
+use crate::status::Work;
+
+/// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
+const KNOWN_SPARE: usize = 1_000;
+
+/// Wait between two tries at reading a prompt. The task is claimed, so it is worth waiting for.
+const PROMPT_PAUSE: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub(crate) struct Sessions {
+    config: Arc<Config>,
+    environment: Arc<std::collections::BTreeMap<String, String>>,
+    root: PathBuf,
+    news: mpsc::Sender<News>,
+    known: HashMap<MirrorId, Known>,
+    running: HashMap<MirrorId, Session>,
+    next_run: u64,
+}
+
+/// What a look told of a mirror, as far as starting its agent needs it.
+#[derive(Clone, Debug)]
+struct Known {
+    task: TaskId,
+    name: String,
+    agent: Option<String>,
+}
+
+#[derive(Debug)]
+struct Session {
+    run: RunId,
+    work: Work,
+    interrupt: Interrupt,
+}
+
+impl Sessions {
+    /// No sessions yet; their folders will be under `root`, their news go to `news`.
+    pub(crate) fn new(config: Arc<Config>, root: PathBuf, news: mpsc::Sender<News>) -> Self {
+        Self {
+            environment: Arc::new(config.environment.clone()),
+            config,
+            root,
+            news,
+            known: HashMap::new(),
+            running: HashMap::new(),
+            next_run: 1,
+        }
+    }
+
+    /// Remembers what a look told.
+    pub(crate) fn know(&mut self, rows: &[Mirror]) {
+        let slots = self.config.slots as usize;
+        if self.known.len() > slots + KNOWN_SPARE {
+            self.known.clear();
+        }
+        self.known.extend(rows.iter().map(|mirror| {
+            let known = Known {
+                task: mirror.task,
+                name: mirror.name.clone(),
+                agent: mirror.wants.agent.clone(),
+            };
+            (mirror.id, known)
+        }));
+    }
+
+    /// Starts the agent of `mirror`, or tells how the attempt ends without one.
+    pub(crate) fn start(
+        &mut self,
+        client: &Client,
+        mirror: MirrorId,
+        attempt: Attempt,
+    ) -> Option<Box<Finish>> {
+        let Some(known) = self.known.remove(&mirror) else {
+            return Some(Box::new(agents::unavailable("its row was not read")));
+        };
+        let name = known.agent.as_deref().unwrap_or(&self.config.default_agent);
+        let command = match self.config.agents.get(name) {
+            Some(Agent::Noop) => {
+                return Some(Box::new(agents::finish(Outcome::Completed, "done")));
+            }
+            Some(Agent::Command(command)) => command.clone(),
+            None => {
+                let has: Vec<&str> = self.config.agents.keys().map(String::as_str).collect();
+                let has = has.join(", ");
+                let message = format!("this worker has no agent `{name}` (it has: {has})");
+                return Some(Box::new(agents::unavailable(&message)));
+            }
+        };
+        tracing::info!(task.id = %known.task, %attempt, agent = name, "starting the agent");
+        let run = RunId(self.next_run);
+        self.next_run += 1;
+        let interrupt = Interrupt::default();
+        let job = Job {
+            run,
+            mirror,
+            task: known.task,
+            name: known.name.clone(),
+            attempt,
+            root: self.root.clone(),
+            environment: Arc::clone(&self.environment),
+            grace: self.config.grace,
+        };
+        let prompt = read_prompt(client.clone(), mirror, interrupt.clone());
+        agents::start(job, prompt, command, interrupt.clone(), self.news.clone());
+        let work = Work {
+            mirror,
+            task: known.task,
+            attempt,
+            name: known.name,
+        };
+        self.running.insert(
+            mirror,
+            Session {
+                run,
+                work,
+                interrupt,
+            },
+        );
+        None
+    }
+
+    /// Notes the end of a run; `false` when it isn't the current one.
+    pub(crate) fn end(&mut self, mirror: MirrorId, run: RunId) -> bool {
+        let current = self
+            .running
+            .get(&mirror)
+            .is_some_and(|session| session.run == run);
+        if current {
+            self.running.remove(&mirror);
+        }
+        current
+    }
+
+    /// Asks the agent of `mirror` to end.
+    pub(crate) fn interrupt(&self, mirror: MirrorId, why: Interruption) {
+        if let Some(session) = self.running.get(&mirror) {
+            tracing::info!(task.id = %session.work.task, ?why, "ending the agent");
+            session.interrupt.ask(why);
+        }
+    }
+
+    /// Asks all agents to end.
+    pub(crate) fn interrupt_all(&self, why: Interruption) {
+        self.running
+            .values()
+            .for_each(|session| session.interrupt.ask(why));
+    }
+
+    /// Kills all agents.
+    pub(crate) fn kill_all(&self, why: Interruption) {
+        self.running
+            .values()
+            .for_each(|session| session.interrupt.now(why));
+    }
+
+    /// How many run.
+    pub(crate) fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// What runs, oldest mirror first.
+    pub(crate) fn running(&self) -> Vec<Work> {
+        let mut works: Vec<Work> = self
+            .running
+            .values()
+            .map(|session| session.work.clone())
+            .collect();
+        works.sort_by_key(|work| work.mirror);
+        works
+    }
+}
+
+/// Reads the prompt of a claimed task: as long as it takes, unless the run is interrupted.
+async fn read_prompt(
+    client: Client,
+    mirror: MirrorId,
+    interrupt: Interrupt,
+) -> Result<String, Box<Finish>> {
+    let read = async {
+        loop {
+            match prompt_of(&client, mirror).await {
+                Ok(prompt) => return Ok(prompt),
+                Err(error) if error.is_transient() => clock::after(PROMPT_PAUSE).await,
+                Err(error) => {
+                    let message = format!("its prompt could not be read: {error}");
+                    return Err(Box::new(agents::unavailable(&message)));
+                }
+            }
+        }
+    };
+    tokio::select! {
+        prompt = read => prompt,
+        why = interrupt.asked() => {
+            let (outcome, message) = agents::interrupted(why);
+            Err(Box::new(agents::finish(outcome, message)))
+        }
+    }
+}
+
+async fn prompt_of(client: &Client, mirror: MirrorId) -> Result<String, shraga_dataverse::Error> {
+    let column = tasks::PROMPT.name();
+    let row = client.get(Table::Tasks, mirror.get(), &[column]).await?;
+    let object = row.map(|row| row.object()).transpose()?;
+    let prompt = object
+        .as_ref()
+        .and_then(|object| object.get(column)?.as_str());
+    Ok(prompt.unwrap_or_default().to_owned())
+}
