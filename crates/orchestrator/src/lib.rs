@@ -1,1 +1,36 @@
-//! placeholder
+//! The orchestrator: observe, plan, apply, and nothing else.
+//!
+//! A tick reads bounded windows for all its loops in one batch, hands them to core, and applies what
+//! core planned in batches of conditional change sets. Nothing is retried and nothing recovered: what
+//! failed its condition, got lost or was cut short is seen again by the next tick and planned again.
+//! What is kept between ticks (`memory.rs`) only spares reads, and may be lost at any time.
+//!
+//! Invariants: every write carries a condition; a row that can't be understood or is refused for good
+//! never keeps those behind it from their turn; the store's clock is the only one decisions see; an
+//! error never ends a run once the store was reached.
+//!
+//! Absences: no decision about tasks (core's), no HTTP server, no files, no environment, no printing.
+
+mod apply;
+mod batch;
+mod clock;
+mod config;
+mod consult;
+mod courtesy;
+mod driver;
+mod lookout;
+mod loops;
+mod memory;
+mod observe;
+mod settle;
+mod status;
+mod stopper;
+mod tick;
+mod wiring;
+
+pub use config::Config;
+pub use driver::{Finished, Orchestrator, RunError};
+pub use status::{
+    Counts, Degraded, LastResult, LeaseView, LoopStatus, Phase, Reason, Status, StoreKind,
+};
+pub use tick::TickReport;

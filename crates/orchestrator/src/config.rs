@@ -1,0 +1,50 @@
+//! What the binary hands in: names, periods and policy. Nothing here is read from files or the
+//! environment.
+
+use std::time::Duration;
+
+use shraga_core::ids::{UserId, WorkerId};
+use shraga_core::plan::Policy;
+
+/// How the orchestrator behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its name in the courtesy lease and in logs; two orchestrators should differ.
+    pub name: String,
+    /// The admin's identity according to the state file of the original; verified against `WhoAmI`,
+    /// which always wins. `None` when there is no state file.
+    pub admin_user: Option<UserId>,
+    /// Workers known only from the original's state file: no capacity, no heartbeat, no time-outs.
+    pub legacy_workers: Vec<WorkerId>,
+    /// What the operator decided about tasks and workers.
+    pub policy: Policy,
+    /// Between two ticks while tasks are open, on a store that doesn't wake us. Longer costs
+    /// latency, shorter costs requests of the service's budget (240 ticks in a quiet hour).
+    pub period_open: Duration,
+    /// Between two ticks while no task is open.
+    pub period_idle: Duration,
+    /// Between two full passes over all open rows, which find what change tracking missed.
+    pub full_pass: Duration,
+    /// How long a tick that is applying may go on after the token was cancelled.
+    pub drain: Duration,
+    /// How long a run until idle may take.
+    pub once_deadline: Duration,
+}
+
+impl Config {
+    /// The documented defaults, under `name`.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            admin_user: None,
+            legacy_workers: Vec::new(),
+            policy: Policy::default(),
+            period_open: Duration::from_secs(10),
+            period_idle: Duration::from_secs(15),
+            full_pass: Duration::from_secs(600),
+            drain: Duration::from_secs(10),
+            once_deadline: Duration::from_secs(600),
+        }
+    }
+}

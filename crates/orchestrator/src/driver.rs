@@ -1,0 +1,467 @@
+//! The driver: decides when which loops run, and nothing else.
+//!
+//! It owns all state; others read its status or cancel its token. Timers and wake-ups run the same
+//! tick on freshly observed rows, so a lost wake-up costs latency only and the next tick is the retry.
+//! A panic in a tick ends that tick; what was remembered is thrown away and a full pass begins.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use shraga_core::ids::{BootId, UserId};
+use shraga_core::plan::Plan;
+use shraga_core::time::Timestamp;
+use shraga_dataverse::{Client, Error};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::batch::BatchSize;
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::consult::message;
+use crate::courtesy::Courtesy;
+use crate::lookout;
+use crate::memory::Memory;
+use crate::status::{Board, LastResult, Phase, Reason, Status, StoreKind};
+use crate::stopper::Stopper;
+use crate::tick::{Engine, TickReport};
+use crate::wiring::{LoopState, PerLoop, Wanted};
+
+/// Attempts to reach the store at the start.
+const START_ATTEMPTS: usize = 2;
+
+/// Wait between them. Longer delays the message of a mistyped address, shorter outruns a store
+/// that is just starting.
+const START_WAIT: Duration = Duration::from_secs(1);
+
+/// Ticks in a row that follow each other although nothing was done, before the timer decides again:
+/// two orchestrators that keep meeting at the same rows should not spin.
+const FRUITLESS_MAX: u32 = 3;
+
+/// Wait before the retry of a tick that could not observe, at first; doubles up to the period.
+const TROUBLE_WAIT: Duration = Duration::from_secs(1);
+
+/// The latest alarm that is set: whatever is due later is found by a timer before.
+const ALARM_MAX: Duration = Duration::from_secs(3600);
+
+/// How long handing the lease back may take: it runs out by itself in 30 s.
+const RELEASE_MAX: Duration = Duration::from_secs(2);
+
+/// When the next tick is.
+enum Next {
+    /// Now, for these loops.
+    AtOnce(Wanted),
+    /// Then, or at a wake-up.
+    At(Moment),
+}
+
+/// The orchestrator.
+#[derive(Debug)]
+pub struct Orchestrator {
+    client: Client,
+    config: Config,
+    stopper: Stopper,
+    board: Board,
+    boot: BootId,
+    engine: Option<Engine>,
+    loops: PerLoop<LoopState>,
+    alarm: Option<Moment>,
+    fruitless: u32,
+    trouble_wait: Duration,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store could not be reached or did not accept us at the start.
+    #[error("the store cannot be used")]
+    Store(#[source] Error),
+    /// Work was left when the time for a run until idle was over.
+    #[error("there was still work after {}s", .0.as_secs())]
+    Deadline(Duration),
+}
+
+/// What a run until idle did.
+#[derive(Clone, Debug, Default)]
+pub struct Finished {
+    /// Ticks it took.
+    pub ticks: u64,
+    /// Change sets done.
+    pub done: u64,
+    /// Rows the store refused for good, with its words.
+    pub refused: Vec<String>,
+}
+
+impl Orchestrator {
+    /// An orchestrator that works through `client` until `token` is cancelled. Nothing is sent yet.
+    #[must_use]
+    pub fn new(client: Client, config: Config, token: CancellationToken) -> Self {
+        Self {
+            loops: PerLoop::starting(config.period_idle),
+            boot: BootId::new(Uuid::now_v7()),
+            client,
+            config,
+            stopper: Stopper::new(token),
+            board: Board::new(),
+            engine: None,
+            alarm: None,
+            fruitless: 0,
+            trouble_wait: TROUBLE_WAIT,
+        }
+    }
+
+    /// What it says of itself, now and later.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.board.reader()
+    }
+
+    /// Runs until the token is cancelled, then ends what it applies and hands its lease back.
+    ///
+    /// # Errors
+    /// [`RunError::Store`] when the store could not be used at the start. Later trouble never ends it.
+    pub async fn run(mut self) -> Result<(), RunError> {
+        let outcome = self.drive().await;
+        self.board.post(|status| status.phase = Phase::Stopped);
+        outcome
+    }
+
+    /// One tick of all loops.
+    ///
+    /// # Errors
+    /// Why the store could not be read.
+    pub async fn tick_once(&mut self) -> Result<TickReport, Error> {
+        self.tick(Wanted::all(Reason::Asked)).await
+    }
+
+    /// Ticks until nothing is planned and nothing is left over (`orchestrate --once`).
+    ///
+    /// # Errors
+    /// [`RunError::Store`] when the store cannot be used; [`RunError::Deadline`] after
+    /// [`Config::once_deadline`].
+    pub async fn run_until_idle(&mut self) -> Result<Finished, RunError> {
+        let deadline = Moment::now().plus(self.config.once_deadline);
+        let mut finished = Finished::default();
+        self.reach().await?;
+        loop {
+            let report = self.tick_once().await.map_err(RunError::Store)?;
+            finished.ticks += 1;
+            finished.done += report.counts.done;
+            finished.refused.extend(report.refused.iter().cloned());
+            if !report.again && report.counts.planned == 0 {
+                self.release().await;
+                return Ok(finished);
+            }
+            if deadline.passed() || self.stopper.stopping() {
+                return Err(RunError::Deadline(self.config.once_deadline));
+            }
+        }
+    }
+
+    /// What would be done now. Writes nothing.
+    ///
+    /// # Errors
+    /// Why the store could not be read.
+    pub async fn plan_only(&mut self) -> Result<Vec<Plan>, Error> {
+        let planned = self.engine().await?.plan_all().await?;
+        Ok(planned)
+    }
+
+    async fn drive(&mut self) -> Result<(), RunError> {
+        self.reach().await?;
+        let below = self.stopper.child();
+        let mut wake_ups = self.look_out(&below).await;
+        let mut wanted = Wanted::all(Reason::Start);
+        while !self.stopper.stopping() {
+            let (grace, stopper) = (self.config.drain, self.stopper.clone());
+            let Ok(next) = stopper.drain(grace, self.activate(wanted)).await else {
+                tracing::warn!("a tick was cut short: it did not end within the drain deadline");
+                break;
+            };
+            wanted = match next {
+                Next::AtOnce(again) => again,
+                Next::At(moment) => self.sleep_until(moment, &mut wake_ups).await,
+            };
+            while let Some(Ok(more)) = wake_ups.as_mut().map(mpsc::Receiver::try_recv) {
+                wanted = wanted.or(more);
+            }
+        }
+        below.stop();
+        self.board.post(|status| status.phase = Phase::Draining);
+        self.release().await;
+        Ok(())
+    }
+
+    /// Starts to look out for wake-ups, before the first tick reads, so that nothing falls between.
+    async fn look_out(&mut self, below: &Stopper) -> Option<mpsc::Receiver<Wanted>> {
+        let embedded = self.engine.as_ref().map(|engine| engine.store) == Some(StoreKind::Embedded);
+        if !embedded {
+            return None;
+        }
+        let since = match self.client.changes(None).await {
+            Ok(changes) => Some(changes.next),
+            Err(error) => {
+                tracing::warn!(error = %error, "no wake-ups yet");
+                None
+            }
+        };
+        Some(lookout::start(self.client.clone(), since, below.clone()))
+    }
+
+    /// Waits for a wake-up or `moment`; what is wanted then.
+    async fn sleep_until(
+        &self,
+        moment: Moment,
+        wake_ups: &mut Option<mpsc::Receiver<Wanted>>,
+    ) -> Wanted {
+        let woken = async {
+            match wake_ups {
+                Some(wake_ups) => wake_ups.recv().await,
+                None => None,
+            }
+        };
+        tokio::select! {
+            biased;
+            // A closed channel is no wake-up: the timer decides.
+            Some(woken) = woken => woken,
+            _stopped = self.stopper.wait(moment.until()) => self.due(),
+        }
+    }
+
+    /// What the passed timers want.
+    fn due(&self) -> Wanted {
+        let mut wanted = self.loops.due();
+        if self.alarm.is_some_and(Moment::passed) {
+            wanted = wanted.or(Wanted::all(Reason::Timer));
+        }
+        let memory = self.engine.as_ref().map(|engine| &engine.memory);
+        if memory
+            .and_then(Memory::next_progress)
+            .is_some_and(Moment::passed)
+        {
+            wanted.sync = wanted.sync.or(Some(Reason::Timer));
+        }
+        wanted
+    }
+
+    /// One tick that neither an error nor a panic gets out of, and when the next is due.
+    async fn activate(&mut self, wanted: Wanted) -> Next {
+        if wanted.is_empty() {
+            return Next::At(self.next_timer());
+        }
+        let ticked = AssertUnwindSafe(self.tick(wanted)).catch_unwind().await;
+        match ticked {
+            Ok(Ok(report)) => self.after(wanted, &report),
+            Ok(Err(_shown)) => {
+                self.trouble_wait = (self.trouble_wait * 2).min(self.config.period_open);
+                let retry = Moment::now().plus(self.trouble_wait);
+                self.loops.as_mut().map(|each| each.due = retry);
+                Next::At(retry)
+            }
+            Err(panic) => {
+                self.recover(wanted, &message(panic.as_ref()));
+                Next::At(self.next_timer())
+            }
+        }
+    }
+
+    /// When the tick after a good one is due.
+    fn after(&mut self, wanted: Wanted, report: &TickReport) -> Next {
+        self.trouble_wait = TROUBLE_WAIT;
+        let period = match report.open {
+            true => self.config.period_open,
+            false => self.config.period_idle,
+        };
+        let next = Moment::now().plus(period);
+        self.loops.as_mut().zip(wanted).map(|(each, ran)| {
+            each.shown.period = period;
+            if ran.is_some() {
+                each.due = next;
+            }
+        });
+        self.alarm = report
+            .due
+            .map(|due| Moment::now().plus(ahead(due, report.now)));
+        self.fruitless = match report.counts.done {
+            0 => self.fruitless + 1,
+            _ => 0,
+        };
+        if report.again && self.fruitless <= FRUITLESS_MAX {
+            return Next::AtOnce(self.follow_up(wanted));
+        }
+        Next::At(self.next_timer())
+    }
+
+    /// The loops of the tick that follows one that wrote: the same, and those it made room for.
+    fn follow_up(&self, ran: Wanted) -> Wanted {
+        let passing = |engine: &Engine| engine.memory.pass.is_some();
+        let again = Some(Reason::Wrote);
+        Wanted {
+            repair: self
+                .engine
+                .as_ref()
+                .is_some_and(passing)
+                .then_some(Reason::FullPass),
+            mirror: again,
+            assign: again,
+            ..ran.map(|ran| ran.and(again))
+        }
+    }
+
+    fn next_timer(&self) -> Moment {
+        let memory = self.engine.as_ref().map(|engine| &engine.memory);
+        let progress = memory.and_then(Memory::next_progress);
+        let alarms = [self.alarm, progress].into_iter().flatten();
+        alarms.fold(self.loops.next_due(), Moment::min)
+    }
+
+    async fn tick(&mut self, wanted: Wanted) -> Result<TickReport, Error> {
+        let ticked = match self.engine().await {
+            Ok(engine) => engine.tick(wanted).await,
+            Err(error) => Err(error),
+        };
+        match &ticked {
+            Ok(report) => self.show(wanted, report),
+            Err(error) => self.show_trouble(wanted, error),
+        }
+        ticked
+    }
+
+    fn show(&mut self, wanted: Wanted, report: &TickReport) {
+        let each = self.loops.as_mut().zip(wanted.zip(report.loops.clone()));
+        each.map(|(each, (reason, (counts, last)))| {
+            each.shown.counts.add(counts);
+            if reason.is_some() {
+                each.shown.reason = reason;
+                each.shown.last = last;
+            }
+        });
+        let batch = self.engine.as_ref().map(|engine| engine.batch.operations());
+        let loops = self.loops.as_ref().map(|each| each.shown.clone());
+        self.board.post(|status| {
+            status.loops = loops.into_array().into();
+            status.ticks += 1;
+            status.last_tick = Some(report.now);
+            status.lease = report.lease.clone();
+            status.degraded.clone_from(&report.degraded);
+            status.trouble.clone_from(&report.trouble);
+            status.batch_operations = batch.unwrap_or_default();
+            status.note(report.notes.iter().cloned());
+        });
+    }
+
+    fn show_trouble(&mut self, wanted: Wanted, error: &Error) {
+        let text = format!("{}: {error}", error.kind());
+        tracing::warn!(kind = error.kind(), error = %error, "a tick could not observe");
+        self.show_last(wanted, &LastResult::Trouble(text.clone()));
+        self.board.post(|status| status.trouble = Some(text));
+    }
+
+    /// After a panic outside of planning nothing that was remembered can be trusted.
+    fn recover(&mut self, wanted: Wanted, panic: &str) {
+        tracing::error!("a tick panicked: {panic}");
+        if let Some(engine) = &mut self.engine {
+            engine.memory = Memory::new(engine.memory.adopts);
+        }
+        let period = self.config.period_open;
+        self.loops.as_mut().map(|each| {
+            each.due = Moment::now().plus(period);
+            each.shown.counts.panics += 1;
+        });
+        self.show_last(wanted, &LastResult::Panicked(panic.to_owned()));
+    }
+
+    fn show_last(&mut self, wanted: Wanted, last: &LastResult) {
+        self.loops.as_mut().zip(wanted).map(|(each, ran)| {
+            if ran.is_some() {
+                each.shown.reason = ran;
+                each.shown.last = last.clone();
+            }
+        });
+        let loops = self.loops.as_ref().map(|each| each.shown.clone());
+        self.board
+            .post(|status| status.loops = loops.into_array().into());
+    }
+
+    /// Hands the courtesy lease back, so that another needn't wait for it to run out.
+    async fn release(&mut self) {
+        let Some(engine) = &self.engine else {
+            return;
+        };
+        let released = tokio::time::timeout(RELEASE_MAX, engine.release()).await;
+        match released {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(error = %error, "the lease runs out by itself"),
+            Err(_elapsed) => tracing::debug!("the lease runs out by itself"),
+        }
+    }
+
+    /// Makes sure that the store can be used, with the attempts of a start.
+    async fn reach(&mut self) -> Result<(), RunError> {
+        let mut left = START_ATTEMPTS;
+        loop {
+            left -= 1;
+            match self.engine().await {
+                Ok(_) => return Ok(()),
+                Err(error) if left == 0 || !error.is_transient() => {
+                    return Err(RunError::Store(error));
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "the store cannot be reached; once more");
+                    if self.stopper.wait(START_WAIT).await.is_err() {
+                        return Err(RunError::Store(error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What ticks are made with; asks the store who we are the first time.
+    async fn engine(&mut self) -> Result<&mut Engine, Error> {
+        if self.engine.is_none() {
+            self.engine = Some(self.meet_the_store().await?);
+        }
+        // Filled just above; `get_or_insert_with` can't await.
+        self.engine.as_mut().ok_or(Error::NotReached)
+    }
+
+    async fn meet_the_store(&self) -> Result<Engine, Error> {
+        let store = match self.client.store_info().await? {
+            Some(_) => StoreKind::Embedded,
+            None => StoreKind::Dataverse,
+        };
+        let admin = self.client.who_am_i().await?;
+        let trouble = self.config.admin_user.filter(|known| *known != admin);
+        let trouble = trouble.map(|known| stale_admin(known, admin));
+        if let Some(trouble) = &trouble {
+            tracing::warn!("{trouble}");
+        }
+        let legacy = !self.config.legacy_workers.is_empty();
+        self.board.post(|status| {
+            status.phase = Phase::Running;
+            status.store = Some(store);
+            status.identity = Some(admin);
+            status.note(trouble);
+        });
+        Ok(Engine {
+            client: self.client.clone(),
+            config: self.config.clone(),
+            store,
+            admin: Some(admin),
+            memory: Memory::new(store == StoreKind::Dataverse || legacy),
+            batch: BatchSize::default(),
+            courtesy: Courtesy::new(self.boot, self.config.name.clone()),
+        })
+    }
+}
+
+/// How long it is from the store's `now` until `due`; the store tells whole seconds, so one more.
+fn ahead(due: Timestamp, now: Timestamp) -> Duration {
+    let ahead = due.since(now).as_millis().max(0).unsigned_abs();
+    Duration::from_millis(ahead).min(ALARM_MAX)
+}
+
+fn stale_admin(known: UserId, admin: UserId) -> String {
+    format!("the state file names {known} as the admin, but the store takes us for {admin}")
+}

@@ -1,0 +1,42 @@
+//! What is asked, for which loops.
+
+use super::*;
+use crate::status::Reason;
+
+fn asked(wanted: Wanted) -> Vec<Question> {
+    let memory = Memory::new(false);
+    let scope = Scope {
+        memory: &memory,
+        batch: BatchSize::default(),
+    };
+    questions(wanted, &scope)
+}
+
+#[test]
+fn a_new_task_costs_only_the_reads_of_the_loop_it_concerns() {
+    let wanted = Wanted {
+        mirror: Some(Reason::WakeUp),
+        ..Wanted::default()
+    };
+    let expected = [
+        Question::NewTasks(20),
+        Question::Workers,
+        Question::Active,
+        Question::Disabled,
+    ];
+    assert_eq!(asked(wanted), expected);
+}
+
+#[test]
+fn every_question_is_asked_once_and_the_newest_version_first() {
+    let all = asked(Wanted::all(Reason::Timer));
+    assert_eq!(all[0], Question::HighWater);
+    for question in &all {
+        assert_eq!(all.iter().filter(|other| *other == question).count(), 1);
+    }
+}
+
+#[test]
+fn no_loop_asks_nothing() {
+    assert_eq!(asked(Wanted::default()), []);
+}

@@ -1,0 +1,302 @@
+//! What one tick leaves for the next: how far changes were seen, what to look at again.
+//!
+//! All of it may be lost at any time: a new orchestrator starts without, and a full pass over open
+//! rows brings back what matters. Everything here is bounded.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::plan::{Need, Turns};
+use shraga_core::row::ChangeSet;
+use shraga_core::time::{Span, Timestamp};
+use uuid::Uuid;
+
+use crate::clock::Moment;
+use crate::observe::question::{After, Mark};
+use crate::observe::seen::{Reach, Window};
+use crate::status::StoreKind;
+
+/// Rows to look at again in the next tick at most. More than that and a full pass is cheaper.
+const LOOK_MAX: usize = 4000;
+
+/// People remembered at most; those forgotten cost a refused create each.
+const PEOPLE_MAX: usize = 10_000;
+
+/// Rows remembered as refused at most.
+const REFUSED_MAX: usize = 10_000;
+
+/// How long a row that was refused for good is left alone. Shorter repeats a hopeless write, longer
+/// delays recovery after somebody repaired the row without changing what we watch.
+const REFUSED_FOR: Duration = Duration::from_secs(600);
+
+/// How often progress of tasks that have not ended is looked at: what changes more often is
+/// coalesced, and short tasks show only their end.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// Times that windows may be halved after answers that were too large.
+const SHRINK_MAX: u32 = 8;
+
+/// How far changes were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// Of mirrors that ended.
+    pub(crate) ended: Mark,
+    /// Of requests in user rows.
+    pub(crate) requests: Mark,
+    /// Of mirrors that have not ended.
+    pub(crate) progress: Mark,
+}
+
+/// A full pass on its way: where the next pages begin, `None` when that part is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// Open user rows.
+    pub(crate) tasks: Option<Option<After>>,
+    /// Open mirrors.
+    pub(crate) mirrors: Option<Option<After>>,
+}
+
+/// What one tick leaves for the next.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// Whose turn it was.
+    pub(crate) turns: Turns,
+    /// People met: there is a row for each.
+    pub(crate) people: HashSet<UserId>,
+    /// Whether all people there were at the start are among them.
+    pub(crate) people_read: bool,
+    /// How far changes were seen; `None` before the first tick.
+    pub(crate) marks: Option<Marks>,
+    /// The full pass on its way.
+    pub(crate) pass: Option<Pass>,
+    /// Whether mirrors made by others are looked for before one is made.
+    pub(crate) adopts: bool,
+    /// Halvings of every window, after answers that were too large or too slow.
+    pub(crate) shrink: u32,
+    look: HashSet<Need>,
+    later: HashSet<Need>,
+    unseen_progress: bool,
+    refused: HashMap<Uuid, Moment>,
+    pass_due: Moment,
+    progress_due: Moment,
+}
+
+impl Memory {
+    /// Knows nothing; a full pass is due.
+    pub(crate) fn new(adopts: bool) -> Self {
+        let now = Moment::now();
+        Self {
+            turns: Turns::default(),
+            people: HashSet::new(),
+            people_read: false,
+            marks: None,
+            pass: None,
+            adopts,
+            shrink: 0,
+            look: HashSet::new(),
+            later: HashSet::new(),
+            unseen_progress: false,
+            refused: HashMap::new(),
+            pass_due: now,
+            progress_due: now,
+        }
+    }
+
+    /// Starts a full pass when one is due.
+    pub(crate) fn begin_pass(&mut self, every: Duration, store: StoreKind) {
+        if self.pass.is_none() && self.pass_due.passed() {
+            let first = match store {
+                StoreKind::Embedded => None,
+                StoreKind::Dataverse => Some(After::Created(Timestamp::from_secs(0))),
+            };
+            self.pass = Some(Pass {
+                tasks: Some(first),
+                mirrors: Some(first),
+            });
+            self.pass_due = Moment::now().plus(every);
+            self.refused.retain(|_, until| !until.passed());
+        }
+    }
+
+    /// Makes a full pass due at once.
+    pub(crate) fn want_pass(&mut self) {
+        self.pass_due = Moment::now();
+    }
+
+    /// Whether progress is due to be looked at.
+    pub(crate) fn progress_due(&self) -> bool {
+        self.progress_due.passed()
+    }
+
+    /// When progress is due next; `None` when there was none since it was last looked at.
+    pub(crate) fn next_progress(&self) -> Option<Moment> {
+        (self.unseen_progress || !self.later.is_empty()).then_some(self.progress_due)
+    }
+
+    /// Something changed that may be progress: it is looked at when that is due.
+    pub(crate) fn expect_progress(&mut self) {
+        self.unseen_progress = true;
+    }
+
+    /// A window of `rows`, halved as often as answers were too large.
+    pub(crate) fn window(&self, rows: usize) -> u32 {
+        u32::try_from((rows >> self.shrink).max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// An answer was too large or too slow: smaller windows.
+    pub(crate) fn shrink(&mut self) {
+        self.shrink = (self.shrink + 1).min(SHRINK_MAX);
+    }
+
+    /// A tick's reads went well: larger windows again.
+    pub(crate) fn grow(&mut self) {
+        self.shrink = self.shrink.saturating_sub(1);
+    }
+
+    /// The next tick looks at the rows of this task.
+    pub(crate) fn look_at_task(&mut self, task: TaskId) {
+        self.look_at(Need::Task(task));
+        self.look_at(Need::Mirror(MirrorId::of(task, 0)));
+        self.look_at(Need::MirrorsOf(task));
+    }
+
+    /// The next tick asks for `need`.
+    pub(crate) fn look_at(&mut self, need: Need) {
+        if self.look.len() < LOOK_MAX {
+            self.look.insert(need);
+        } else {
+            self.want_pass();
+        }
+    }
+
+    /// The person's row of this task is behind, and may only be written later.
+    pub(crate) fn look_later(&mut self, task: TaskId, mirror: MirrorId) {
+        if self.later.len() < LOOK_MAX {
+            self.later.extend([Need::Task(task), Need::Mirror(mirror)]);
+        } else {
+            self.want_pass();
+        }
+    }
+
+    /// What the next tick is to ask for; forgotten here.
+    pub(crate) fn take_looks(&mut self) -> HashSet<Need> {
+        let mut looks = std::mem::take(&mut self.look);
+        if self.progress_due() {
+            looks.extend(self.later.drain());
+        }
+        looks
+    }
+
+    /// Remembers that the store refused `set` for good.
+    pub(crate) fn refuse(&mut self, set: &ChangeSet) {
+        if let Some(write) = set.writes.first()
+            && self.refused.len() < REFUSED_MAX
+        {
+            let until = Moment::now().plus(REFUSED_FOR);
+            self.refused.insert(write.id, until);
+        }
+    }
+
+    /// Whether the store refused a write of the same row for good a while ago.
+    pub(crate) fn is_refused(&self, set: &ChangeSet) -> bool {
+        let until = set.writes.first().and_then(|w| self.refused.get(&w.id));
+        until.is_some_and(|until| !until.passed())
+    }
+
+    /// How many rows are left alone: windows make room for them.
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// Remembers that there is a row for this person.
+    pub(crate) fn met(&mut self, id: UserId) {
+        if self.people.len() < PEOPLE_MAX {
+            self.people.insert(id);
+        }
+    }
+
+    /// Remembers how far a tick saw. `now` is the store's time of its reads.
+    pub(crate) fn advance(&mut self, store: StoreKind, reach: &Reach, now: Timestamp) {
+        let newest = match store {
+            StoreKind::Embedded => reach.high_water.map(Mark::Version),
+            StoreKind::Dataverse => None,
+        };
+        match &mut self.marks {
+            None => self.marks = first_marks(store, reach, now),
+            Some(marks) => {
+                let mut stuck = false;
+                for (mark, window) in [
+                    (&mut marks.ended, reach.ended),
+                    (&mut marks.requests, reach.requests),
+                    (&mut marks.progress, reach.progress),
+                ] {
+                    stuck |= window.is_some_and(|window| !step(mark, window, newest));
+                }
+                if stuck {
+                    self.want_pass();
+                }
+            }
+        }
+        if reach.progress.is_some() {
+            self.progress_due = Moment::now().plus(PROGRESS_EVERY);
+            self.unseen_progress = false;
+        }
+        self.turn_page(reach);
+    }
+
+    fn turn_page(&mut self, reach: &Reach) {
+        let Some(pass) = &mut self.pass else {
+            return;
+        };
+        if let Some(next) = reach.open_tasks {
+            pass.tasks = next.map(Some);
+        }
+        if let Some(next) = reach.open_mirrors {
+            pass.mirrors = next.map(Some);
+        }
+        if pass.tasks.is_none() && pass.mirrors.is_none() {
+            self.pass = None;
+        }
+    }
+}
+
+fn first_marks(store: StoreKind, reach: &Reach, now: Timestamp) -> Option<Marks> {
+    let mark = match store {
+        StoreKind::Embedded => Mark::Version(reach.high_water.unwrap_or(0)),
+        StoreKind::Dataverse => Mark::Modified(now),
+    };
+    Some(Marks {
+        ended: mark,
+        requests: mark,
+        progress: mark,
+    })
+}
+
+/// Moves `mark` to where `window` reached. `false` when a full window did not get past it: more rows
+/// than fit were changed in one second.
+fn step(mark: &mut Mark, window: Window, newest: Option<Mark>) -> bool {
+    let before = *mark;
+    match (before, window.last, newest) {
+        (_, _, Some(newest)) if !window.full => *mark = newest,
+        (_, None, _) => {}
+        (Mark::Modified(from), Some(Mark::Modified(last)), _) if window.full => {
+            // Reads go back by what may commit late: skip that, so that the next page begins here.
+            let next = last.plus(crate::observe::question::LATE_COMMITS);
+            *mark = Mark::Modified(if next > from {
+                next
+            } else {
+                from.plus(Span::secs(1))
+            });
+            return next > from;
+        }
+        (Mark::Modified(from), Some(Mark::Modified(last)), _) => {
+            *mark = Mark::Modified(from.max(last));
+        }
+        (_, Some(last), _) => *mark = last,
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

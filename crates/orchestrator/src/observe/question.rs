@@ -1,0 +1,354 @@
+//! What a tick asks the store: every question is a bounded window with an index behind it.
+//!
+//! A question knows how it reads ([`Question::read`]); what its rows mean is in `seen.rs`. The texts
+//! of the hot filters are the ones the shipped schema has partial indexes for, clause by clause.
+
+use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::plan::sync::CARRIED;
+use shraga_core::row::{Column, Table, tasks, users};
+use shraga_core::status::TaskStatus;
+use shraga_core::time::{Span, Timestamp};
+use shraga_dataverse::Read;
+use shraga_dataverse::rows::select;
+use shraga_wire::filter::{Comparison, Filter, Literal};
+use shraga_wire::query::{OrderBy, Query};
+use uuid::Uuid;
+
+use crate::status::Degraded;
+
+use super::filter::{
+    any_status, by, by_descending, compare, eq, id_in, ne, owner, status, text_in, time,
+};
+
+/// The primary key of the tasks table.
+pub(crate) const TASK_ID: &str = "cr_shraga_taskid";
+/// The primary key of the users table.
+pub(crate) const PERSON_ID: &str = "cr_shraga_userid";
+
+/// Rows of a window that must be complete to be of use (active mirrors, workers, people): the
+/// largest page a store gives.
+pub(crate) const WHOLE: u32 = 5000;
+
+/// Identities in one `In` list: 40 bytes each keep an address under 16 KB.
+pub(crate) const IDS_PER_READ: usize = 250;
+
+/// How far behind the newest `modifiedon` a store without commit order may still show older rows.
+pub(crate) const LATE_COMMITS: Span = Span::secs(120);
+
+/// Up to where changes have been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// A version: the embedded store has one writer, so versions are in commit order.
+    Version(i64),
+    /// A time of change: Dataverse commits out of order, so the last 120 s are read again.
+    Modified(Timestamp),
+}
+
+/// Where the next page of a full pass begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// After this key, in key order.
+    Key(Uuid),
+    /// At this time of creation, in that order.
+    Created(Timestamp),
+}
+
+/// A question of a tick.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Question {
+    /// The newest version of any task row.
+    HighWater,
+    /// User rows that are pending and not linked, oldest first.
+    NewTasks(u32),
+    /// User rows that somebody other than the admin changed: linked ones, and requests to cancel.
+    Requests(Mark, u32),
+    /// Mirrors that ended, with what is carried to the person.
+    Ended(Mark, u32),
+    /// Mirrors that changed and have not ended.
+    Progress(Mark, u32),
+    /// Pending mirrors by rank.
+    Waiting(u32),
+    /// Every mirror that is with a worker.
+    Active,
+    /// Every row of the workers table.
+    Workers,
+    /// People met so far.
+    People,
+    /// People an admin disabled.
+    Disabled,
+    /// These user rows.
+    Tasks(Vec<TaskId>),
+    /// The rows at these identities, which should be mirrors.
+    Mirrors(Vec<MirrorId>),
+    /// Mirrors of these tasks, at whatever identity.
+    MirrorsOf(Vec<TaskId>),
+    /// What is carried of these rows.
+    Carried(Vec<Uuid>),
+    /// A page of the user rows that are linked and open, unreleased, or ask for an end.
+    OpenTasks(Option<After>, u32),
+    /// A page of the open mirrors.
+    OpenMirrors(Option<After>, u32),
+}
+
+impl Question {
+    /// What is not done when the table it reads is missing; `None` when nothing goes without it.
+    pub(crate) fn optional(&self) -> Option<Degraded> {
+        match self {
+            Self::People | Self::Disabled => Some(Degraded {
+                missing: "cr_shraga_users".to_owned(),
+                without: "disabled people are not held back",
+            }),
+            Self::Workers => Some(Degraded {
+                missing: "cr_shraga_workers".to_owned(),
+                without: "only workers of the state file are assigned to",
+            }),
+            Self::HighWater
+            | Self::NewTasks(_)
+            | Self::Requests(..)
+            | Self::Ended(..)
+            | Self::Progress(..)
+            | Self::Waiting(_)
+            | Self::Active
+            | Self::Tasks(_)
+            | Self::Mirrors(_)
+            | Self::MirrorsOf(_)
+            | Self::Carried(_)
+            | Self::OpenTasks(..)
+            | Self::OpenMirrors(..) => None,
+        }
+    }
+
+    /// How it reads. The admin's own rows are left out of people's, once the admin is known.
+    pub(crate) fn read(&self, admin: Option<UserId>) -> Read {
+        let (table, query) = match self {
+            Self::HighWater => (Table::Tasks, high_water()),
+            Self::NewTasks(top) => (Table::Tasks, new_tasks(admin, *top)),
+            Self::Requests(since, top) => (Table::Tasks, requests(admin, *since, *top)),
+            Self::Ended(since, top) => (Table::Tasks, ended(*since, *top)),
+            Self::Progress(since, top) => (Table::Tasks, progress(*since, *top)),
+            Self::Waiting(top) => (Table::Tasks, waiting(*top)),
+            Self::Active => (Table::Tasks, active()),
+            Self::Workers => (Table::Workers, whole(select::WORKER)),
+            Self::People => (Table::Users, people(None)),
+            Self::Disabled => (Table::Users, people(Some("disabled"))),
+            Self::Tasks(ids) => (Table::Tasks, tasks_by_id(ids)),
+            Self::Mirrors(ids) => (Table::Tasks, mirrors_by_id(ids)),
+            Self::MirrorsOf(ids) => (Table::Tasks, mirrors_of(ids)),
+            Self::Carried(ids) => (Table::Tasks, carried(ids)),
+            Self::OpenTasks(after, top) => (Table::Tasks, open_tasks(admin, *after, *top)),
+            Self::OpenMirrors(after, top) => (Table::Tasks, open_mirrors(*after, *top)),
+        };
+        Read::List { table, query }
+    }
+}
+
+fn high_water() -> Query {
+    Query {
+        select: vec!["versionnumber".to_owned()],
+        order_by: vec![by_descending("versionnumber")],
+        top: Some(1),
+        ..Query::default()
+    }
+}
+
+fn new_tasks(admin: Option<UserId>, top: u32) -> Query {
+    let mut clauses = vec![
+        status(TaskStatus::Pending),
+        not_mirror(),
+        eq(tasks::MIRROR_LINK, Literal::Null),
+    ];
+    clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
+    let filter = Filter::And(clauses);
+    window(select::USER_TASK, filter, by("createdon"), top)
+}
+
+fn requests(admin: Option<UserId>, since: Mark, top: u32) -> Query {
+    let linked = ne(tasks::MIRROR_LINK, Literal::Null);
+    let cancel = [TaskStatus::Canceled, TaskStatus::Canceling].map(status);
+    let concerns = Filter::Or([linked].into_iter().chain(cancel).collect());
+    let mut clauses = vec![changed(since), not_mirror(), concerns];
+    clauses.extend(admin.map(|admin| {
+        let admin = Literal::Guid(admin.get());
+        compare("_modifiedby_value", Comparison::Ne, admin)
+    }));
+    let filter = Filter::And(clauses);
+    let mut query = window(select::USER_TASK, filter, in_order(since), top);
+    query.select.push("modifiedon".to_owned());
+    query
+}
+
+fn ended(since: Mark, top: u32) -> Query {
+    let filter = Filter::And(vec![changed(since), mirror(), any_status(&ENDED)]);
+    let mut query = window(select::MIRROR, filter, in_order(since), top);
+    query.select.extend(names(CARRIED));
+    query
+}
+
+fn progress(since: Mark, top: u32) -> Query {
+    let filter = Filter::And(vec![
+        changed(since),
+        mirror(),
+        any_status(&[
+            TaskStatus::Pending,
+            TaskStatus::Running,
+            TaskStatus::WaitingForInput,
+            TaskStatus::Canceling,
+        ]),
+    ]);
+    window(select::MIRROR, filter, in_order(since), top)
+}
+
+fn waiting(top: u32) -> Query {
+    let filter = Filter::And(vec![status(TaskStatus::Pending), mirror()]);
+    window(select::MIRROR, filter, by(tasks::RANK.name()), top)
+}
+
+fn active() -> Query {
+    let filter = Filter::And(vec![mirror(), any_status(&WITH_A_WORKER)]);
+    window(
+        select::MIRROR,
+        filter,
+        by(tasks::ASSIGNED_WORKER.name()),
+        WHOLE,
+    )
+}
+
+fn people(state: Option<&str>) -> Query {
+    let mut query = whole(&[users::STATE.name()]);
+    query.filter = state.map(|state| eq(users::STATE, Literal::Text(state.to_owned())));
+    query
+}
+
+fn tasks_by_id(ids: &[TaskId]) -> Query {
+    let ids = id_in(TASK_ID, ids.iter().map(|id| id.get()));
+    let mut query = whole(select::USER_TASK);
+    query.filter = Some(Filter::And(vec![ids, not_mirror()]));
+    query
+}
+
+/// Without `cr_ismirror eq true`: a stranger's row at a mirror's identity must show.
+fn mirrors_by_id(ids: &[MirrorId]) -> Query {
+    let mut query = whole(select::MIRROR);
+    query.select.push(tasks::IS_MIRROR.name().to_owned());
+    query.filter = Some(id_in(TASK_ID, ids.iter().map(|id| id.get())));
+    query
+}
+
+fn mirrors_of(ids: &[TaskId]) -> Query {
+    let of = text_in(tasks::MIRROR_OF, ids.iter().map(|id| id.get()));
+    let some = ne(tasks::MIRROR_OF, Literal::Null);
+    let mut query = whole(select::MIRROR);
+    query.filter = Some(Filter::And(vec![some, of, mirror()]));
+    query
+}
+
+fn carried(ids: &[Uuid]) -> Query {
+    let mut query = whole(&[]);
+    query.select = names(CARRIED).collect();
+    query.filter = Some(id_in(TASK_ID, ids.iter().copied()));
+    query
+}
+
+fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32) -> Query {
+    let linked = Filter::And(vec![
+        any_status(&OPEN),
+        ne(tasks::MIRROR_LINK, Literal::Null),
+    ]);
+    let canceled = Filter::And(vec![
+        status(TaskStatus::Canceled),
+        eq(tasks::FINISHED, Literal::Null),
+    ]);
+    let asks = any_status(&[TaskStatus::Submitted, TaskStatus::Canceling]);
+    let open = Filter::Or(vec![linked, asks, canceled]);
+    let mut clauses = vec![not_mirror(), open];
+    clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
+    let filter = Filter::And(clauses);
+    page(select::USER_TASK, filter, after, top)
+}
+
+fn open_mirrors(after: Option<After>, top: u32) -> Query {
+    let filter = Filter::And(vec![mirror(), any_status(&OPEN)]);
+    page(select::MIRROR, filter, after, top)
+}
+
+const ENDED: [TaskStatus; 3] = [
+    TaskStatus::Completed,
+    TaskStatus::Failed,
+    TaskStatus::Canceled,
+];
+
+const WITH_A_WORKER: [TaskStatus; 3] = [
+    TaskStatus::Running,
+    TaskStatus::WaitingForInput,
+    TaskStatus::Canceling,
+];
+
+const OPEN: [TaskStatus; 5] = [
+    TaskStatus::Pending,
+    TaskStatus::Queued,
+    TaskStatus::Running,
+    TaskStatus::WaitingForInput,
+    TaskStatus::Canceling,
+];
+
+fn mirror() -> Filter {
+    eq(tasks::IS_MIRROR, Literal::Bool(true))
+}
+
+fn not_mirror() -> Filter {
+    ne(tasks::IS_MIRROR, Literal::Bool(true))
+}
+
+fn changed(since: Mark) -> Filter {
+    match since {
+        Mark::Version(version) => compare("versionnumber", Comparison::Gt, Literal::Int(version)),
+        Mark::Modified(at) => compare("modifiedon", Comparison::Ge, time(at.minus(LATE_COMMITS))),
+    }
+}
+
+fn in_order(since: Mark) -> OrderBy {
+    match since {
+        Mark::Version(_) => by("versionnumber"),
+        Mark::Modified(_) => by("modifiedon"),
+    }
+}
+
+fn window(select: &[&str], filter: Filter, order: OrderBy, top: u32) -> Query {
+    Query {
+        select: select.iter().map(|name| (*name).to_owned()).collect(),
+        filter: Some(filter),
+        order_by: vec![order],
+        top: Some(top),
+        ..Query::default()
+    }
+}
+
+/// A page in key order (`after` a key, or at the start) or in order of creation.
+fn page(select: &[&str], filter: Filter, after: Option<After>, top: u32) -> Query {
+    let (order, from) = match after {
+        None => (by(TASK_ID), None),
+        Some(After::Key(key)) => {
+            let from = compare(TASK_ID, Comparison::Gt, Literal::Guid(key));
+            (by(TASK_ID), Some(from))
+        }
+        Some(After::Created(at)) => {
+            let from = compare("createdon", Comparison::Ge, time(at));
+            (by("createdon"), Some(from))
+        }
+    };
+    let filter = Filter::And(from.into_iter().chain([filter]).collect());
+    window(select, filter, order, top)
+}
+
+/// All rows of a table, up to the largest page.
+fn whole(select: &[&str]) -> Query {
+    Query {
+        select: select.iter().map(|name| (*name).to_owned()).collect(),
+        top: Some(WHOLE),
+        ..Query::default()
+    }
+}
+
+fn names(columns: &[Column]) -> impl Iterator<Item = String> + '_ {
+    columns.iter().map(|column| column.name().to_owned())
+}

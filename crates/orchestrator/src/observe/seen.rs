@@ -1,0 +1,390 @@
+//! What a tick has seen so far: answers folded into core's snapshot, each row once.
+//!
+//! A row that can't be understood never stops a tick: it is kept apart with the reason. How far
+//! changes were seen is worked out here, but only remembered once the tick is over.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::{Map, Value as Json};
+use shraga_core::ids::{Etag, MirrorId, TaskId, UserId};
+use shraga_core::model::{Mirror, Person, UserTask, Worker};
+use shraga_core::plan::sync::CARRIED;
+use shraga_core::plan::{Need, Snapshot};
+use shraga_core::row::{Value, tasks, users};
+use shraga_core::status::{TaskStatus, WorkerKind};
+use shraga_core::time::Timestamp;
+use shraga_dataverse::rows::{self, Row, Rows};
+use uuid::Uuid;
+
+use super::question::{After, Mark, PERSON_ID, Question, TASK_ID, WHOLE};
+use crate::courtesy;
+use crate::status::Degraded;
+
+/// A user row that can't be understood: it is refused with this reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadTask {
+    /// Its identity.
+    pub(crate) id: TaskId,
+    /// Its version.
+    pub(crate) etag: Etag,
+    /// Why.
+    pub(crate) why: String,
+}
+
+/// How far the windows over changes reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// The newest version there was, read before everything else.
+    pub(crate) high_water: Option<i64>,
+    /// The last change seen of ended mirrors and of requests, and whether their windows were full.
+    pub(crate) ended: Option<Window>,
+    /// The same of requests.
+    pub(crate) requests: Option<Window>,
+    /// The same of progress.
+    pub(crate) progress: Option<Window>,
+    /// Where the next page of open user rows begins; `Some(None)` after the last.
+    pub(crate) open_tasks: Option<Option<After>>,
+    /// The same of open mirrors.
+    pub(crate) open_mirrors: Option<Option<After>>,
+}
+
+impl Reach {
+    /// Whether a window was full or a pass goes on: there is more to be seen at once.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        let windows = [self.ended, self.requests, self.progress];
+        let full = windows.into_iter().flatten().any(|window| window.full);
+        let pages = [self.open_tasks, self.open_mirrors];
+        full || pages.into_iter().flatten().any(|next| next.is_some())
+    }
+}
+
+/// How far one window reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The last change in it.
+    pub(crate) last: Option<Mark>,
+    /// Whether there may be more behind it.
+    pub(crate) full: bool,
+}
+
+/// What a tick has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// For core.
+    pub(crate) snapshot: Snapshot,
+    /// The courtesy lease's row.
+    pub(crate) lease: Option<Worker>,
+    /// User rows to refuse.
+    pub(crate) bad: Vec<BadTask>,
+    /// Rows that can't be understood, for the log.
+    pub(crate) notes: Vec<String>,
+    /// What the store lacks.
+    pub(crate) degraded: Vec<Degraded>,
+    /// People read, and whether they are disabled.
+    pub(crate) people: HashMap<UserId, bool>,
+    /// Whether all people were read.
+    pub(crate) people_complete: bool,
+    /// How far windows reached.
+    pub(crate) reach: Reach,
+    /// The other rows of tasks of which one row was read on purpose.
+    pub(crate) pairs: Vec<Need>,
+    /// Whether a mirror was seen that isn't at its computed identity.
+    pub(crate) foreign_mirrors: bool,
+    tasks: HashMap<TaskId, usize>,
+    mirrors: HashMap<MirrorId, usize>,
+    asked: HashSet<Need>,
+}
+
+impl Seen {
+    /// Starts with what is known without asking.
+    pub(crate) fn new(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot,
+            ..Self::default()
+        }
+    }
+
+    /// Completes the snapshot with the people that its rows are about; `met` were met earlier.
+    pub(crate) fn complete_people(&mut self, met: &HashSet<UserId>) {
+        let owners = self.snapshot.tasks.iter().map(|task| task.owner);
+        let users = self
+            .snapshot
+            .mirrors
+            .iter()
+            .filter_map(|mirror| mirror.user);
+        let concerned: BTreeSet<UserId> = owners.chain(users).collect();
+        let person = |id| {
+            let read = self.people.get(&id).copied();
+            let disabled = read.or_else(|| met.contains(&id).then_some(false))?;
+            Some(Person { id, disabled })
+        };
+        self.snapshot.people = concerned.into_iter().filter_map(person).collect();
+    }
+
+    /// Notes something the store lacks.
+    pub(crate) fn lack(&mut self, degraded: Degraded) {
+        if !self.degraded.contains(&degraded) {
+            self.degraded.push(degraded);
+        }
+    }
+
+    /// Marks `need` as asked; `false` when it was asked before.
+    pub(crate) fn ask(&mut self, need: Need) -> bool {
+        self.asked.insert(need)
+    }
+
+    /// Whether this user row was seen.
+    pub(crate) fn has_task(&self, id: TaskId) -> bool {
+        self.tasks.contains_key(&id)
+    }
+
+    /// The user row with this identity, if it was seen.
+    pub(crate) fn task(&self, id: TaskId) -> Option<&UserTask> {
+        self.tasks.get(&id).map(|&i| &self.snapshot.tasks[i])
+    }
+
+    /// Whether the row at this mirror identity was seen.
+    pub(crate) fn has_mirror(&self, id: MirrorId) -> bool {
+        self.mirrors.contains_key(&id) || self.snapshot.strangers.contains_key(&id)
+    }
+
+    /// Whether a task that has not ended was seen.
+    pub(crate) fn open(&self) -> bool {
+        let tasks = self.snapshot.tasks.iter().map(|task| task.status);
+        let mirrors = self.snapshot.mirrors.iter().map(|mirror| mirror.status);
+        tasks.chain(mirrors).any(|status| !status.is_terminal())
+    }
+
+    /// Folds the answer to `question` in.
+    pub(crate) fn take(&mut self, question: &Question, answer: &Rows) {
+        let rows = answer.rows.as_slice();
+        match question {
+            Question::HighWater => self.reach.high_water = rows.first().and_then(version),
+            Question::NewTasks(_) => self.take_tasks(rows),
+            Question::Requests(since, top) => {
+                self.take_tasks_and_want_mirrors(rows);
+                self.reach.requests = Some(window(*since, rows, *top));
+            }
+            Question::Ended(since, top) => {
+                self.take_mirrors_and_want_tasks(rows);
+                self.take_carried(rows);
+                self.reach.ended = Some(window(*since, rows, *top));
+            }
+            Question::Progress(since, top) => {
+                self.take_mirrors_and_want_tasks(rows);
+                self.reach.progress = Some(window(*since, rows, *top));
+            }
+            Question::Waiting(_) if self.snapshot.legacy.is_empty() => self.take_mirrors(rows),
+            Question::Waiting(_) => self.take_mirrors_and_want_tasks(rows),
+            Question::Active => {
+                self.take_mirrors(rows);
+                self.snapshot.active_complete = complete(answer);
+            }
+            Question::Workers => {
+                rows.iter().for_each(|row| self.take_worker(row));
+                self.snapshot.workers_complete = complete(answer);
+            }
+            Question::People => {
+                self.take_people(rows);
+                self.people_complete = true;
+            }
+            Question::Disabled => self.take_people(rows),
+            Question::Tasks(ids) => {
+                self.take_tasks(rows);
+                let missing = ids.iter().filter(|id| !self.tasks.contains_key(id));
+                let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
+                self.snapshot.absent.extend(missing);
+            }
+            Question::Mirrors(ids) => {
+                rows.iter().for_each(|row| self.take_at_mirror_id(row));
+                let missing = ids.iter().filter(|id| !self.has_mirror(**id));
+                let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
+                self.snapshot.absent.extend(missing);
+            }
+            Question::MirrorsOf(ids) => {
+                self.take_mirrors(rows);
+                self.snapshot.searched.extend(ids);
+            }
+            Question::Carried(_) => self.take_carried(rows),
+            Question::OpenTasks(after, top) => {
+                self.take_tasks_and_want_mirrors(rows);
+                self.reach.open_tasks = Some(next_page(*after, rows, *top));
+            }
+            Question::OpenMirrors(after, top) => {
+                self.take_mirrors_and_want_tasks(rows);
+                self.reach.open_mirrors = Some(next_page(*after, rows, *top));
+            }
+        }
+    }
+
+    fn take_tasks(&mut self, rows: &[Row]) {
+        for row in rows {
+            match rows::user_task(row) {
+                Ok(task) => self.keep_task(task),
+                Err(error) => {
+                    self.notes.push(error.to_string());
+                    self.bad.extend(bad_task(row, error.to_string()));
+                }
+            }
+        }
+    }
+
+    fn take_tasks_and_want_mirrors(&mut self, rows: &[Row]) {
+        let before = self.snapshot.tasks.len();
+        self.take_tasks(rows);
+        let linked = |task: &&UserTask| task.mirror_link.is_some();
+        let new = self.snapshot.tasks[before..].iter().filter(linked);
+        let mirrors = new.map(|task| Need::Mirror(MirrorId::of(task.id, 0)));
+        self.pairs.extend(mirrors);
+    }
+
+    fn take_mirrors_and_want_tasks(&mut self, rows: &[Row]) {
+        let before = self.snapshot.mirrors.len();
+        self.take_mirrors(rows);
+        let new = &self.snapshot.mirrors[before..];
+        self.pairs
+            .extend(new.iter().map(|mirror| Need::Task(mirror.task)));
+    }
+
+    fn keep_task(&mut self, task: UserTask) {
+        let next = self.snapshot.tasks.len();
+        if *self.tasks.entry(task.id).or_insert(next) == next {
+            self.snapshot.tasks.push(task);
+        }
+    }
+
+    fn take_mirrors(&mut self, rows: &[Row]) {
+        for row in rows {
+            match rows::mirror(row) {
+                Ok(mirror) => self.keep_mirror(mirror),
+                Err(error) => self.notes.push(error.to_string()),
+            }
+        }
+    }
+
+    fn keep_mirror(&mut self, mirror: Mirror) {
+        let next = self.snapshot.mirrors.len();
+        if *self.mirrors.entry(mirror.id).or_insert(next) == next {
+            self.foreign_mirrors |= mirror.id != MirrorId::of(mirror.task, 0);
+            self.snapshot.mirrors.push(mirror);
+        }
+    }
+
+    /// A row at a mirror's identity is a mirror, or a stranger.
+    fn take_at_mirror_id(&mut self, row: &Row) {
+        if let Ok(mirror) = rows::mirror(row)
+            && text(row, tasks::IS_MIRROR.name()).as_deref() == Some("true")
+        {
+            self.keep_mirror(mirror);
+        } else if let (Some(id), Some(owner)) = (guid(row, TASK_ID), guid(row, "_ownerid_value")) {
+            let (id, owner) = (MirrorId::new(id), UserId::new(owner));
+            self.snapshot.strangers.insert(id, owner);
+        }
+    }
+
+    fn take_worker(&mut self, row: &Row) {
+        match rows::worker(row) {
+            Ok(worker) if worker.kind == WorkerKind::Orchestrator => {
+                if worker.id == courtesy::ROW {
+                    self.lease = Some(worker);
+                }
+            }
+            Ok(worker) => self.snapshot.workers.push(worker),
+            Err(error) => self.notes.push(error.to_string()),
+        }
+    }
+
+    fn take_people(&mut self, rows: &[Row]) {
+        for row in rows {
+            let Some(id) = guid(row, PERSON_ID) else {
+                continue;
+            };
+            let disabled = text(row, users::STATE.name()).as_deref() == Some("disabled");
+            self.people.insert(UserId::new(id), disabled);
+        }
+    }
+
+    fn take_carried(&mut self, rows: &[Row]) {
+        for row in rows {
+            let (Some(id), Ok(mut cells)) = (guid(row, TASK_ID), row.object()) else {
+                continue;
+            };
+            let carried = CARRIED.iter().filter_map(|column| {
+                let value = text_value(cells.remove(column.name())?)?;
+                Some((*column, Value::Text(value)))
+            });
+            let carried: Vec<_> = carried.collect();
+            self.snapshot.carried.insert(id, carried);
+        }
+    }
+}
+
+/// The status core sees of a mirror that `rows` refused is unknown; nothing is done with it.
+fn bad_task(row: &Row, why: String) -> Option<BadTask> {
+    let open = text(row, tasks::STATUS.name())
+        .and_then(|code| code.parse().ok())
+        .and_then(|code: i64| TaskStatus::try_from(code).ok())
+        .is_none_or(|status| !status.is_terminal());
+    Some(BadTask {
+        id: TaskId::new(guid(row, TASK_ID)?),
+        etag: row.etag().filter(|_| open)?,
+        why,
+    })
+}
+
+fn complete(answer: &Rows) -> bool {
+    answer.next_link.is_none() && answer.rows.len() < WHOLE as usize
+}
+
+fn window(since: Mark, rows: &[Row], top: u32) -> Window {
+    Window {
+        last: rows.last().and_then(|row| mark(since, row)),
+        full: rows.len() >= top as usize,
+    }
+}
+
+/// The mark of a row, of the kind of `like`.
+fn mark(like: Mark, row: &Row) -> Option<Mark> {
+    match like {
+        Mark::Version(_) => version(row).map(Mark::Version),
+        Mark::Modified(_) => time(row, "modifiedon").map(Mark::Modified),
+    }
+}
+
+/// Where the page after these rows begins; `None` when these were the last.
+fn next_page(after: Option<After>, rows: &[Row], top: u32) -> Option<After> {
+    let last = rows.last().filter(|_| rows.len() >= top as usize)?;
+    match after {
+        None | Some(After::Key(_)) => guid(last, TASK_ID).map(After::Key),
+        Some(After::Created(_)) => time(last, "createdon").map(After::Created),
+    }
+}
+
+fn version(row: &Row) -> Option<i64> {
+    shraga_wire::etag::parse(row.etag()?.as_str())
+}
+
+fn guid(row: &Row, column: &str) -> Option<Uuid> {
+    Uuid::parse_str(&text(row, column)?).ok()
+}
+
+fn time(row: &Row, column: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text(row, column)?.parse().ok()?;
+    Some(Timestamp::from_millis(at.as_millisecond()))
+}
+
+fn text(row: &Row, column: &str) -> Option<String> {
+    let mut cells: Map<String, Json> = row.object().ok()?;
+    text_value(cells.remove(column)?)
+}
+
+/// Text as it is, numbers and booleans printed; nothing for null.
+fn text_value(value: Json) -> Option<String> {
+    match value {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        other @ (Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
+            Some(other.to_string())
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Settling: what is written in one tick, and what becomes of each outcome.
+//!
+//! 412 and 404 are no answers: the rows are looked at again in the next tick. Neither is an unknown
+//! outcome. A refusal for good of a new task's mirror makes the person's row Failed with the reason;
+//! any other is left alone for a while, so that it can't keep those behind it from their turn.
+
+use shraga_core::ids::UserId;
+use shraga_core::limits;
+use shraga_core::plan::{self, Loop, Plan};
+use shraga_core::reason::Reason;
+use shraga_core::row::{ChangeSet, Table, Write, tasks};
+use shraga_core::status::TaskStatus;
+use shraga_core::time::Timestamp;
+use shraga_dataverse::{OnRefusal, Outcome, Refusal, RefusalKind};
+
+use crate::apply::apply;
+use crate::memory::Memory;
+use crate::observe::seen::{BadTask, Seen};
+use crate::tick::{Engine, TickReport};
+
+/// What one tick writes.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Independent of each other: all are tried.
+    independent: Batch,
+    /// In order of turn: the first that fails ends it.
+    in_turn: Batch,
+}
+
+/// Change sets, and whose each is.
+#[derive(Debug, Default)]
+struct Batch {
+    sets: Vec<ChangeSet>,
+    by: Vec<Loop>,
+}
+
+impl Batch {
+    fn push(&mut self, by: Loop, set: ChangeSet) {
+        self.by.push(by);
+        self.sets.push(set);
+    }
+}
+
+impl Work {
+    /// Adds a plan.
+    pub(crate) fn add(&mut self, plan: Plan) {
+        let batch = match plan.by {
+            Loop::Repair | Loop::Health | Loop::Sync | Loop::Mirror => &mut self.independent,
+            Loop::Assign => &mut self.in_turn,
+        };
+        for set in plan.sets {
+            batch.push(plan.by, set);
+        }
+    }
+
+    /// User rows that can't be understood are refused with the reason.
+    pub(crate) fn refuse_unreadable(&mut self, bad: &[BadTask], memory: &Memory, now: Timestamp) {
+        for set in bad.iter().map(|task| refuse_unreadable(task, now)) {
+            if !memory.is_refused(&set) {
+                self.independent.push(Loop::Mirror, set);
+            }
+        }
+    }
+
+    /// Whether something in it gives a task to a worker.
+    pub(crate) fn assigns(&self) -> bool {
+        let batches = [&self.independent, &self.in_turn];
+        let mut sets = batches.into_iter().flat_map(|batch| &batch.sets);
+        sets.any(|set| set.writes.iter().any(|w| w.get(tasks::LEASE).is_some()))
+    }
+
+    /// Adds a write of the courtesy lease.
+    pub(crate) fn renew(&mut self, lease: Option<ChangeSet>) {
+        if let Some(set) = lease {
+            self.independent.push(Loop::Assign, set);
+        }
+    }
+}
+
+impl Engine {
+    /// Writes `work` and settles every outcome.
+    pub(crate) async fn apply(&mut self, work: Work, seen: &Seen, report: &mut TickReport) {
+        let refusals = self.write(work.independent, OnRefusal::Continue, seen, report);
+        let refusals = refusals.await;
+        self.write(work.in_turn, OnRefusal::Stop, seen, report)
+            .await;
+        self.write(refusals, OnRefusal::Continue, seen, report)
+            .await;
+    }
+
+    /// Writes one batch and settles it; what comes back are the refusals of new tasks.
+    async fn write(
+        &mut self,
+        batch: Batch,
+        then: OnRefusal,
+        seen: &Seen,
+        report: &mut TickReport,
+    ) -> Batch {
+        let mut refusals = Batch::default();
+        if batch.sets.is_empty() || report.trouble.is_some() {
+            return refusals;
+        }
+        let applied = apply(&self.client, &mut self.batch, &batch.sets, then).await;
+        let each = batch.sets.iter().zip(batch.by).zip(&applied.outcomes);
+        for ((set, by), outcome) in each {
+            if let Some(refusal) = self.settle(by, set, outcome, seen, report) {
+                refusals.push(Loop::Mirror, refusal);
+            }
+        }
+        report.trouble = applied.trouble.map(|error| trouble(&error));
+        refusals
+    }
+
+    /// Settles one outcome; what comes back is the refusal of a new task.
+    fn settle(
+        &mut self,
+        by: Loop,
+        set: &ChangeSet,
+        outcome: &Outcome,
+        seen: &Seen,
+        report: &mut TickReport,
+    ) -> Option<ChangeSet> {
+        let counts = &mut report.loops.of_mut(by).0;
+        match outcome {
+            Outcome::Done(_) => {
+                counts.done += 1;
+                self.memory.turns.applied(set, report.now);
+                self.meet(set);
+                None
+            }
+            Outcome::NotTried => None,
+            Outcome::Unknown => {
+                counts.unknown += 1;
+                self.look_again(set);
+                None
+            }
+            Outcome::Refused(refusal) => match refusal.kind {
+                RefusalKind::Stale | RefusalKind::Missing => {
+                    counts.stale += 1;
+                    self.meet(set);
+                    self.look_again(set);
+                    None
+                }
+                RefusalKind::Unavailable => {
+                    counts.unknown += 1;
+                    report.trouble = Some(refusal.fault.to_string());
+                    self.look_again(set);
+                    None
+                }
+                RefusalKind::Forbidden | RefusalKind::Invalid => {
+                    counts.refused += 1;
+                    self.refused(by, set, refusal, seen, report)
+                }
+            },
+        }
+    }
+
+    /// A refusal for good: left alone for a while, and told to the person if it is her new task.
+    fn refused(
+        &mut self,
+        by: Loop,
+        set: &ChangeSet,
+        refusal: &Refusal,
+        seen: &Seen,
+        report: &mut TickReport,
+    ) -> Option<ChangeSet> {
+        let note = format!("{}: the store refuses it: {}", set.why, refusal.fault);
+        tracing::error!(task.id = ?set.task, "{note}");
+        report.refused.push(note);
+        self.memory.refuse(set);
+        let told = by == Loop::Mirror && refusal.kind == RefusalKind::Invalid;
+        let task = seen.task(set.task.filter(|_| told)?)?;
+        let refusal = plan::refuse(task, &refusal.fault.message, report.now);
+        (refusal.writes != set.writes).then_some(refusal)
+    }
+
+    fn look_again(&mut self, set: &ChangeSet) {
+        if let Some(task) = set.task {
+            self.memory.look_at_task(task);
+        }
+    }
+
+    /// A person's row was made, or found to be there.
+    fn meet(&mut self, set: &ChangeSet) {
+        let people = set.writes.iter().filter(|w| w.table == Table::Users);
+        people.for_each(|write| self.memory.met(UserId::new(write.id)));
+    }
+}
+
+/// What failed, with what to do about it left to whoever shows it.
+fn trouble(error: &shraga_dataverse::Error) -> String {
+    format!("{}: {error}", error.kind())
+}
+
+/// The refusal of a user row that can't be understood.
+fn refuse_unreadable(task: &BadTask, now: Timestamp) -> ChangeSet {
+    let message = format!("cannot be taken: {}", task.why);
+    let message = limits::line(&message, limits::MESSAGE_UNITS);
+    let cells = vec![
+        (tasks::STATUS, TaskStatus::Failed.into()),
+        (tasks::REASON, Reason::Invalid.as_str().into()),
+        (tasks::STATUS_MESSAGE, message.into()),
+        (tasks::FINISHED, now.into()),
+    ];
+    ChangeSet {
+        task: Some(task.id),
+        why: format!("fail task {}: its row cannot be read", task.id.short()),
+        writes: vec![Write::update(
+            Table::Tasks,
+            task.id.get(),
+            &task.etag,
+            cells,
+        )],
+    }
+}

@@ -1,0 +1,278 @@
+//! One tick: observe for all wanted loops, let core plan, apply, settle what became of it.
+//!
+//! A tick holds no state of its own: what it leaves for the next is in [`Memory`], and all of that
+//! may be lost.
+
+use std::collections::HashSet;
+
+use shraga_core::ids::{TaskId, UserId};
+use shraga_core::plan::{Loop, Need, Plan, Policy, Snapshot};
+use shraga_core::reason::Reason as Why;
+use shraga_core::status::TaskStatus;
+use shraga_core::time::Timestamp;
+use shraga_dataverse::{Client, Error, OnRefusal};
+
+use crate::batch::BatchSize;
+use crate::config::Config;
+use crate::consult::consult;
+use crate::courtesy::Courtesy;
+use crate::loops::{self, Scope};
+use crate::memory::Memory;
+use crate::observe::{self, question::Question, seen::Seen};
+use crate::settle::Work;
+use crate::status::{Counts, Degraded, LastResult, LeaseView, Reason, StoreKind};
+use crate::wiring::{PerLoop, Wanted};
+
+/// Times that a tick reads more because core found something missing. Two are enough for every
+/// decision there is; what is still missing is part of the next tick.
+const ROUNDS_MAX: usize = 3;
+
+/// What a tick did.
+#[derive(Clone, Debug, Default)]
+pub struct TickReport {
+    /// The store's time of its first read.
+    pub now: Timestamp,
+    /// Change sets planned, done, and so on, of all loops together.
+    pub counts: Counts,
+    /// Tasks that wait, and why.
+    pub waiting: Vec<(TaskId, Why)>,
+    /// Things somebody should know.
+    pub notes: Vec<String>,
+    /// Whether another tick should follow at once: something was written, lost or left over.
+    pub again: bool,
+    /// When something becomes due without any row changing, by the store's clock.
+    pub due: Option<Timestamp>,
+    /// Whether a task that has not ended was seen.
+    pub open: bool,
+    /// What the store refused for good, with its words.
+    pub refused: Vec<String>,
+    /// Why some of it could not be applied.
+    pub trouble: Option<String>,
+    pub(crate) degraded: Vec<Degraded>,
+    pub(crate) lease: LeaseView,
+    pub(crate) loops: PerLoop<(Counts, LastResult)>,
+}
+
+/// Everything ticks are made with.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) client: Client,
+    pub(crate) config: Config,
+    pub(crate) store: StoreKind,
+    pub(crate) admin: Option<UserId>,
+    pub(crate) memory: Memory,
+    pub(crate) batch: BatchSize,
+    pub(crate) courtesy: Courtesy,
+}
+
+/// What one tick saw and what core makes of it.
+pub(crate) struct Planned {
+    pub(crate) seen: Seen,
+    pub(crate) now: Timestamp,
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) panics: PerLoop<Option<String>>,
+}
+
+impl Engine {
+    /// One tick of the wanted loops.
+    ///
+    /// # Errors
+    /// Why it could not observe. Trouble with writing is in the report.
+    pub(crate) async fn tick(&mut self, wanted: Wanted) -> Result<TickReport, Error> {
+        if wanted.repair.is_some() {
+            self.memory.begin_pass(self.config.full_pass, self.store);
+        }
+        if wanted.sync.is_some() {
+            self.memory.expect_progress();
+        }
+        let looks = self.memory.take_looks();
+        match self.plan(wanted, &looks).await {
+            Ok(planned) => Ok(self.carry_out(wanted, planned).await),
+            Err(error) => {
+                looks.into_iter().for_each(|need| self.memory.look_at(need));
+                if matches!(error, Error::TooLarge { .. } | Error::Timeout { .. }) {
+                    self.memory.shrink();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Observes and plans; writes nothing and remembers nothing.
+    ///
+    /// # Errors
+    /// Why it could not observe.
+    pub(crate) async fn plan(
+        &self,
+        wanted: Wanted,
+        looks: &HashSet<Need>,
+    ) -> Result<Planned, Error> {
+        let mut seen = self.blank();
+        let scope = Scope {
+            memory: &self.memory,
+            batch: self.batch,
+        };
+        let mut questions = loops::questions(wanted, &scope);
+        questions.extend(observe::bring(looks.iter().copied(), &mut seen));
+        let now = observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+        let pairs = std::mem::take(&mut seen.pairs);
+        let questions = observe::bring(pairs, &mut seen);
+        if !questions.is_empty() {
+            observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+        }
+        let (mut plans, mut panics) = self.consult(&mut seen, now);
+        for _ in 0..ROUNDS_MAX {
+            let needs = plans.iter().flat_map(|plan| plan.needs.iter().copied());
+            let questions = observe::bring(needs, &mut seen);
+            if questions.is_empty() {
+                break;
+            }
+            observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+            (plans, panics) = self.consult(&mut seen, now);
+        }
+        Ok(Planned {
+            seen,
+            now,
+            plans,
+            panics,
+        })
+    }
+
+    /// What would be done now, over everything a first tick looks at. Writes nothing.
+    ///
+    /// # Errors
+    /// Why it could not observe.
+    pub(crate) async fn plan_all(&mut self) -> Result<Vec<Plan>, Error> {
+        self.memory.want_pass();
+        self.memory.begin_pass(self.config.full_pass, self.store);
+        let looks = HashSet::new();
+        let planned = self.plan(Wanted::all(Reason::Asked), &looks).await?;
+        Ok(planned.plans)
+    }
+
+    /// Hands the courtesy lease back if it is held.
+    ///
+    /// # Errors
+    /// Why the store could not be asked.
+    pub(crate) async fn release(&self) -> Result<(), Error> {
+        let mut seen = self.blank();
+        let now = observe::ask(&self.client, self.admin, &[Question::Workers], &mut seen).await?;
+        let lease = seen.lease.as_ref();
+        if let Some(set) = lease.and_then(|row| self.courtesy.release(row, now)) {
+            self.client.apply(&[set], OnRefusal::Stop).await?;
+        }
+        Ok(())
+    }
+
+    fn blank(&self) -> Seen {
+        Seen::new(Snapshot {
+            admin: self.admin,
+            legacy: self.config.legacy_workers.clone(),
+            turns: self.memory.turns.clone(),
+            ..Snapshot::default()
+        })
+    }
+
+    fn consult(&self, seen: &mut Seen, now: Timestamp) -> (Vec<Plan>, PerLoop<Option<String>>) {
+        seen.complete_people(&self.memory.people);
+        let view = self.courtesy.view(seen.lease.as_ref(), now);
+        let configured = &self.config.policy;
+        let policy = Policy {
+            assigns: configured.assigns && !matches!(view, LeaseView::Other(_)),
+            adopts: self.memory.adopts,
+            ..configured.clone()
+        };
+        consult(&seen.snapshot, &policy, now)
+    }
+
+    async fn carry_out(&mut self, wanted: Wanted, planned: Planned) -> TickReport {
+        let Planned {
+            mut seen,
+            now,
+            plans,
+            panics,
+        } = planned;
+        let mut report = TickReport {
+            now,
+            lease: self.courtesy.view(seen.lease.as_ref(), now),
+            notes: std::mem::take(&mut seen.notes),
+            degraded: std::mem::take(&mut seen.degraded),
+            open: seen.open(),
+            again: seen.reach.is_cut_short(),
+            ..TickReport::default()
+        };
+        for (shown, (wanted, panic)) in report.loops.as_mut().zip(wanted.zip(panics)).into_array() {
+            shown.0.activations = u64::from(wanted.is_some());
+            if let Some(panic) = panic {
+                shown.0.panics = 1;
+                shown.1 = LastResult::Panicked(panic);
+            }
+        }
+        self.remember(&seen, now);
+        self.leave_for_later(&seen, &plans);
+        let work = self.take_on(plans, &seen, &mut report);
+        self.apply(work, &seen, &mut report).await;
+        for (counts, _) in report.loops.as_ref().into_array() {
+            report.counts.add(*counts);
+        }
+        let moved = report.counts.done + report.counts.stale + report.counts.unknown > 0;
+        report.again = report.trouble.is_none() && (report.again || moved);
+        report
+    }
+
+    /// Keeps what the next tick can use of what this one saw.
+    fn remember(&mut self, seen: &Seen, now: Timestamp) {
+        self.memory.grow();
+        self.memory.adopts |= seen.foreign_mirrors;
+        self.memory.people_read |= seen.people_complete;
+        seen.people.keys().for_each(|id| self.memory.met(*id));
+        self.memory.advance(self.store, &seen.reach, now);
+    }
+
+    /// Remembers people's rows that are behind and were not written, since that was too soon.
+    fn leave_for_later(&mut self, seen: &Seen, plans: &[Plan]) {
+        let too_soon = |plan: &Plan| plan.by == Loop::Sync && plan.due.is_some();
+        if !plans.iter().any(too_soon) {
+            return;
+        }
+        let sets = plans.iter().flat_map(|plan| &plan.sets);
+        let written: HashSet<TaskId> = sets.filter_map(|set| set.task).collect();
+        let mirrors = seen.snapshot.mirrors.iter();
+        for mirror in mirrors.filter(|mirror| !mirror.status.is_terminal()) {
+            let task = seen.task(mirror.task);
+            let behind = task.is_some_and(|task| {
+                (task.status != mirror.status && mirror.status != TaskStatus::Pending)
+                    || task.shown != mirror.shown
+            });
+            if behind && !written.contains(&mirror.task) {
+                self.memory.look_later(mirror.task, mirror.id);
+            }
+        }
+    }
+
+    /// What is to be written, in order, and what is told of the rest.
+    fn take_on(&self, plans: Vec<Plan>, seen: &Seen, report: &mut TickReport) -> Work {
+        let mut work = Work::default();
+        for mut plan in plans {
+            let waits_for = plan.due.filter(|due| *due > report.now);
+            report.due = [report.due, waits_for].into_iter().flatten().min();
+            report.waiting.append(&mut plan.waiting);
+            report.notes.append(&mut plan.notes);
+            plan.sets.retain(|set| !self.memory.is_refused(set));
+            let (counts, last) = report.loops.of_mut(plan.by);
+            counts.planned = plan.sets.len() as u64;
+            if *last == LastResult::Never && counts.activations > 0 {
+                *last = match plan.sets.len() {
+                    0 => LastResult::Idle,
+                    sets => LastResult::Planned(sets),
+                };
+            }
+            work.add(plan);
+        }
+        work.refuse_unreadable(&seen.bad, &self.memory, report.now);
+        if work.assigns() {
+            work.renew(self.courtesy.claim(seen.lease.as_ref(), report.now));
+        }
+        work
+    }
+}
