@@ -47,6 +47,7 @@ pub(crate) fn run() -> Result<()> {
     let mut findings = in_texts(&texts);
     findings.extend(manifests::check(&texts)?);
     findings.extend(prose::links(&root, &texts));
+    findings.extend(prose::named_tests(&texts));
     for finding in &findings {
         println!("{finding}");
     }

@@ -1,4 +1,4 @@
-//! Text hygiene: line ends, final newlines, and links that lead somewhere.
+//! Text hygiene: line ends, final newlines, links that lead somewhere, tests that exist.
 
 use std::path::Path;
 
@@ -67,4 +67,46 @@ fn relative_links(markdown: &str) -> Vec<(usize, &str)> {
         }
     }
     found
+}
+
+/// The page that says which test holds which promise.
+const GUARANTEES: &str = "docs/guarantees.md";
+/// Code spans of that page at least this long, in snake case, are names of tests.
+const TEST_NAME_MIN: usize = 20;
+
+/// Tests that the guarantees' page names and nobody wrote.
+pub(super) fn named_tests(texts: &[Text]) -> Vec<Finding> {
+    let Some(page) = texts.iter().find(|text| text.path == GUARANTEES) else {
+        return Vec::new();
+    };
+    let exists = |name: &str| {
+        let head = format!("fn {name}(");
+        let python = format!("def {name}(");
+        texts
+            .iter()
+            .any(|text| text.content.contains(&head) || text.content.contains(&python))
+    };
+    let mut findings = Vec::new();
+    for (number, line) in page.content.lines().enumerate() {
+        for name in line
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|span| is_test_name(span))
+        {
+            if !exists(name) {
+                findings.push(Finding::new(
+                    page,
+                    number + 1,
+                    format!("no test is called {name}"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+fn is_test_name(span: &str) -> bool {
+    let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    span.len() >= TEST_NAME_MIN && span.chars().all(snake)
 }

@@ -143,3 +143,18 @@ fn a_crate_says_why_it_is_one() {
     )];
     assert_eq!(manifests::check(&texts).unwrap().len(), 1);
 }
+
+#[test]
+fn a_promise_rests_on_tests_that_exist() {
+    let page = "| 1 | `somebody_wrote_this_test`, `nobody_wrote_this_test`, `short_name` |\n";
+    let source = "//! A.\n#[test]\nfn somebody_wrote_this_test() {}\n";
+    let texts = [
+        text("docs/guarantees.md", page),
+        text("crates/a/src/tests.rs", source),
+    ];
+    let whats: Vec<_> = prose::named_tests(&texts)
+        .into_iter()
+        .map(|f| f.what)
+        .collect();
+    assert_eq!(whats, ["no test is called nobody_wrote_this_test"]);
+}
