@@ -64,8 +64,17 @@ impl Stream {
         Self { about, head }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.about.stream
+    }
+
     pub(crate) const fn head(&self) -> &StreamHead {
         &self.head
+    }
+
+    /// Goes back to an earlier head: what was pushed since never reached the store.
+    pub(crate) fn rewind(&mut self, head: StreamHead) {
+        self.head = head;
     }
 
     /// Sets the attempt that events from now on are about.

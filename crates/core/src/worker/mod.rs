@@ -11,13 +11,20 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::model::{Mirror, StreamHead};
 use crate::reason::Reason;
 use crate::row::ChangeSet;
 use crate::time::{Span, Timestamp};
+
+mod held;
+mod machine;
+mod talk;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+pub use machine::Machine;
 
 /// Who this worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,24 +50,17 @@ pub struct Limits {
     pub events: bool,
 }
 
-/// The machine. One per process.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    identity: Identity,
-    limits: Limits,
-}
-
 /// A point in the machine's own order of things: taken before a look is sent, handed back with its
 /// answer, so that a look older than a claim cannot revoke it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark(u64);
+pub struct Mark(pub(super) u64);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// Reports found in the outbox at start, sent or not.
     Restored(Vec<Report>),
-    /// Every Running and Canceling mirror assigned to this worker, as of `asked`.
+    /// Every Running and Canceling mirror assigned to this worker, read after `asked` was taken.
     Looked {
         /// What [`Machine::mark`] said when the look was sent.
         asked: Mark,
@@ -73,6 +73,9 @@ pub enum Input {
     Lines(MirrorId, Vec<String>),
     /// The agent of this task ended (or could not be started); its report's content.
     Ended(MirrorId, Box<Finish>),
+    /// What the row of this task is now, whatever its status; `None` when it can't be seen. Answers
+    /// [`Effect::Inspect`].
+    Inspected(MirrorId, Option<Box<Mirror>>),
     /// The report is in the outbox, or could not be written there (it is sent all the same).
     Saved(MirrorId),
     /// Time passed; due at [`Machine::due`].
@@ -95,6 +98,8 @@ pub enum Effect {
     },
     /// End the agent of this task; its [`Input::Ended`] still comes.
     Stop(MirrorId, StopCause),
+    /// Read the row of this task by its identity, then [`Input::Inspected`].
+    Inspect(MirrorId),
     /// Put this report into the outbox, then [`Input::Saved`].
     Save(Box<Report>),
     /// The store has the report: the outbox may drop it, and the folder may be cleaned one day.
@@ -108,6 +113,8 @@ pub enum Fate {
     Published,
     /// Too late: kept as a candidate.
     Candidate,
+    /// Too late, and nothing in it worth keeping: the task went on without it.
+    Moot,
     /// The store refuses it for good; it stays in the outbox for a person to look at.
     Refused,
 }
@@ -130,11 +137,19 @@ pub struct Ticket {
     pub kind: WriteKind,
 }
 
+impl Ticket {
+    const fn new(mirror: MirrorId, kind: WriteKind) -> Self {
+        Self { mirror, kind }
+    }
+}
+
 /// The kinds of writes a worker makes about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteKind {
     /// Taking the assignment.
     Claim,
+    /// Putting an assignment back untouched, while draining.
+    Release,
     /// Lines of the agent.
     Lines,
     /// The end.
@@ -208,7 +223,7 @@ pub struct Report {
     pub attempt: Attempt,
     /// When it ended (store's time).
     pub at: Timestamp,
-    /// Head of the attempt's stream: the last event known to be in the store.
+    /// Head of the attempt's stream when it ended: the last event sent or being sent.
     pub head: StreamHead,
     /// Lines not sent yet; they go with the report.
     pub lines: Vec<String>,
@@ -216,36 +231,18 @@ pub struct Report {
     pub finish: Finish,
 }
 
-impl Machine {
-    /// A machine that holds nothing yet.
+impl Finish {
+    /// The end of an attempt whose agent never ran.
     #[must_use]
-    pub fn new(identity: Identity, limits: Limits) -> Self {
-        Self { identity, limits }
-    }
-
-    /// To be taken before a look is sent.
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        Mark(0)
-    }
-
-    /// When the next [`Input::Tick`] is due, if any.
-    #[must_use]
-    pub fn due(&self) -> Option<Timestamp> {
-        None
-    }
-
-    /// Attempts held now, for the beat.
-    #[must_use]
-    pub fn held(&self) -> Vec<(MirrorId, Attempt)> {
-        let _ = (&self.identity, &self.limits, Uuid::nil());
-        Vec::new()
-    }
-
-    /// One step at the store's time `now`.
-    #[must_use]
-    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
-        let _ = (input, now);
-        Vec::new()
+    pub const fn untouched(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            result: String::new(),
+            message: String::new(),
+            transcript: String::new(),
+            ran: Duration::ZERO,
+            cost_micros: None,
+            folder: None,
+        }
     }
 }

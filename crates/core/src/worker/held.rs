@@ -1,0 +1,209 @@
+//! One attempt in a worker's hands: where it stands, and what it may do next.
+
+use super::talk::Talk;
+use super::writes::{self, Content, Ids};
+use super::{Answer, Effect, Finish, Mark, Report, StopCause, Ticket, WriteKind};
+use crate::audit::Stream;
+use crate::ids::Etag;
+use crate::model::Mirror;
+use crate::status::TaskStatus;
+use crate::time::{Span, Timestamp};
+
+/// How long to wait before sending again what got no answer. Shorter, and an outage is met with a
+/// storm; longer, and results sit in the outbox after it.
+pub(super) const RESEND: Span = Span::secs(5);
+
+/// One attempt in this worker's hands.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) ids: Ids,
+    /// The mirror as last known.
+    pub(super) seen: Seen,
+    /// Looks before this say nothing about it.
+    pub(super) since: Mark,
+    pub(super) stream: Option<Stream>,
+    pub(super) talk: Talk,
+    pub(super) stage: Stage,
+}
+
+/// What a worker must know of the mirror to write to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) etag: Etag,
+    pub(super) canceling: bool,
+}
+
+impl Seen {
+    pub(super) fn of(row: &Mirror) -> Self {
+        Self {
+            etag: row.etag.clone(),
+            canceling: row.status == TaskStatus::Canceling,
+        }
+    }
+}
+
+/// Where an attempt stands.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// The claim is under way; if its answer is lost, the next look tells.
+    Claiming,
+    /// The agent runs, or is being ended.
+    Running(Option<StopCause>),
+    /// The agent ended; its report is on its way into the outbox.
+    Saving(Box<Report>, Standing),
+    /// Lines are still under way; the report follows them.
+    Settling(Box<Report>, Standing),
+    /// Under way to the store.
+    Sending(Box<Report>, Content),
+    /// What became of it is being read from the row. Holds the version that turned out stale.
+    Inspecting(Box<Report>, Option<Etag>),
+    /// Too late: under way as a candidate, or to be sent again then.
+    Keeping(Box<Report>, Option<Timestamp>),
+}
+
+/// Whether an attempt is still this worker's, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Ours,
+    Lost,
+}
+
+/// What a look says about an attempt.
+pub(super) enum Review {
+    /// Nothing new.
+    Nothing,
+    /// This is to be done.
+    Do(Effect),
+    /// The claim holds, but the task was asked to end: it ends without having run.
+    End,
+    /// The claim does not hold.
+    Forget,
+}
+
+impl Held {
+    /// Compares with the row, if the look saw it.
+    pub(super) fn review(&mut self, row: Option<&Mirror>) -> Review {
+        let ours = row.filter(|row| row.is_active() && self.ids.hold(row.lease.as_ref()));
+        if let Some(row) = ours {
+            self.seen = Seen::of(row);
+        }
+        let canceling = self.seen.canceling;
+        match (&mut self.stage, ours) {
+            (Stage::Claiming, None) => Review::Forget,
+            (stage @ Stage::Claiming, Some(_)) => {
+                *stage = Stage::Running(None);
+                if canceling {
+                    Review::End
+                } else {
+                    Review::Do(self.ids.start())
+                }
+            }
+            (Stage::Running(stop @ None), Some(_)) if canceling => {
+                *stop = Some(StopCause::Cancel);
+                Review::Do(Effect::Stop(self.ids.mirror, StopCause::Cancel))
+            }
+            (Stage::Running(stop @ (None | Some(StopCause::Cancel))), None) => {
+                *stop = Some(StopCause::LeaseLost);
+                Review::Do(Effect::Stop(self.ids.mirror, StopCause::LeaseLost))
+            }
+            (Stage::Saving(_, standing) | Stage::Settling(_, standing), None) => {
+                *standing = Standing::Lost;
+                Review::Nothing
+            }
+            (
+                Stage::Running(_)
+                | Stage::Saving(..)
+                | Stage::Settling(..)
+                | Stage::Sending(..)
+                | Stage::Inspecting(..)
+                | Stage::Keeping(..),
+                _,
+            ) => Review::Nothing,
+        }
+    }
+
+    /// Whether its agent runs or is about to.
+    pub(super) const fn takes_slot(&self) -> bool {
+        match self.stage {
+            Stage::Claiming | Stage::Running(_) => true,
+            Stage::Saving(..)
+            | Stage::Settling(..)
+            | Stage::Sending(..)
+            | Stage::Inspecting(..)
+            | Stage::Keeping(..) => false,
+        }
+    }
+
+    /// When time alone makes something due.
+    pub(super) fn due(&self, interval: Span) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Keeping(_, again) => *again,
+            Stage::Claiming
+            | Stage::Running(_)
+            | Stage::Saving(..)
+            | Stage::Settling(..)
+            | Stage::Sending(..)
+            | Stage::Inspecting(..) => self.talk.due(interval),
+        }
+    }
+
+    /// Sends the agent's lines, if they are due.
+    pub(super) fn send_lines(&mut self, interval: Span, now: Timestamp) -> Option<Effect> {
+        let stream = self.stream.as_mut()?;
+        let set = self.talk.send(&self.ids, stream, interval, now)?;
+        Some(Effect::Write(
+            Ticket::new(self.ids.mirror, WriteKind::Lines),
+            set,
+        ))
+    }
+
+    pub(super) fn lines_answered(&mut self, answer: &Answer, now: Timestamp) {
+        match (answer, &mut self.stream) {
+            (Answer::Done(_) | Answer::Stale, _) => self.talk.arrived(),
+            (Answer::Unknown, _) => self.talk.send_again(now.plus(RESEND)),
+            (Answer::Refused(_), Some(stream)) => self.talk.refused(stream),
+            (Answer::Refused(_), None) => self.talk.arrived(),
+        }
+    }
+
+    /// What is to be published about an attempt that ended.
+    pub(super) fn report(&mut self, finish: Finish, now: Timestamp) -> Report {
+        let head = self.stream.as_ref().map(|stream| stream.head().clone());
+        Report {
+            mirror: self.ids.mirror,
+            task: self.ids.task,
+            user: self.ids.user,
+            worker: self.ids.worker,
+            boot: self.ids.boot,
+            attempt: self.ids.attempt,
+            at: now,
+            head: head.unwrap_or_default(),
+            lines: self.talk.rest(),
+            finish,
+        }
+    }
+
+    /// Sends a report. The stream itself moves only when the answer says so, which ends it.
+    pub(super) fn publish(&mut self, report: Box<Report>, content: Content) -> Effect {
+        let mut stream = self.stream.clone();
+        let set = writes::publish(
+            &report,
+            &self.seen.etag,
+            self.seen.canceling,
+            content,
+            stream.as_mut(),
+        );
+        self.stage = Stage::Sending(report, content);
+        Effect::Write(Ticket::new(self.ids.mirror, WriteKind::Report), set)
+    }
+
+    /// The mirror's version held and the set failed all the same: an event sits where one of ours
+    /// belongs. The stream that closes the attempt takes over; if that is taken too, there is none.
+    pub(super) fn change_stream(&mut self) {
+        let late = self.ids.late_stream();
+        self.stream = match self.stream.take() {
+            Some(stream) if stream.name() != late.name() => Some(late),
+            Some(_) | None => None,
+        };
+    }
+}

@@ -1,0 +1,397 @@
+//! The machine itself: what each input does to the attempts this worker holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::held::{Held, RESEND, Review, Seen, Stage, Standing};
+use super::talk::Talk;
+use super::writes::{self, Content, Ids};
+use super::{
+    Answer, Effect, Fate, Finish, Identity, Input, Limits, Mark, Outcome, Report, StopCause,
+    Ticket, WriteKind,
+};
+use crate::audit::Stream;
+use crate::ids::{Attempt, Etag, MirrorId};
+use crate::model::Mirror;
+use crate::status::{TaskStatus, WorkPhase};
+use crate::time::Timestamp;
+
+/// The machine. One per process.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    identity: Identity,
+    limits: Limits,
+    draining: bool,
+    mark: u64,
+    held: BTreeMap<MirrorId, Held>,
+    /// Attempts whose report the store refuses for good: not to be run again by this process.
+    refused: BTreeSet<(MirrorId, Attempt)>,
+}
+
+impl Machine {
+    /// A machine that holds nothing yet.
+    #[must_use]
+    pub const fn new(identity: Identity, limits: Limits) -> Self {
+        Self {
+            identity,
+            limits,
+            draining: false,
+            mark: 0,
+            held: BTreeMap::new(),
+            refused: BTreeSet::new(),
+        }
+    }
+
+    /// To be taken before a look is sent.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark(self.mark)
+    }
+
+    /// When the next [`Input::Tick`] is due, if any.
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
+        let interval = self.limits.line_interval;
+        let dues = self.held.values().filter_map(|held| held.due(interval));
+        dues.min()
+    }
+
+    /// Attempts whose agents run or are about to, for the beat.
+    #[must_use]
+    pub fn held(&self) -> Vec<(MirrorId, Attempt)> {
+        let live = self.held.iter().filter(|(_, held)| held.takes_slot());
+        live.map(|(id, held)| (*id, held.ids.attempt)).collect()
+    }
+
+    /// Whether nothing is running and nothing is left to report.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// One step at the store's time `now`.
+    #[must_use]
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        match input {
+            Input::Restored(reports) => {
+                let reports = reports.into_iter();
+                reports.map(|report| self.restore(report, now)).collect()
+            }
+            Input::Looked { asked, rows } => self.looked(asked, &rows, now),
+            Input::Answered(answers) => {
+                self.mark += 1;
+                let answers = answers.into_iter();
+                answers
+                    .flat_map(|(ticket, answer)| self.answered(ticket, answer, now))
+                    .collect()
+            }
+            Input::Lines(id, lines) => self.lines(id, lines, now).into_iter().collect(),
+            Input::Ended(id, finish) => self.ended(id, *finish, now),
+            Input::Inspected(id, row) => self.inspected(id, row.as_deref()),
+            Input::Saved(id) => self.saved(id),
+            Input::Tick => self.tick(now),
+            Input::Drain => {
+                self.draining = true;
+                Vec::new()
+            }
+        }
+    }
+
+    /// A report of an earlier process: the row says what is left to do about it.
+    fn restore(&mut self, report: Report, now: Timestamp) -> Effect {
+        let (id, ids) = (report.mirror, Ids::of_report(&report));
+        let seen = Seen {
+            etag: Etag::new(""),
+            canceling: false,
+        };
+        let stream = self.limits.events.then(|| ids.late_stream());
+        let stage = Stage::Inspecting(Box::new(report), None);
+        self.hold(ids, seen, stream, stage, now);
+        Effect::Inspect(id)
+    }
+
+    fn hold(&mut self, ids: Ids, seen: Seen, stream: Option<Stream>, stage: Stage, now: Timestamp) {
+        let held = Held {
+            ids,
+            seen,
+            since: Mark(self.mark + 1),
+            stream,
+            talk: Talk::new(now),
+            stage,
+        };
+        self.held.insert(ids.mirror, held);
+    }
+
+    fn looked(&mut self, asked: Mark, rows: &[Mirror], now: Timestamp) -> Vec<Effect> {
+        let seen: BTreeMap<MirrorId, &Mirror> = rows.iter().map(|row| (row.id, row)).collect();
+        let (mut effects, mut canceled) = (Vec::new(), Vec::new());
+        self.held.retain(|id, held| {
+            if asked < held.since {
+                return true;
+            }
+            match held.review(seen.get(id).copied()) {
+                Review::Nothing => {}
+                Review::Do(effect) => effects.push(effect),
+                Review::End => canceled.push(*id),
+                Review::Forget => return false,
+            }
+            true
+        });
+        let mut fresh: Vec<&Mirror> = seen.into_values().collect();
+        fresh.retain(|row| !self.held.contains_key(&row.id));
+        fresh.sort_by_key(|row| (row.rank, row.id));
+        effects.extend(fresh.into_iter().filter_map(|row| self.meet(row, now)));
+        for id in canceled {
+            effects.extend(self.ended(id, Finish::untouched(Outcome::Canceled), now));
+        }
+        effects
+    }
+
+    /// A row that is not held: an assignment, or a lease of this or an earlier process.
+    fn meet(&mut self, row: &Mirror, now: Timestamp) -> Option<Effect> {
+        let lease = row.lease.as_ref()?;
+        let mine = lease.worker == self.identity.worker && row.is_active();
+        let assigned = lease.boot.is_none();
+        if !mine || self.refused.contains(&(row.id, lease.attempt)) {
+            return None;
+        }
+        if assigned && row.status == TaskStatus::Canceling {
+            return None;
+        }
+        if assigned && self.draining {
+            let ticket = Ticket::new(row.id, WriteKind::Release);
+            return Some(Effect::Write(ticket, writes::release(row, now)));
+        }
+        let busy = self.held.values().filter(|held| held.takes_slot()).count();
+        let free = u32::try_from(busy).is_ok_and(|busy| busy < self.limits.slots);
+        let ids = Ids::of_row(row, &self.identity, lease.attempt);
+        match (free && !self.draining, ids.hold(Some(lease))) {
+            (false, _) => None,
+            (true, false) => Some(self.claim(row, ids, now)),
+            (true, true) => {
+                let stream = self.limits.events.then(|| ids.late_stream());
+                self.hold(ids, Seen::of(row), stream, Stage::Running(None), now);
+                Some(ids.start())
+            }
+        }
+    }
+
+    fn claim(&mut self, row: &Mirror, ids: Ids, now: Timestamp) -> Effect {
+        let mut stream = self.limits.events.then(|| ids.stream());
+        let set = writes::claim(row, &self.identity, ids.attempt, stream.as_mut(), now);
+        self.hold(ids, Seen::of(row), stream, Stage::Claiming, now);
+        Effect::Write(Ticket::new(row.id, WriteKind::Claim), set)
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) -> Vec<Effect> {
+        let id = ticket.mirror;
+        let Some(held) = self.held.get_mut(&id) else {
+            return Vec::new();
+        };
+        match ticket.kind {
+            WriteKind::Claim => self.claim_answered(id, answer, now),
+            WriteKind::Release => Vec::new(),
+            WriteKind::Lines => {
+                held.lines_answered(&answer, now);
+                self.settle(id)
+            }
+            WriteKind::Report => self.report_answered(id, answer),
+            WriteKind::Candidate => self.candidate_answered(id, &answer, now),
+        }
+    }
+
+    fn claim_answered(&mut self, id: MirrorId, answer: Answer, now: Timestamp) -> Vec<Effect> {
+        let Some(held) = self.held.get_mut(&id) else {
+            return Vec::new();
+        };
+        match answer {
+            Answer::Done(Some(etag)) => {
+                held.seen.etag = etag;
+                held.stage = Stage::Running(None);
+                if held.seen.canceling {
+                    return self.ended(id, Finish::untouched(Outcome::Canceled), now);
+                }
+                vec![held.ids.start()]
+            }
+            Answer::Done(None) | Answer::Unknown => Vec::new(),
+            Answer::Stale | Answer::Refused(_) => {
+                self.held.remove(&id);
+                Vec::new()
+            }
+        }
+    }
+
+    fn report_answered(&mut self, id: MirrorId, answer: Answer) -> Vec<Effect> {
+        let Some(held) = self.held.get_mut(&id) else {
+            return Vec::new();
+        };
+        let stage = std::mem::replace(&mut held.stage, Stage::Claiming);
+        let Stage::Sending(report, content) = stage else {
+            held.stage = stage;
+            return Vec::new();
+        };
+        match (answer, content) {
+            (Answer::Done(_), _) => self.let_go(id, Fate::Published),
+            (Answer::Stale, _) => {
+                let stale = Some(held.seen.etag.clone());
+                held.stage = Stage::Inspecting(report, stale);
+                vec![Effect::Inspect(id)]
+            }
+            (Answer::Unknown, _) => {
+                held.stage = Stage::Inspecting(report, None);
+                vec![Effect::Inspect(id)]
+            }
+            (Answer::Refused(_), Content::Full) => vec![held.publish(report, Content::Bare)],
+            (Answer::Refused(_), Content::Bare) => self.let_go(id, Fate::Refused),
+        }
+    }
+
+    fn candidate_answered(&mut self, id: MirrorId, answer: &Answer, now: Timestamp) -> Vec<Effect> {
+        match answer {
+            Answer::Done(_) | Answer::Stale => self.let_go(id, Fate::Candidate),
+            Answer::Refused(_) => self.let_go(id, Fate::Refused),
+            Answer::Unknown => {
+                if let Some(Stage::Keeping(_, again)) =
+                    self.held.get_mut(&id).map(|held| &mut held.stage)
+                {
+                    *again = Some(now.plus(RESEND));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// What the row says about a report whose fate is not known.
+    fn inspected(&mut self, id: MirrorId, row: Option<&Mirror>) -> Vec<Effect> {
+        let Some(held) = self.held.get_mut(&id) else {
+            return Vec::new();
+        };
+        let stage = std::mem::replace(&mut held.stage, Stage::Claiming);
+        let Stage::Inspecting(report, stale) = stage else {
+            held.stage = stage;
+            return Vec::new();
+        };
+        let ours = row.filter(|row| held.ids.hold(row.lease.as_ref()));
+        match ours {
+            Some(row) if row.is_active() => {
+                if stale.as_ref() == Some(&row.etag) {
+                    held.change_stream();
+                }
+                held.seen = Seen::of(row);
+                vec![held.publish(report, Content::Full)]
+            }
+            Some(row) if matches!(row.phase, Some(WorkPhase::Done | WorkPhase::Failed)) => {
+                self.let_go(id, Fate::Published)
+            }
+            Some(_) | None => self.keep(id, report),
+        }
+    }
+
+    /// The agent ended: its report goes into the outbox first.
+    fn ended(&mut self, id: MirrorId, finish: Finish, now: Timestamp) -> Vec<Effect> {
+        let Some(held) = self.held.get_mut(&id) else {
+            return Vec::new();
+        };
+        let Stage::Running(stop) = held.stage else {
+            return Vec::new();
+        };
+        let standing = match stop {
+            Some(StopCause::LeaseLost) => Standing::Lost,
+            Some(StopCause::Cancel) | None => Standing::Ours,
+        };
+        let report = Box::new(held.report(finish, now));
+        held.stage = Stage::Saving(report.clone(), standing);
+        vec![Effect::Save(report)]
+    }
+
+    fn saved(&mut self, id: MirrorId) -> Vec<Effect> {
+        if let Some(held) = self.held.get_mut(&id) {
+            let stage = std::mem::replace(&mut held.stage, Stage::Claiming);
+            held.stage = match stage {
+                Stage::Saving(report, standing) => Stage::Settling(report, standing),
+                other => other,
+            };
+        }
+        self.settle(id)
+    }
+
+    /// Sends a saved report once no lines are under way before it.
+    fn settle(&mut self, id: MirrorId) -> Vec<Effect> {
+        let Some(held) = self.held.get_mut(&id) else {
+            return Vec::new();
+        };
+        if held.talk.is_under_way() {
+            return Vec::new();
+        }
+        match std::mem::replace(&mut held.stage, Stage::Claiming) {
+            Stage::Settling(report, Standing::Ours) => vec![held.publish(report, Content::Full)],
+            Stage::Settling(report, Standing::Lost) => self.keep(id, report),
+            other => {
+                held.stage = other;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Files a report that came too late as a candidate, if there is anything in it.
+    fn keep(&mut self, id: MirrorId, report: Box<Report>) -> Vec<Effect> {
+        let worth_keeping = match report.finish.outcome {
+            Outcome::Completed | Outcome::Failed(_) => true,
+            Outcome::Retry | Outcome::Released | Outcome::Canceled => false,
+        };
+        let Some(held) = self.held.get_mut(&id).filter(|_| worth_keeping) else {
+            return self.let_go(id, Fate::Moot);
+        };
+        match held.stream.clone() {
+            Some(mut stream) => {
+                let set = writes::candidate(&report, &mut stream);
+                held.stage = Stage::Keeping(report, None);
+                vec![Effect::Write(Ticket::new(id, WriteKind::Candidate), set)]
+            }
+            None => self.let_go(id, Fate::Refused),
+        }
+    }
+
+    /// Nothing is left to do about this attempt.
+    fn let_go(&mut self, id: MirrorId, fate: Fate) -> Vec<Effect> {
+        let Some(held) = self.held.remove(&id) else {
+            return Vec::new();
+        };
+        let attempt = held.ids.attempt;
+        if fate == Fate::Refused {
+            self.refused.insert((id, attempt));
+        }
+        vec![Effect::Drop(id, attempt, fate)]
+    }
+
+    fn lines(&mut self, id: MirrorId, lines: Vec<String>, now: Timestamp) -> Option<Effect> {
+        let held = self.held.get_mut(&id)?;
+        held.stream.as_ref()?;
+        held.talk.hear(lines, &self.limits);
+        held.send_lines(self.limits.line_interval, now)
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
+        let interval = self.limits.line_interval;
+        let lines: Vec<Effect> = self
+            .held
+            .values_mut()
+            .filter_map(|held| held.send_lines(interval, now))
+            .collect();
+        let again: Vec<MirrorId> = self
+            .held
+            .values()
+            .filter(|held| matches!(held.stage, Stage::Keeping(_, Some(at)) if at <= now))
+            .map(|held| held.ids.mirror)
+            .collect();
+        let candidates = again.into_iter().flat_map(|id| self.keep_again(id));
+        lines.into_iter().chain(candidates).collect()
+    }
+
+    fn keep_again(&mut self, id: MirrorId) -> Vec<Effect> {
+        let stage = self.held.get(&id).map(|held| held.stage.clone());
+        match stage {
+            Some(Stage::Keeping(report, _)) => self.keep(id, report),
+            Some(_) | None => Vec::new(),
+        }
+    }
+}

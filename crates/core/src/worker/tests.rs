@@ -1,0 +1,1 @@
+//! How attempts go, from the first look to the last answer.

@@ -1,0 +1,400 @@
+//! What a worker writes about a task: its claim, its lines, its end.
+//!
+//! Each set is conditional on the mirror's version or on an event not being there, so it happens once
+//! or not at all. Optional text is cut to its column; a set refused all the same is built again
+//! without it ([`Content::Bare`]), so that an end is never lost to a column.
+
+use std::time::Duration;
+
+use super::{Effect, Finish, Identity, Outcome, Report};
+use crate::audit::{About, Stream, attempt_stream};
+use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
+use crate::json::Object;
+use crate::limits;
+use crate::model::{Lease, Mirror, StreamHead};
+use crate::reason::Reason;
+use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
+use crate::status::{EventKind, TaskStatus, WorkPhase};
+use crate::time::Timestamp;
+
+/// Lines of one event, in bytes: an event of the original's table holds 10,000 characters, and
+/// escaping may double them.
+const EVENT_LINE_BYTES: usize = 4_000;
+
+/// How much of a result a candidate event carries, for the same reason.
+const CANDIDATE_UNITS: usize = 4_000;
+
+/// How much of a report is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// All of it.
+    Full,
+    /// Status, reason, message and times only.
+    Bare,
+}
+
+/// Which attempt of which task, in which process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ids {
+    pub(super) mirror: MirrorId,
+    pub(super) task: TaskId,
+    pub(super) user: Option<UserId>,
+    pub(super) worker: WorkerId,
+    pub(super) boot: BootId,
+    pub(super) attempt: Attempt,
+}
+
+impl Ids {
+    /// Those of `row`, held by this process.
+    pub(super) const fn of_row(row: &Mirror, identity: &Identity, attempt: Attempt) -> Self {
+        Self {
+            mirror: row.id,
+            task: row.task,
+            user: row.user,
+            worker: identity.worker,
+            boot: identity.boot,
+            attempt,
+        }
+    }
+
+    /// Those of a report.
+    pub(super) const fn of_report(report: &Report) -> Self {
+        Self {
+            mirror: report.mirror,
+            task: report.task,
+            user: report.user,
+            worker: report.worker,
+            boot: report.boot,
+            attempt: report.attempt,
+        }
+    }
+
+    /// What makes the shell start its agent.
+    pub(super) const fn start(&self) -> Effect {
+        Effect::Start {
+            mirror: self.mirror,
+            attempt: self.attempt,
+        }
+    }
+
+    /// Whether `lease` names exactly this process and attempt.
+    pub(super) fn hold(&self, lease: Option<&Lease>) -> bool {
+        lease.is_some_and(|lease| {
+            lease.worker == self.worker
+                && lease.boot == Some(self.boot)
+                && lease.attempt == self.attempt
+        })
+    }
+
+    /// The stream of this attempt in this process, from its first event.
+    pub(super) fn stream(&self) -> Stream {
+        self.stream_named(attempt_stream(self.worker, self.attempt, self.boot))
+    }
+
+    /// The stream that closes the attempt when it is not known for sure what of its own stream
+    /// reached the store.
+    pub(super) fn late_stream(&self) -> Stream {
+        let own = attempt_stream(self.worker, self.attempt, self.boot);
+        self.stream_named(format!("{own}/late"))
+    }
+
+    fn stream_named(&self, stream: String) -> Stream {
+        let about = About {
+            mirror: self.mirror,
+            task: self.task,
+            user: self.user,
+            attempt: self.attempt,
+            stream,
+        };
+        Stream::new(about, StreamHead::default())
+    }
+}
+
+/// Takes the assignment: the lease gets this process.
+pub(super) fn claim(
+    mirror: &Mirror,
+    identity: &Identity,
+    attempt: Attempt,
+    stream: Option<&mut Stream>,
+    now: Timestamp,
+) -> ChangeSet {
+    let lease = Lease {
+        worker: identity.worker,
+        boot: Some(identity.boot),
+        attempt,
+        since: now,
+    };
+    let said = limits::line(
+        &format!("started on {}", identity.name),
+        limits::MESSAGE_UNITS,
+    );
+    let event = stream.map(|stream| {
+        let content = Object::new()
+            .text("worker", identity.worker)
+            .text("boot", identity.boot);
+        stream.push(EventKind::TaskStarted, &said, now, content)
+    });
+    let cells = vec![
+        (tasks::WORK_PHASE, WorkPhase::Executing.as_str().into()),
+        (tasks::LEASE, lease.to_json().into()),
+        (tasks::STATUS_MESSAGE, said.into()),
+        (tasks::STARTED, now.into()),
+        (tasks::LAST_PING, now.into()),
+    ];
+    let mut writes = vec![mirror_write(mirror, &mirror.etag, cells)];
+    writes.extend(event);
+    ChangeSet {
+        task: Some(mirror.task),
+        why: format!("claim attempt {attempt} of task {}", mirror.task.short()),
+        writes,
+    }
+}
+
+/// Puts an assignment back that was not claimed.
+pub(super) fn release(mirror: &Mirror, now: Timestamp) -> ChangeSet {
+    let mut cells = put_back(Reason::Released, Reason::Released.message());
+    cells.push((tasks::LAST_PING, now.into()));
+    ChangeSet {
+        task: Some(mirror.task),
+        why: format!("put back task {}: draining", mirror.task.short()),
+        writes: vec![mirror_write(mirror, &mirror.etag, cells)],
+    }
+}
+
+fn mirror_write(mirror: &Mirror, etag: &Etag, cells: Vec<(Column, Value)>) -> Write {
+    Write::update(Table::Tasks, mirror.id.get(), etag, cells)
+}
+
+fn put_back(reason: Reason, message: &str) -> Vec<(Column, Value)> {
+    vec![
+        (tasks::STATUS, TaskStatus::Pending.into()),
+        (tasks::WORK_PHASE, WorkPhase::Failed.as_str().into()),
+        (tasks::REASON, reason.as_str().into()),
+        (
+            tasks::STATUS_MESSAGE,
+            limits::line(message, limits::MESSAGE_UNITS).into(),
+        ),
+    ]
+}
+
+/// Events for `lines`, several lines each.
+pub(super) fn lines(stream: &mut Stream, lines: &[String], now: Timestamp) -> Vec<Write> {
+    let mut events = Vec::new();
+    let mut batch: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    for line in lines {
+        let line = limits::head(line, EVENT_LINE_BYTES);
+        if bytes + line.len() > EVENT_LINE_BYTES && !batch.is_empty() {
+            events.push(line_event(stream, &std::mem::take(&mut batch), now));
+            bytes = 0;
+        }
+        bytes += line.len();
+        batch.push(line);
+    }
+    if !batch.is_empty() {
+        events.push(line_event(stream, &batch, now));
+    }
+    events
+}
+
+fn line_event(stream: &mut Stream, lines: &[String], now: Timestamp) -> Write {
+    let said = lines.last().map_or("", String::as_str);
+    let content = Object::new().list("lines", lines);
+    stream.push(EventKind::AgentMessage, said, now, content)
+}
+
+/// Publishes a report: the terminal state, or back to waiting, in one set with the last events.
+pub(super) fn publish(
+    report: &Report,
+    etag: &Etag,
+    canceling: bool,
+    content: Content,
+    stream: Option<&mut Stream>,
+) -> ChangeSet {
+    let end = End::of(report.finish.outcome, canceling);
+    let said = message(report, &end);
+    let mut events = Vec::new();
+    let mut head = report.head.clone();
+    if let Some(stream) = stream {
+        events.extend(lines(stream, &report.lines, report.at));
+        events.extend(end.event.map(|kind| {
+            let about = Object::new()
+                .text("message", &said)
+                .maybe("reason", end.reason);
+            stream.push(kind, &said, report.at, about)
+        }));
+        head = stream.head().clone();
+    }
+    let mut cells = end.cells(&said, report.at);
+    if content == Content::Full && end.status.is_terminal() {
+        cells.extend(result_cells(report, &head));
+    }
+    let mirror = Write::update(Table::Tasks, report.mirror.get(), etag, cells);
+    let mut writes = vec![mirror];
+    writes.extend(events);
+    ChangeSet {
+        task: Some(report.task),
+        why: format!(
+            "report attempt {} of task {}: {}",
+            report.attempt,
+            report.task.short(),
+            end.status
+        ),
+        writes,
+    }
+}
+
+/// Keeps a report that came too late as a candidate.
+pub(super) fn candidate(report: &Report, stream: &mut Stream) -> ChangeSet {
+    let end = End::of(report.finish.outcome, false);
+    let said = format!("attempt {} ended too late: {}", report.attempt, end.status);
+    let content = Object::new()
+        .text("outcome", end.status)
+        .text("message", &report.finish.message)
+        .text(
+            "result",
+            limits::tail(&report.finish.result, CANDIDATE_UNITS),
+        );
+    ChangeSet {
+        task: Some(report.task),
+        why: format!("keep a late result of task {}", report.task.short()),
+        writes: vec![stream.push(EventKind::Candidate, &said, report.at, content)],
+    }
+}
+
+/// What an outcome makes of the task.
+struct End {
+    status: TaskStatus,
+    phase: WorkPhase,
+    reason: Option<Reason>,
+    event: Option<EventKind>,
+}
+
+impl End {
+    /// A task that was asked to end is Canceled, however the agent ended.
+    const fn of(outcome: Outcome, canceling: bool) -> Self {
+        if canceling {
+            return Self::canceled();
+        }
+        match outcome {
+            Outcome::Canceled => Self::canceled(),
+            Outcome::Completed => Self {
+                status: TaskStatus::Completed,
+                phase: WorkPhase::Done,
+                reason: None,
+                event: Some(EventKind::TaskCompleted),
+            },
+            Outcome::Failed(reason) => Self {
+                status: TaskStatus::Failed,
+                phase: WorkPhase::Failed,
+                reason: Some(reason),
+                event: Some(EventKind::TaskFailed),
+            },
+            Outcome::Retry => Self::back(Reason::Retry),
+            Outcome::Released => Self::back(Reason::Released),
+        }
+    }
+
+    const fn canceled() -> Self {
+        Self {
+            status: TaskStatus::Canceled,
+            phase: WorkPhase::Done,
+            reason: Some(Reason::CancelRequested),
+            event: Some(EventKind::TaskCanceled),
+        }
+    }
+
+    const fn back(reason: Reason) -> Self {
+        Self {
+            status: TaskStatus::Pending,
+            phase: WorkPhase::Failed,
+            reason: Some(reason),
+            event: None,
+        }
+    }
+
+    fn cells(&self, said: &str, at: Timestamp) -> Vec<(Column, Value)> {
+        let mut cells = vec![
+            (tasks::STATUS, self.status.into()),
+            (tasks::WORK_PHASE, self.phase.as_str().into()),
+            (tasks::REASON, self.reason.map(Reason::as_str).into()),
+            (tasks::STATUS_MESSAGE, said.into()),
+            (tasks::LAST_PING, at.into()),
+        ];
+        if self.status.is_terminal() {
+            cells.push((tasks::FINISHED, at.into()));
+        }
+        cells
+    }
+}
+
+fn message(report: &Report, end: &End) -> String {
+    let said = match (report.finish.message.trim(), end.reason) {
+        ("", Some(reason)) => reason.message(),
+        ("", None) => "completed",
+        (said, _) => said,
+    };
+    limits::line(said, limits::MESSAGE_UNITS)
+}
+
+fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
+    let finish = &report.finish;
+    let result = limits::tail(&finish.result, limits::MEMO_UNITS);
+    let transcript = limits::tail(&finish.transcript, limits::TRANSCRIPT_UNITS);
+    let cost = finish.cost_micros.map(cost);
+    let folder = finish.folder.as_deref();
+    vec![
+        (tasks::RESULT, result.into()),
+        (tasks::TRANSCRIPT, transcript.into()),
+        (tasks::OUTPUT, output(report, head).into()),
+        (tasks::SESSION_COST, cost.into()),
+        (tasks::SESSION_DURATION, duration(finish.ran).into()),
+        (
+            tasks::WORKING_DIR,
+            folder
+                .map(|path| limits::tail(path, limits::MESSAGE_UNITS))
+                .into(),
+        ),
+    ]
+}
+
+/// `cr_output`: numbers for programs, and where the attempt's stream ends, for the audit.
+fn output(report: &Report, head: &StreamHead) -> String {
+    let Finish {
+        ran, cost_micros, ..
+    } = &report.finish;
+    let micros = cost_micros.and_then(|micros| i64::try_from(micros).ok());
+    let mut output = Object::new()
+        .int("attempt", report.attempt.0)
+        .int(
+            "duration_ms",
+            i64::try_from(ran.as_millis()).unwrap_or(i64::MAX),
+        )
+        .text("worker", report.worker)
+        .text("boot", report.boot)
+        .int("stream_events", head.sequence)
+        .text("stream_hash", &head.hash);
+    if let Some(micros) = micros {
+        output = output.int("cost_usd_micros", micros);
+    }
+    output.finish()
+}
+
+/// `$0.12`; small amounts keep four digits.
+fn cost(micros: u64) -> String {
+    let (dollars, rest) = (micros / 1_000_000, micros % 1_000_000);
+    match micros {
+        0..10_000 => format!("${dollars}.{:04}", rest / 100),
+        10_000.. => format!("${dollars}.{:02}", rest / 10_000),
+    }
+}
+
+/// `2m 05s`, as the original wrote it.
+fn duration(ran: Duration) -> String {
+    let secs = ran.as_secs();
+    match secs {
+        0..60 => format!("{secs}s"),
+        60..3600 => format!("{}m {:02}s", secs / 60, secs % 60),
+        3600.. => format!("{}h {:02}m", secs / 3600, secs % 3600 / 60),
+    }
+}
