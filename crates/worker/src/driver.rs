@@ -234,9 +234,12 @@ impl Driver {
                 };
                 self.sessions.interrupt(mirror, why);
             }
+            Effect::Inspect(mirror) => {
+                tracing::debug!(%mirror, "a report's fate is not known; it stays in the outbox");
+            }
             Effect::Save(report) => self.keeper.add(&report),
             Effect::Drop(mirror, attempt, fate) => match fate {
-                Fate::Published | Fate::Candidate => {
+                Fate::Published | Fate::Candidate | Fate::Moot => {
                     tracing::debug!(%mirror, %attempt, ?fate, "the store has the report");
                     self.keeper.settle(mirror, attempt);
                     self.status.send_modify(|status| status.reported += 1);

@@ -122,6 +122,10 @@ impl Held {
         }
     }
 
+    pub(super) const fn is_claiming(&self) -> bool {
+        matches!(self.stage, Stage::Claiming)
+    }
+
     /// Whether its agent runs or is about to.
     pub(super) const fn takes_slot(&self) -> bool {
         match self.stage {

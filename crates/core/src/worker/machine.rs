@@ -1,6 +1,6 @@
 //! The machine itself: what each input does to the attempts this worker holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::held::{Held, RESEND, Review, Seen, Stage, Standing};
 use super::talk::Talk;
@@ -23,8 +23,9 @@ pub struct Machine {
     draining: bool,
     mark: u64,
     held: BTreeMap<MirrorId, Held>,
-    /// Attempts whose report the store refuses for good: not to be run again by this process.
-    refused: BTreeSet<(MirrorId, Attempt)>,
+    /// Attempts that are over: looks before the mark may still show them open. An attempt whose
+    /// report the store refuses for good is never taken up again by this process.
+    over: BTreeMap<(MirrorId, Attempt), Mark>,
 }
 
 impl Machine {
@@ -37,7 +38,7 @@ impl Machine {
             draining: false,
             mark: 0,
             held: BTreeMap::new(),
-            refused: BTreeSet::new(),
+            over: BTreeMap::new(),
         }
     }
 
@@ -113,7 +114,7 @@ impl Machine {
         let held = Held {
             ids,
             seen,
-            since: Mark(self.mark + 1),
+            since: Mark(self.mark),
             stream,
             talk: Talk::new(now),
             stage,
@@ -136,6 +137,7 @@ impl Machine {
             }
             true
         });
+        self.over.retain(|_, mark| *mark > asked);
         let mut fresh: Vec<&Mirror> = seen.into_values().collect();
         fresh.retain(|row| !self.held.contains_key(&row.id));
         fresh.sort_by_key(|row| (row.rank, row.id));
@@ -151,7 +153,7 @@ impl Machine {
         let lease = row.lease.as_ref()?;
         let mine = lease.worker == self.identity.worker && row.is_active();
         let assigned = lease.boot.is_none();
-        if !mine || self.refused.contains(&(row.id, lease.attempt)) {
+        if !mine || self.over.contains_key(&(row.id, lease.attempt)) {
             return None;
         }
         if assigned && row.status == TaskStatus::Canceling {
@@ -179,7 +181,15 @@ impl Machine {
         let mut stream = self.limits.events.then(|| ids.stream());
         let set = writes::claim(row, &self.identity, ids.attempt, stream.as_mut(), now);
         self.hold(ids, Seen::of(row), stream, Stage::Claiming, now);
+        self.silence(row.id);
         Effect::Write(Ticket::new(row.id, WriteKind::Claim), set)
+    }
+
+    /// Until the claim is answered, looks say nothing about it.
+    fn silence(&mut self, id: MirrorId) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.since = Mark(u64::MAX);
+        }
     }
 
     fn answered(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) -> Vec<Effect> {
@@ -200,9 +210,10 @@ impl Machine {
     }
 
     fn claim_answered(&mut self, id: MirrorId, answer: Answer, now: Timestamp) -> Vec<Effect> {
-        let Some(held) = self.held.get_mut(&id) else {
+        let Some(held) = self.held.get_mut(&id).filter(|held| held.is_claiming()) else {
             return Vec::new();
         };
+        held.since = Mark(self.mark);
         match answer {
             Answer::Done(Some(etag)) => {
                 held.seen.etag = etag;
@@ -357,9 +368,12 @@ impl Machine {
             return Vec::new();
         };
         let attempt = held.ids.attempt;
-        if fate == Fate::Refused {
-            self.refused.insert((id, attempt));
-        }
+        self.mark += 1;
+        let over = match fate {
+            Fate::Refused => Mark(u64::MAX),
+            Fate::Published | Fate::Candidate | Fate::Moot => Mark(self.mark),
+        };
+        self.over.insert((id, attempt), over);
         vec![Effect::Drop(id, attempt, fate)]
     }
 
