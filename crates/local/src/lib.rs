@@ -3,6 +3,8 @@
 //! It serves tables described by data and knows no behaviour: nothing in this crate can tell a task
 //! from any other row. What it does not support faults by name; it never answers wrongly.
 
+pub mod http;
 pub mod ops;
 pub mod schema;
+pub mod serve;
 pub mod store;
