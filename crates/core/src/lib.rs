@@ -15,4 +15,5 @@ pub mod reason;
 pub mod row;
 pub mod status;
 pub mod time;
+pub mod why;
 pub mod worker;

@@ -20,6 +20,7 @@ use crate::time::{Span, Timestamp};
 pub mod assign;
 mod display;
 mod draft;
+mod explain;
 pub mod health;
 pub mod mirror;
 pub mod repair;
@@ -28,6 +29,7 @@ pub mod sync;
 mod turns;
 mod view;
 
+pub use explain::{Explained, explain};
 pub use turns::Turns;
 use view::View;
 

@@ -20,8 +20,6 @@ use crate::time::{Span, Timestamp};
 mod held;
 mod machine;
 mod talk;
-#[cfg(test)]
-mod tests;
 mod writes;
 
 pub use machine::Machine;

@@ -1,1 +1,0 @@
-//! How attempts go, from the first look to the last answer.
