@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shraga_wire::fault::{Code, Fault};
+use shraga_wire::fault::Fault;
 use shraga_wire::schema::{ColumnDef, KeyDef, TableDef};
 use uuid::Uuid;
 
@@ -206,12 +206,4 @@ pub struct NewToken {
     pub token: String,
     /// Its record.
     pub record: TokenRecord,
-}
-
-pub(crate) fn not_yet() -> Fault {
-    Fault {
-        status: 501,
-        code: Code(0x8004_0203),
-        message: "not yet".to_owned(),
-    }
 }

@@ -1,0 +1,65 @@
+//! The only place of this crate that reads a clock.
+//!
+//! A [`Clock`] is handed in, so that tests move time by hand. Deadlines of statements use
+//! [`monotonic_ms`], which no test needs to move. New row identities are made here too, since a
+//! `UUIDv7` is mostly time.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one file where time enters this crate"
+)]
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+/// Tells the store's time.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Option<Arc<AtomicI64>>);
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(None)
+    }
+
+    /// A clock that stands at `seconds` since the epoch until [`Clock::advance`] moves it.
+    #[must_use]
+    pub fn standing(seconds: i64) -> Self {
+        Self(Some(Arc::new(AtomicI64::new(seconds))))
+    }
+
+    /// Moves a standing clock, and every clone of it, by `seconds`. The machine's clock stays.
+    pub fn advance(&self, seconds: i64) {
+        if let Some(at) = &self.0 {
+            at.fetch_add(seconds, Ordering::SeqCst);
+        }
+    }
+
+    /// Whole seconds since the epoch.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        match &self.0 {
+            Some(at) => at.load(Ordering::SeqCst),
+            None => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| {
+                    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+                }),
+        }
+    }
+}
+
+/// Milliseconds since this process first asked; never goes back.
+pub(crate) fn monotonic_ms() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A new time-ordered identity.
+pub(crate) fn new_id() -> Uuid {
+    Uuid::now_v7()
+}
