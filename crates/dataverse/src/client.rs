@@ -3,19 +3,34 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
+use http::header::{self, HeaderName};
+use serde::Deserialize;
 use shraga_core::ids::{Etag, UserId};
 use shraga_core::row::{Column, Condition, Table, Value};
+use shraga_wire::fault::codes;
 use shraga_wire::filter::Filter;
 use shraga_wire::query::Query;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::names::Names;
 use crate::options::Options;
-use crate::rows::{Row, Rows};
+use crate::rows::Row;
+use crate::send::{Call, Repeat, Reply, Sender};
 
 pub mod batch;
 pub mod embedded;
+mod encode;
+mod paging;
+
+use embedded::StoreInfo;
+use encode::API;
+
+const JSON: &str = "application/json";
+/// A column that every row has, to ask for as little as possible.
+const CREATED_ON: &str = "createdon";
 
 /// A client. Clones share connections, pacing and what was learned of the store.
 #[derive(Clone, Debug)]
@@ -26,7 +41,9 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Inner {
-    options: Options,
+    sender: Sender,
+    names: Names,
+    store: OnceCell<Option<StoreInfo>>,
 }
 
 /// The identity and version of a row that was written.
@@ -45,7 +62,11 @@ impl Client {
     /// [`Error::BadAddress`] when the address is not `https`, nor `http` at a loopback host.
     pub fn new(options: Options) -> Result<Self, Error> {
         Ok(Self {
-            inner: Arc::new(Inner { options }),
+            inner: Arc::new(Inner {
+                sender: Sender::new(&options)?,
+                names: options.names,
+                store: OnceCell::new(),
+            }),
             acting_for: None,
         })
     }
@@ -62,7 +83,7 @@ impl Client {
     /// What tables and columns are called here.
     #[must_use]
     pub fn names(&self) -> &Names {
-        &self.inner.options.names
+        &self.inner.names
     }
 
     /// Who the caller is.
@@ -70,7 +91,13 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn who_am_i(&self) -> Result<UserId, Error> {
-        Err(Error::NotReached)
+        #[derive(Deserialize)]
+        struct WhoAmI {
+            #[serde(rename = "UserId")]
+            user: Uuid,
+        }
+        let reply = self.send(Call::get(format!("{API}WhoAmI"))).await?;
+        Ok(UserId::new(reply.json::<WhoAmI>()?.user))
     }
 
     /// One row, or `None` when there is none that the caller can see. No `select`: all columns.
@@ -78,32 +105,15 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn get(&self, table: Table, id: Uuid, select: &[&str]) -> Result<Option<Row>, Error> {
-        let _ = (table, id, select);
-        Err(Error::NotReached)
-    }
-
-    /// One page of rows, `page_size` at most (the store's own limit when `None`).
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request.
-    pub async fn page(
-        &self,
-        table: Table,
-        query: &Query,
-        page_size: Option<u32>,
-    ) -> Result<Rows, Error> {
-        let _ = (table, query, page_size);
-        Err(Error::NotReached)
-    }
-
-    /// All rows, page after page to the end. Only `$top` bounds them, so ask a bounded question.
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request; [`Error::RepeatedNextLink`], [`Error::ForeignNextLink`] and
-    /// [`Error::TooLarge`] of paging.
-    pub async fn list(&self, table: Table, query: &Query) -> Result<Vec<Row>, Error> {
-        let _ = (table, query);
-        Err(Error::NotReached)
+        let target = self.row_question(table, id, &encode::selecting(select));
+        match self.send(Call::get(target)).await {
+            Ok(reply) => {
+                reply.json::<&serde_json::value::RawValue>()?;
+                self.row_of(table, reply.body).map(Some)
+            }
+            Err(Error::Missing(fault)) if fault.code != codes::NO_SUCH_RESOURCE => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// How many rows there are (Dataverse counts to 5,000 and stops).
@@ -111,11 +121,23 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn count(&self, table: Table, filter: Option<&Filter>) -> Result<u64, Error> {
-        let _ = (table, filter);
-        Err(Error::NotReached)
+        let query = Query {
+            filter: filter.cloned(),
+            ..Query::default()
+        };
+        let question = encode::question_path(self.names(), table, &query);
+        let path = encode::table_path(self.names(), table);
+        let target = format!("{path}/$count{}", &question[path.len()..]);
+        let reply = self.send(Call::get(target)).await?;
+        let text = String::from_utf8_lossy(&reply.body);
+        let digits = text.trim_start_matches('\u{feff}').trim();
+        digits
+            .parse()
+            .map_err(|_| reply.bad("the answer is no number"))
     }
 
-    /// Creates a row under an identity the caller chose. Safe to repeat: it is created once.
+    /// Creates a row under an identity the caller chose. Safe to repeat: it is created once. When a
+    /// reply is lost, the row is looked for, and created again only if it is not there.
     ///
     /// # Errors
     /// [`Error::Conflict`] when another row has this identity; any other [`Error`] of a request.
@@ -125,8 +147,18 @@ impl Client {
         id: Uuid,
         cells: &[(Column, Value)],
     ) -> Result<Written, Error> {
-        let _ = (table, id, cells);
-        Err(Error::NotReached)
+        let first = self.patch(table, id, &Condition::Absent, cells).await;
+        match first {
+            Err(error) if error.is_unknown() => {}
+            known => return known,
+        }
+        if let Some(row) = self.get(table, id, &[CREATED_ON]).await? {
+            return Ok(Written {
+                id,
+                etag: row.etag(),
+            });
+        }
+        self.patch(table, id, &Condition::Absent, cells).await
     }
 
     /// Changes a row under a condition, never repeated when the reply is lost.
@@ -141,8 +173,18 @@ impl Client {
         condition: &Condition,
         cells: &[(Column, Value)],
     ) -> Result<Written, Error> {
-        let _ = (table, id, condition, cells);
-        Err(Error::NotReached)
+        let mut body = Vec::new();
+        encode::cells(&mut body, self.names(), None, cells);
+        let (name, value) = encode::condition(condition);
+        let target = encode::row_path(self.names(), table, id);
+        let call = Call::new(Method::PATCH, target, body.into(), Repeat::IfNotDone)
+            .with(header::CONTENT_TYPE, JSON)
+            .with(header_name(name), value);
+        let reply = self.send(call).await?;
+        Ok(Written {
+            id,
+            etag: reply.header("etag").map(Etag::new),
+        })
     }
 
     /// Deletes a row: exactly this version of it, or any when `None`.
@@ -150,17 +192,40 @@ impl Client {
     /// # Errors
     /// [`Error::Conflict`], [`Error::Missing`] or any other [`Error`] of a request.
     pub async fn delete(&self, table: Table, id: Uuid, etag: Option<&Etag>) -> Result<(), Error> {
-        let _ = (table, id, etag);
-        Err(Error::NotReached)
+        let target = encode::row_path(self.names(), table, id);
+        let condition = etag.map_or("*", Etag::as_str);
+        let call = Call::new(Method::DELETE, target, Bytes::new(), Repeat::IfNotDone)
+            .with(header::IF_MATCH, condition);
+        self.send(call).await.map(drop)
     }
 
-    /// One raw request below `/api/data/v9.2/`, paced and retried when it is a read; for metadata and
-    /// diagnosis.
+    /// One raw read below `/api/data/v9.2/`, for metadata and diagnosis.
     ///
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn read_raw(&self, path_and_query: &str) -> Result<Bytes, Error> {
-        let _ = path_and_query;
-        Err(Error::NotReached)
+        let reply = self
+            .send(Call::get(format!("{API}{path_and_query}")))
+            .await?;
+        Ok(reply.body)
     }
+
+    /// Sends a call as this caller.
+    async fn send(&self, call: Call) -> Result<Reply, Error> {
+        let call = match self.acting_for {
+            Some(user) => call.with(header_name("mscrmcallerid"), &user.to_string()),
+            None => call,
+        };
+        self.inner.sender.send(&call).await
+    }
+
+    fn row_question(&self, table: Table, id: Uuid, query: &Query) -> String {
+        let question = encode::question_path(self.names(), table, query);
+        let path = encode::table_path(self.names(), table);
+        format!("{path}({id}){}", &question[path.len()..])
+    }
+}
+
+fn header_name(name: &str) -> HeaderName {
+    HeaderName::from_bytes(name.as_bytes()).expect("only literal names come here")
 }

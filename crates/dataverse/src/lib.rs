@@ -9,11 +9,14 @@ pub mod error;
 pub mod names;
 pub mod options;
 pub mod rows;
+mod send;
 pub mod transport;
 
-pub use client::Client;
-pub use client::batch::{Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind};
+pub use client::batch::{
+    Answers, Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind,
+};
 pub use client::embedded::{Changed, Changes, Role, StoreInfo, StoreWorker, Token, TokenRequest};
+pub use client::{Client, Written};
 pub use error::{Error, Stage};
 pub use names::Names;
 pub use options::{Options, Pacing};

@@ -71,16 +71,35 @@ impl Names {
         self.renamed.get(default).map_or(default, String::as_str)
     }
 
-    /// The default name of a column that is called `actual` here.
-    pub(crate) fn default_of<'a>(&'a self, actual: &'a str) -> &'a str {
+    /// What a column of `table`, or its primary key, is called here.
+    pub(crate) fn actual<'a>(&'a self, table: Table, default: &'a str) -> &'a str {
+        if default == DEFAULT_IDS[index(table)] {
+            return self.primary_id(table);
+        }
+        self.column(default)
+    }
+
+    /// The default name of a column of `table`, or of its primary key, that is called `actual` here.
+    pub(crate) fn default_of<'a>(&'a self, table: Table, actual: &'a str) -> &'a str {
+        if actual == self.primary_id(table) {
+            return DEFAULT_IDS[index(table)];
+        }
         self.original.get(actual).map_or(actual, String::as_str)
     }
 
-    /// Whether every name is the default one, so that rows need no translation.
+    /// Whether every column has its default name, so that rows need no translation.
     pub(crate) fn are_default(&self) -> bool {
-        self.renamed.is_empty() && self.primary_ids == Self::default().primary_ids
+        self.renamed.is_empty() && self.primary_ids == DEFAULT_IDS
     }
 }
+
+/// Primary key columns by their default names.
+const DEFAULT_IDS: [&str; 4] = [
+    "cr_shraga_taskid",
+    "cr_shraga_workerid",
+    "cr_shraga_eventid",
+    "cr_shraga_userid",
+];
 
 const fn index(table: Table) -> usize {
     match table {

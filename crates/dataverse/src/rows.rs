@@ -4,11 +4,26 @@
 //! name table, field and value when it cannot be understood. Columns carry their default names.
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use shraga_core::ids::Etag;
-use shraga_core::model;
+use shraga_core::row::Table;
 use shraga_core::time::Timestamp;
 
+use crate::names::Names;
+
+mod event;
+mod field;
+mod input;
 pub mod select;
+mod task;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use event::{Event, event};
+pub use task::{mirror, user_task};
+pub use worker::{person, worker};
 
 /// A row as the store sent it, with default column names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +57,15 @@ pub struct RowError {
 }
 
 impl Row {
+    pub(crate) const fn new(json: Bytes) -> Self {
+        Self { json }
+    }
+
     /// The row as a JSON object.
     ///
     /// # Errors
     /// When it is none.
-    pub fn object(&self) -> Result<serde_json::Map<String, serde_json::Value>, RowError> {
+    pub fn object(&self) -> Result<Map<String, Value>, RowError> {
         serde_json::from_slice(&self.json).map_err(|error| RowError {
             table: "any table",
             field: "row".to_owned(),
@@ -57,74 +76,49 @@ impl Row {
     /// Its version, when the store sent one.
     #[must_use]
     pub fn etag(&self) -> Option<Etag> {
-        let object = self.object().ok()?;
-        Some(Etag::new(object.get("@odata.etag")?.as_str()?))
+        #[derive(Deserialize)]
+        struct Tagged {
+            #[serde(rename = "@odata.etag")]
+            etag: String,
+        }
+        let tagged: Tagged = serde_json::from_slice(&self.json).ok()?;
+        Some(Etag::new(tagged.etag))
+    }
+
+    /// The same row with default column names.
+    pub(crate) fn with_default_names(&self, names: &Names, table: Table) -> Result<Self, RowError> {
+        let rename = |(name, value): (String, Value)| {
+            let (column, annotation) = match name.find('@') {
+                Some(at) => name.split_at(at),
+                None => (name.as_str(), ""),
+            };
+            (
+                format!("{}{annotation}", names.default_of(table, column)),
+                value,
+            )
+        };
+        let renamed: Map<String, Value> = self.object()?.into_iter().map(rename).collect();
+        let json = serde_json::to_vec(&renamed).expect("a JSON object is always JSON");
+        Ok(Self::new(json.into()))
     }
 }
 
-/// A person's own row of the tasks table (read with [`select::USER_TASK`]).
-///
-/// # Errors
-/// Names the field that cannot be understood.
-pub fn user_task(row: &Row) -> Result<model::UserTask, RowError> {
-    Err(not_yet(row))
-}
-
-/// A mirror (read with [`select::MIRROR`]).
-///
-/// # Errors
-/// Names the field that cannot be understood.
-pub fn mirror(row: &Row) -> Result<model::Mirror, RowError> {
-    Err(not_yet(row))
-}
-
-/// A worker's row (read with [`select::WORKER`]).
-///
-/// # Errors
-/// Names the field that cannot be understood.
-pub fn worker(row: &Row) -> Result<model::Worker, RowError> {
-    Err(not_yet(row))
-}
-
-/// An event (read with [`select::EVENT`]).
-///
-/// # Errors
-/// Names the field that cannot be understood.
-pub fn event(row: &Row) -> Result<Event, RowError> {
-    Err(not_yet(row))
-}
-
-fn not_yet(row: &Row) -> RowError {
-    RowError {
-        table: "any table",
-        field: "row".to_owned(),
-        value: format!("{} bytes", row.json.len()),
+impl Rows {
+    pub(crate) const fn of(now: Timestamp, rows: Vec<Row>) -> Self {
+        Self {
+            now,
+            rows,
+            count: None,
+            next_link: None,
+        }
     }
 }
 
-/// An event, as `logs` shows it and the audit checks it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Its identity.
-    pub id: shraga_core::ids::EventId,
-    /// What it tells; the word itself when it is none we know.
-    pub kind: Result<shraga_core::status::EventKind, String>,
-    /// A line of what happened.
-    pub name: String,
-    /// Canonical JSON: the bytes the hash covers.
-    pub content: String,
-    /// The user task it is about.
-    pub task: String,
-    /// The attempt it is about.
-    pub attempt: shraga_core::ids::Attempt,
-    /// Its stream.
-    pub stream: String,
-    /// Its number in the stream, from 1.
-    pub sequence: u32,
-    /// Hash of the event before it; empty at the start.
-    pub previous_hash: String,
-    /// Its own hash.
-    pub hash: String,
-    /// When the store took it.
-    pub created: Timestamp,
+/// Comma-separated words, trimmed; empty ones are left out.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let words = text.split(',').map(str::trim);
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }

@@ -6,6 +6,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+pub(crate) mod failure;
 mod network;
 
 pub use network::{NetworkOptions, network};

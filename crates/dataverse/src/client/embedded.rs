@@ -1,12 +1,26 @@
 //! What the embedded store offers beside Dataverse's API: who it is, wake-ups, tokens.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, header};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use shraga_core::ids::{UserId, WorkerId};
 use shraga_core::row::Table;
 use uuid::Uuid;
 
 use super::Client;
 use crate::error::Error;
+use crate::send::{Call, Repeat};
+
+/// Where the embedded store's own endpoints live.
+const ROOT: &str = "/api/shraga";
+/// What the embedded store calls itself.
+const PRODUCT: &str = "shraga";
+/// How long the store holds a question for changes back, as agreed with it.
+const LONG_POLL: Duration = Duration::from_secs(25);
 
 /// What the embedded store says of itself and of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +38,8 @@ pub struct StoreInfo {
 }
 
 /// What a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Own rows.
     User,
@@ -95,13 +110,99 @@ pub struct Token {
     pub created: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct InfoBody {
+    product: String,
+    version: String,
+    user: Uuid,
+    role: Role,
+    #[serde(default)]
+    email: Option<String>,
+    #[serde(default)]
+    worker: Option<WorkerBody>,
+}
+
+#[derive(Deserialize)]
+struct WorkerBody {
+    id: Uuid,
+    pool: String,
+    slots: u32,
+    #[serde(default)]
+    labels: Labels,
+}
+
+/// Labels travel as a list or as comma-separated text.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Labels {
+    List(Vec<String>),
+    Text(String),
+    #[default]
+    None,
+}
+
+#[derive(Deserialize)]
+struct ChangesBody<'a> {
+    next: i64,
+    #[serde(borrow, default)]
+    changed: Vec<ChangedBody<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ChangedBody<'a> {
+    #[serde(borrow)]
+    table: Cow<'a, str>,
+    by: Role,
+}
+
+#[derive(Serialize)]
+struct TokenRequestBody<'a> {
+    user: &'a str,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<u32>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    labels: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    id: Uuid,
+    #[serde(default)]
+    token: Option<String>,
+    user: String,
+    role: Role,
+    #[serde(default)]
+    created: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TokensBody {
+    value: Vec<TokenBody>,
+}
+
 impl Client {
     /// What the embedded store says of itself; `None` at Dataverse. Asked once.
     ///
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn store_info(&self) -> Result<Option<&StoreInfo>, Error> {
-        Err(Error::NotReached)
+        let info = self
+            .inner
+            .store
+            .get_or_try_init(|| self.ask_store_info())
+            .await?;
+        Ok(info.as_ref())
+    }
+
+    async fn ask_store_info(&self) -> Result<Option<StoreInfo>, Error> {
+        match self.send(Call::get(ROOT.to_owned())).await {
+            Ok(reply) => Ok(reply.json::<InfoBody>().ok().and_then(store_info)),
+            Err(Error::Missing(_) | Error::Refused(_) | Error::BadAnswer { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits (25 s at most) until somebody else changed something that concerns the caller since
@@ -110,8 +211,24 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn changes(&self, since: Option<i64>) -> Result<Changes, Error> {
-        let _ = since;
-        Err(Error::NotReached)
+        let mut call = Call::get(match since {
+            Some(since) => format!("{ROOT}/changes?since={since}"),
+            None => format!("{ROOT}/changes"),
+        });
+        call.patience = LONG_POLL;
+        let reply = self.send(call).await?;
+        let body: ChangesBody<'_> = reply.json()?;
+        let known = |changed: &ChangedBody<'_>| {
+            let table = self.names().table(&changed.table)?;
+            Some(Changed {
+                table,
+                by: changed.by,
+            })
+        };
+        Ok(Changes {
+            next: body.next,
+            changed: body.changed.iter().filter_map(known).collect(),
+        })
     }
 
     /// Makes a token (admins).
@@ -119,8 +236,19 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn create_token(&self, request: &TokenRequest) -> Result<Token, Error> {
-        let _ = request;
-        Err(Error::NotReached)
+        let body = TokenRequestBody {
+            user: &request.user,
+            role: request.role,
+            pool: request.pool.as_deref(),
+            slots: request.slots,
+            labels: &request.labels,
+        };
+        let body = serde_json::to_vec(&body).expect("words and numbers are always JSON");
+        let target = format!("{ROOT}/tokens");
+        let call = Call::new(Method::POST, target, body.into(), Repeat::IfNotDone)
+            .with(header::CONTENT_TYPE, super::JSON);
+        let reply = self.send(call).await?;
+        Ok(reply.json::<TokenBody>()?.into())
     }
 
     /// All tokens, without their secrets (admins).
@@ -128,7 +256,9 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn tokens(&self) -> Result<Vec<Token>, Error> {
-        Err(Error::NotReached)
+        let reply = self.send(Call::get(format!("{ROOT}/tokens"))).await?;
+        let body: TokensBody = reply.json()?;
+        Ok(body.value.into_iter().map(Token::from).collect())
     }
 
     /// Revokes a token, at once (admins).
@@ -136,7 +266,49 @@ impl Client {
     /// # Errors
     /// [`Error::Missing`] when there is none; any other [`Error`] of a request.
     pub async fn revoke_token(&self, id: Uuid) -> Result<(), Error> {
-        let _ = id;
-        Err(Error::NotReached)
+        let target = format!("{ROOT}/tokens/{id}");
+        let call = Call::new(Method::DELETE, target, Bytes::new(), Repeat::IfNotDone);
+        self.send(call).await.map(drop)
+    }
+}
+
+/// The store's own words, unless they are somebody else's.
+fn store_info(body: InfoBody) -> Option<StoreInfo> {
+    if body.product != PRODUCT {
+        return None;
+    }
+    Some(StoreInfo {
+        version: body.version,
+        user: UserId::new(body.user),
+        role: body.role,
+        email: body.email,
+        worker: body.worker.map(|worker| StoreWorker {
+            id: WorkerId::new(worker.id),
+            pool: worker.pool,
+            slots: worker.slots,
+            labels: worker.labels.into(),
+        }),
+    })
+}
+
+impl From<Labels> for Vec<String> {
+    fn from(labels: Labels) -> Self {
+        match labels {
+            Labels::List(list) => list,
+            Labels::Text(text) => crate::rows::words(&text),
+            Labels::None => Self::new(),
+        }
+    }
+}
+
+impl From<TokenBody> for Token {
+    fn from(body: TokenBody) -> Self {
+        Self {
+            id: body.id,
+            token: body.token.map(SecretString::from),
+            user: body.user,
+            role: body.role,
+            created: body.created,
+        }
     }
 }

@@ -4,6 +4,7 @@
 pub const USER_TASK: &[&str] = &[
     "_ownerid_value",
     "createdon",
+    "modifiedon",
     "cr_status",
     "cr_name",
     "cr_prompt",
@@ -38,6 +39,7 @@ pub const MIRROR: &[&str] = &[
     "cr_rank",
     "cr_notbefore",
     "cr_eventhead",
+    "cr_answer",
     "cr_statusmessage",
     "cr_reason",
     "cr_attempt",
@@ -75,3 +77,6 @@ pub const EVENT: &[&str] = &[
     "cr_prevhash",
     "cr_hash",
 ];
+
+/// Columns of [`super::person`].
+pub const PERSON: &[&str] = &["cr_status"];

@@ -3,10 +3,12 @@
 //! Redirects are never followed (a token must not travel), loopback addresses bypass any proxy, and
 //! every connection attempt has its own limit within the client's total deadline.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tower::service_fn;
 
 use super::{Body, BoxError, Transport};
@@ -37,6 +39,7 @@ pub fn network(options: &NetworkOptions) -> Result<Transport, BoxError> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE)
+        .dns_resolver(SystemResolver)
         .tcp_nodelay(true);
     if options.no_proxy {
         builder = builder.no_proxy();
@@ -57,4 +60,28 @@ async fn send(
     let request = reqwest::Request::try_from(request)?;
     let response: http::Response<reqwest::Body> = client.execute(request).await?.into();
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
+}
+
+/// The system's resolver, with an error type of its own: a name that cannot be resolved and a host
+/// that cannot be reached are different troubles.
+#[derive(Clone, Copy, Debug)]
+struct SystemResolver;
+
+/// A host's name has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("the resolver found no address")]
+pub(super) struct Unresolved(#[source] Option<std::io::Error>);
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let addresses: Vec<SocketAddr> =
+                found.map_err(|error| Unresolved(Some(error)))?.collect();
+            if addresses.is_empty() {
+                return Err(Unresolved(None).into());
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }

@@ -34,7 +34,7 @@ const FILED: [&str; 10] = [
 ];
 
 /// Columns a worker may set on a mirror it holds, beside the status.
-const REPORTED: [&str; 17] = [
+const REPORTED: [&str; 18] = [
     "cr_statusmessage",
     "cr_result",
     "cr_output",
@@ -46,6 +46,7 @@ const REPORTED: [&str; 17] = [
     "cr_executiondetails",
     "cr_startedon",
     "cr_finishedon",
+    "cr_answer",
     "crb3b_devbox",
     "crb3b_workingdir",
     "crb3b_sessionsummary",

@@ -1,0 +1,1 @@
+//! Rows are understood, or refused by name.

@@ -1,0 +1,105 @@
+//! Rows of the workers table, and of the table of people.
+
+use serde::Deserialize;
+use shraga_core::ids::{UserId, WorkerId};
+use shraga_core::model::{Person, Worker};
+use shraga_core::status::Pool;
+use uuid::Uuid;
+
+use super::field::{self, Kind, Of};
+use super::{Row, RowError, words};
+
+const WORKERS: Of = Of("workers");
+const USERS: Of = Of("users");
+
+/// Slots of a row that does not say: workers of the original ran one task at a time.
+const DEFAULT_SLOTS: u32 = 1;
+/// `cr_status` of a person whom an admin shut out.
+const DISABLED: &str = "disabled";
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WorkerJson {
+    #[serde(rename = "@odata.etag")]
+    etag: Option<String>,
+    #[serde(rename = "cr_shraga_workerid")]
+    id: Option<Uuid>,
+    #[serde(rename = "_ownerid_value")]
+    owner: Option<Uuid>,
+    cr_name: Option<String>,
+    cr_type: Option<String>,
+    cr_status: Option<String>,
+    cr_pool: Option<String>,
+    cr_slots: Option<i64>,
+    cr_labels: Option<String>,
+    cr_agents: Option<String>,
+    cr_bootid: Option<String>,
+    cr_beat: Option<i64>,
+    cr_lastseen: Option<String>,
+    cr_lastassigned: Option<String>,
+}
+
+const WORKER_FIELDS: [(&str, Kind); 14] = [
+    ("@odata.etag", Kind::Text),
+    ("cr_shraga_workerid", Kind::Text),
+    ("_ownerid_value", Kind::Text),
+    ("cr_name", Kind::Text),
+    ("cr_type", Kind::Text),
+    ("cr_status", Kind::Text),
+    ("cr_pool", Kind::Text),
+    ("cr_slots", Kind::Int),
+    ("cr_labels", Kind::Text),
+    ("cr_agents", Kind::Text),
+    ("cr_bootid", Kind::Text),
+    ("cr_beat", Kind::Int),
+    ("cr_lastseen", Kind::Text),
+    ("cr_lastassigned", Kind::Text),
+];
+
+/// A worker's row (read with [`super::select::WORKER`]).
+///
+/// # Errors
+/// Names the field that cannot be understood.
+pub fn worker(row: &Row) -> Result<Worker, RowError> {
+    let json: WorkerJson = WORKERS.read(row, &WORKER_FIELDS)?;
+    let kind = WORKERS.required("cr_type", json.cr_type)?;
+    let state = WORKERS.required("cr_status", json.cr_status)?;
+    let pool = WORKERS.parse_some("cr_pool", json.cr_pool.as_ref())?;
+    Ok(Worker {
+        kind: WORKERS.parse("cr_type", &kind)?,
+        state: WORKERS.parse("cr_status", &state)?,
+        pool: pool.unwrap_or(Pool::Dedicated),
+        slots: WORKERS.int("cr_slots", json.cr_slots, DEFAULT_SLOTS)?,
+        labels: words(json.cr_labels.as_deref().unwrap_or_default()),
+        agents: words(json.cr_agents.as_deref().unwrap_or_default()),
+        boot: WORKERS.parse_some("cr_bootid", json.cr_bootid.as_ref())?,
+        beat: json.cr_beat.unwrap_or_default(),
+        last_seen: WORKERS.time_some("cr_lastseen", json.cr_lastseen.as_ref())?,
+        last_assigned: WORKERS.time_some("cr_lastassigned", json.cr_lastassigned.as_ref())?,
+        id: WorkerId::new(WORKERS.required("cr_shraga_workerid", json.id)?),
+        owner: UserId::new(WORKERS.required("_ownerid_value", json.owner)?),
+        etag: field::etag(WORKERS, json.etag)?,
+        name: json.cr_name.unwrap_or_default(),
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PersonJson {
+    #[serde(rename = "cr_shraga_userid")]
+    id: Option<Uuid>,
+    cr_status: Option<String>,
+}
+
+/// A row of the users table (read with [`super::select::PERSON`]).
+///
+/// # Errors
+/// Names the field that cannot be understood.
+pub fn person(row: &Row) -> Result<Person, RowError> {
+    let fields = [("cr_shraga_userid", Kind::Text), ("cr_status", Kind::Text)];
+    let json: PersonJson = USERS.read(row, &fields)?;
+    Ok(Person {
+        id: UserId::new(USERS.required("cr_shraga_userid", json.id)?),
+        disabled: json.cr_status.as_deref() == Some(DISABLED),
+    })
+}

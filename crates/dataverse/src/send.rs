@@ -1,0 +1,375 @@
+//! One request, sent until there is an answer or no point in another try.
+//!
+//! Every attempt has one total deadline, body included; bodies are bounded; attempts are paced. A
+//! request is only repeated when that is harmless ([`Repeat`]) and the failure was of passing nature:
+//! a connection that failed, 429, 5xx. An expired deadline is not tried again here: the caller's next
+//! turn is.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::BodyExt as _;
+use secrecy::ExposeSecret as _;
+use shraga_core::time::Timestamp;
+use tokio::time::{Instant, timeout_at};
+use tower::ServiceExt as _;
+use url::Url;
+
+use crate::error::{Cause, Error, Stage};
+use crate::options::Options;
+use crate::transport::{Body, BoxError, Transport, failure};
+
+mod date;
+mod pace;
+pub(crate) mod status;
+#[cfg(test)]
+mod tests;
+
+use pace::Pace;
+
+/// The largest answer that is read, in bytes: the largest page of the largest rows that a loop asks
+/// for. More would be held in memory at once.
+const MAX_BODY_BYTES: usize = 64 << 20;
+/// Attempts after the first. More would hold a caller whose next turn is the better retry.
+const MAX_RETRIES: usize = 3;
+/// Wait before the second attempt; it doubles with each, and is jittered so that clients that failed
+/// together do not come back together.
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+/// The longest wait that is not asked for by the service.
+const MAX_DELAY: Duration = Duration::from_secs(10);
+/// The longest `Retry-After` that is waited for: the window of Dataverse's limits. After a longer one
+/// the caller is told instead.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
+const MULTIPART: &str = "multipart/mixed";
+const USER_AGENT: &str = concat!("shraga/", env!("CARGO_PKG_VERSION"));
+
+/// A request before it has an address and a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    /// Path and query, from `/`.
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) repeat: Repeat,
+    /// Time allowed beyond the usual deadline, for answers that come late on purpose.
+    pub(crate) patience: Duration,
+}
+
+/// When a request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// After every passing failure: reads, and what comes to the same when done twice.
+    Freely,
+    /// Only after failures that say it was not carried out: no connection, or throttled.
+    IfNotDone,
+}
+
+/// An answer that is no refusal, read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// The store's time.
+    date: Option<Timestamp>,
+}
+
+impl Call {
+    pub(crate) fn get(target: String) -> Self {
+        Self::new(Method::GET, target, Bytes::new(), Repeat::Freely)
+    }
+
+    pub(crate) fn new(method: Method, target: String, body: Bytes, repeat: Repeat) -> Self {
+        Self {
+            method,
+            target,
+            headers: HeaderMap::new(),
+            body,
+            repeat,
+            patience: Duration::ZERO,
+        }
+    }
+
+    /// With a header whose value is checked here.
+    pub(crate) fn with(mut self, name: http::HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+}
+
+impl Reply {
+    /// The store's time when it answered.
+    pub(crate) fn now(&self) -> Result<Timestamp, Error> {
+        self.date
+            .ok_or_else(|| self.bad("the answer has no Date header"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// This answer is not what the protocol says.
+    pub(crate) fn bad(&self, what: impl Into<String>) -> Error {
+        status::bad_answer(what, &self.body)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| self.bad(format!("the answer is not the JSON expected: {error}")))
+    }
+
+    /// The same answer, or the error it is.
+    pub(crate) fn accepted(self) -> Result<Self, Error> {
+        match self.status {
+            200..300 => Ok(self),
+            _ if self.is_batch() => Ok(self),
+            _ => Err(status::refusal(&self)),
+        }
+    }
+
+    /// A batch that stopped at a fault has the fault's status and is an answer all the same.
+    fn is_batch(&self) -> bool {
+        let kind = self.header("content-type").unwrap_or_default();
+        kind.get(..MULTIPART.len())
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART))
+    }
+}
+
+/// What sends calls to one store as one caller.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    transport: Transport,
+    base: Url,
+    limit: Duration,
+    pace: Pace,
+    standing: HeaderMap,
+}
+
+impl Sender {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            transport: options.transport.clone(),
+            base: checked_base(&options.base)?,
+            limit: options.request_timeout,
+            pace: Pace::new(options.pacing),
+            standing: standing_headers(options)?,
+        })
+    }
+
+    /// Scheme, host and port, with path `/`.
+    pub(crate) const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Whether requests carry a token of ours.
+    pub(crate) fn has_token(&self) -> bool {
+        self.standing.contains_key(header::AUTHORIZATION)
+    }
+
+    /// Sends `call`; an answer of any status is an answer once retrying it is of no use.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Reply, Error> {
+        let delays = ExponentialBuilder::default()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(MAX_DELAY)
+            .with_max_times(MAX_RETRIES)
+            .with_jitter();
+        let attempt = || async { self.attempt(call).await?.accepted() };
+        attempt
+            .retry(delays)
+            .when(|error| may_repeat(call.repeat, error))
+            .adjust(delay_after)
+            .notify(|error, delay| {
+                tracing::debug!(
+                    error.kind = error.kind(),
+                    delay_ms = delay.as_millis(),
+                    "request failed, trying again: {error}"
+                );
+            })
+            .await
+    }
+
+    /// Sends `call` once and gives whatever answer comes.
+    async fn attempt(&self, call: &Call) -> Result<Reply, Error> {
+        let turn = self.pace.turn().await?;
+        let started = Instant::now();
+        let reply = self.exchange(call, started).await;
+        turn.done(started.elapsed());
+        if let Ok(reply) = &reply {
+            self.pace.heed(reply);
+        }
+        reply
+    }
+
+    async fn exchange(&self, call: &Call, started: Instant) -> Result<Reply, Error> {
+        let after = self.limit + call.patience;
+        let deadline = started + after;
+        let late = |stage| move |_| Error::Timeout { stage, after };
+        let request = self.request(call)?;
+        let answer = self.transport.clone().oneshot(request);
+        let response = timeout_at(deadline, answer)
+            .await
+            .map_err(late(Stage::Answer))?
+            .map_err(|error| self.failure(error))?;
+        let (head, body) = response.into_parts();
+        let body = timeout_at(deadline, self.whole(body))
+            .await
+            .map_err(late(Stage::Body))??;
+        Ok(Reply {
+            status: head.status.as_u16(),
+            date: date::of(&head.headers),
+            headers: head.headers,
+            body,
+        })
+    }
+
+    fn request(&self, call: &Call) -> Result<http::Request<Bytes>, Error> {
+        let base = self.base.as_str().trim_end_matches('/');
+        let mut request = http::Request::builder()
+            .method(call.method.clone())
+            .uri(format!("{base}{}", call.target))
+            .body(call.body.clone())
+            .map_err(|_| Error::BadAddress {
+                address: format!("{base}{}", call.target),
+                reason: "it is no valid address",
+            })?;
+        let headers = request.headers_mut();
+        headers.clone_from(&self.standing);
+        headers.extend(call.headers.clone());
+        Ok(request)
+    }
+
+    fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        match self.base.port_or_known_default() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    fn failure(&self, error: BoxError) -> Error {
+        failure::of(error, self.host())
+    }
+
+    /// The whole body. One that comes in one piece, as most do, is not copied.
+    async fn whole(&self, mut body: Body) -> Result<Bytes, Error> {
+        let Some(first) = self.piece(&mut body).await? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = self.piece(&mut body).await? else {
+            return Ok(first);
+        };
+        let mut whole = BytesMut::from(first);
+        let mut next = Some(second);
+        while let Some(piece) = next {
+            if whole.len() + piece.len() > MAX_BODY_BYTES {
+                return Err(Error::TooLarge {
+                    limit: MAX_BODY_BYTES as u64,
+                    unit: "bytes",
+                });
+            }
+            whole.extend_from_slice(&piece);
+            next = self.piece(&mut body).await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    /// The next piece of a body; trailers are passed over.
+    async fn piece(&self, body: &mut Body) -> Result<Option<Bytes>, Error> {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|source| Error::Broken {
+                host: self.host(),
+                source: Cause::new(source),
+            })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether `call` may be sent again after `error`.
+fn may_repeat(repeat: Repeat, error: &Error) -> bool {
+    let passing = error.is_transient() && !matches!(error, Error::Timeout { .. });
+    match repeat {
+        Repeat::Freely => passing,
+        Repeat::IfNotDone => passing && !error.is_unknown(),
+    }
+}
+
+/// The wait before the next attempt: what the service asks for, if it does.
+fn delay_after(error: &Error, planned: Option<Duration>) -> Option<Duration> {
+    let planned = planned?;
+    match error {
+        Error::Throttled {
+            retry_after: Some(asked),
+            ..
+        } => (*asked <= MAX_RETRY_AFTER).then_some((*asked).max(planned)),
+        _ => Some(planned),
+    }
+}
+
+/// Headers of every request.
+fn standing_headers(options: &Options) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    let fixed = |text: &'static str| HeaderValue::from_static(text);
+    headers.insert(header::ACCEPT, fixed("application/json"));
+    headers.insert(header::USER_AGENT, fixed(USER_AGENT));
+    headers.insert("odata-version", fixed("4.0"));
+    headers.insert("odata-maxversion", fixed("4.0"));
+    if let Some(session) = options.session {
+        let value = HeaderValue::from_str(&session.to_string());
+        headers.insert("x-shraga-session", value.expect("a GUID is a header value"));
+    }
+    if let Some(token) = &options.token {
+        let bearer = format!("Bearer {}", token.expose_secret().trim());
+        let mut value = HeaderValue::from_str(&bearer).map_err(|_| Error::BadAddress {
+            address: options.base.to_string(),
+            reason: "its token has characters that no token has",
+        })?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    Ok(headers)
+}
+
+/// Only scheme, host and port count; a token travels in the clear to loopback addresses only.
+fn checked_base(base: &Url) -> Result<Url, Error> {
+    let refuse = |reason| Error::BadAddress {
+        address: base.to_string(),
+        reason,
+    };
+    match base.scheme() {
+        "https" => {}
+        "http" if is_loopback(base) => {}
+        "http" => return Err(refuse("plain http is for loopback addresses only")),
+        _ => return Err(refuse("it is neither https nor http")),
+    }
+    if base.host().is_none() {
+        return Err(refuse("it names no host"));
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(refuse("it contains a user name or password"));
+    }
+    let mut origin = base.clone();
+    origin.set_path("/");
+    origin.set_query(None);
+    origin.set_fragment(None);
+    Ok(origin)
+}
+
+fn is_loopback(base: &Url) -> bool {
+    match base.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
