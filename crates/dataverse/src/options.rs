@@ -13,6 +13,10 @@ use crate::transport::Transport;
 /// fails slow batches, longer hides a dead service.
 pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The default of [`Options::first_retry_delay`]. Shorter hammers a service that is down, longer is
+/// felt by people waiting at a prompt.
+pub const DEFAULT_FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
+
 /// What a client is made of.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -30,6 +34,9 @@ pub struct Options {
     pub names: Names,
     /// How fast requests may be sent.
     pub pacing: Pacing,
+    /// Wait before the second attempt at a request; it doubles with each, and is jittered so that
+    /// clients that failed together do not come back together.
+    pub first_retry_delay: Duration,
 }
 
 impl Options {
@@ -44,6 +51,7 @@ impl Options {
             session: None,
             names: Names::default(),
             pacing: Pacing::Unpaced,
+            first_retry_delay: DEFAULT_FIRST_RETRY_DELAY,
         }
     }
 }

@@ -34,9 +34,6 @@ use pace::Pace;
 const MAX_BODY_BYTES: usize = 64 << 20;
 /// Attempts after the first. More would hold a caller whose next turn is the better retry.
 const MAX_RETRIES: usize = 3;
-/// Wait before the second attempt; it doubles with each, and is jittered so that clients that failed
-/// together do not come back together.
-const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// The longest wait that is not asked for by the service.
 const MAX_DELAY: Duration = Duration::from_secs(10);
 /// The longest `Retry-After` that is waited for: the window of Dataverse's limits. After a longer one
@@ -148,6 +145,7 @@ pub(crate) struct Sender {
     transport: Transport,
     base: Url,
     limit: Duration,
+    first_delay: Duration,
     pace: Pace,
     standing: HeaderMap,
 }
@@ -158,6 +156,7 @@ impl Sender {
             transport: options.transport.clone(),
             base: checked_base(&options.base)?,
             limit: options.request_timeout,
+            first_delay: options.first_retry_delay,
             pace: Pace::new(options.pacing),
             standing: standing_headers(options)?,
         })
@@ -176,7 +175,7 @@ impl Sender {
     /// Sends `call`; an answer of any status is an answer once retrying it is of no use.
     pub(crate) async fn send(&self, call: &Call) -> Result<Reply, Error> {
         let delays = ExponentialBuilder::default()
-            .with_min_delay(FIRST_DELAY)
+            .with_min_delay(self.first_delay)
             .with_max_delay(MAX_DELAY)
             .with_max_times(MAX_RETRIES)
             .with_jitter();
