@@ -360,7 +360,7 @@ impl Compiler<'_> {
         let column = value::column(self.table, column)?;
         let cells = values
             .iter()
-            .map(|literal| value::listed(self.table, column, literal))
+            .map(|literal| value::listed_cell(self.table, column, literal))
             .collect::<Result<Vec<_>, _>>()?;
         let null = cells.contains(&Cell::Null);
         self.text(if negated { "((" } else { "(" });

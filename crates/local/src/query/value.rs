@@ -52,7 +52,7 @@ impl Family {
             | ColumnKind::Decimal { .. }
             | ColumnKind::Double
             | ColumnKind::Choice { .. } => Self::Number,
-            ColumnKind::Boolean { .. } => Self::Boolean,
+            ColumnKind::Boolean => Self::Boolean,
             ColumnKind::DateTime => Self::Time,
             ColumnKind::Guid | ColumnKind::Lookup { .. } => Self::Id,
         }
@@ -94,38 +94,26 @@ pub(super) fn cell(table: &Table, column: usize, literal: &Literal) -> Result<Ce
     let column = &table.columns[column];
     convert(Family::of(&column.kind), literal).ok_or_else(|| {
         Fault::odata(format!(
-            "Column '{}' of '{}' can't be compared with {literal}.",
+            "Column '{}' of '{}' can't be compared with {literal:?}.",
             column.wire, table.def.logical
         ))
     })
 }
 
-/// The cell for a literal of `In` and `NotIn`, whose values are texts whatever the column holds.
-pub(super) fn listed(table: &Table, column: usize, literal: &Literal) -> Result<Cell, Fault> {
+/// The cell for a value of a list: those are always texts on the wire, whatever the column holds.
+pub(super) fn listed_cell(table: &Table, column: usize, literal: &Literal) -> Result<Cell, Fault> {
     let family = Family::of(&table.columns[column].kind);
-    let read = match literal {
-        Literal::Text(text) => unquoted(family, text),
-        Literal::Null
-        | Literal::Guid(_)
-        | Literal::Int(_)
-        | Literal::Decimal(_)
-        | Literal::Bool(_)
-        | Literal::DateTime(_) => None,
+    let parsed = match (literal, family) {
+        (Literal::Text(text), Family::Number) => number(text),
+        (Literal::Text(text), Family::Boolean) => text.parse().ok().map(Literal::Bool),
+        _ => None,
     };
-    read.map_or_else(|| cell(table, column, literal), Ok)
+    cell(table, column, parsed.as_ref().unwrap_or(literal))
 }
 
-/// A number or a truth value that stands in quotes.
-fn unquoted(family: Family, text: &str) -> Option<Cell> {
-    match (family, text) {
-        (Family::Boolean, "true" | "1") => Some(Cell::Int(1)),
-        (Family::Boolean, "false" | "0") => Some(Cell::Int(0)),
-        (Family::Number, text) => {
-            let whole = text.parse().map(Cell::Int);
-            whole.or_else(|_| text.parse().map(Cell::Real)).ok()
-        }
-        (Family::Boolean | Family::Text | Family::Time | Family::Id, _) => None,
-    }
+fn number(text: &str) -> Option<Literal> {
+    let whole = text.parse().ok().map(Literal::Int);
+    whole.or_else(|| text.parse().ok().map(Literal::Decimal))
 }
 
 fn convert(family: Family, literal: &Literal) -> Option<Cell> {
