@@ -3,11 +3,11 @@
 //! Only this crate knows all others, reads files and environment for configuration, and prints.
 //! It decides nothing about tasks: that is `shraga-core`'s.
 
-//pub mod bench;
-//pub mod cli;
+pub mod bench;
+pub mod cli;
 pub mod clock;
 pub mod config;
-//pub mod demo;
+pub mod demo;
 pub mod display;
 pub mod endpoint;
 pub mod exit;

@@ -11,5 +11,5 @@ fn main() -> ExitCode {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    shraga::exit::Exit::Done.into()
+    shraga::cli::main().into()
 }

@@ -21,7 +21,7 @@ Examples:
   shraga cancel 0193f0a1
   shraga cancel 0193f0a1 --json
 
-A task that waits is canceled at once; a running one when its worker has ended the agent. One that has
+A task that waits is canceled at once; a running one when its worker has ended the agent. One that has \
 ended stays as it is (exit code 7).")]
 pub struct Cancel {
     /// The task, or the start of its identity
@@ -35,7 +35,9 @@ impl Cancel {
         if context.output.json {
             context.output.object(&views::json(&task))?;
         } else {
-            context.output.line(format_args!("{} will be canceled", task.id))?;
+            context
+                .output
+                .line(format_args!("{} will be canceled", task.id))?;
         }
         Ok(Exit::Done)
     }
@@ -53,9 +55,10 @@ pub(crate) async fn request(session: &Session, mut task: TaskView) -> Result<Tas
                 format!("task {} has ended already: {}", task.id, task.status),
             ));
         }
-        let etag = task.etag.clone().ok_or_else(|| {
-            Failure::new(Exit::Failed, "the store sent no version of the row")
-        })?;
+        let etag = task
+            .etag
+            .clone()
+            .ok_or_else(|| Failure::new(Exit::Failed, "the store sent no version of the row"))?;
         let cells = [(tasks::STATUS, TaskStatus::Canceled.code().into())];
         let condition = Condition::Version(etag);
         let patched = session

@@ -16,8 +16,8 @@ Examples:
   shraga config
   shraga config --json | jq '.[] | select(.origin != \"default\")'
 
-Flags win over the environment, which wins over shraga.toml (in the working directory, else in your
-configuration folder), which wins over defaults. Secrets are masked. config.example.toml lists every
+Flags win over the environment, which wins over shraga.toml (in the working directory, else in your \
+configuration folder), which wins over defaults. Secrets are masked. config.example.toml lists every \
 key with its meaning.")]
 pub struct ShowConfig {}
 

@@ -30,7 +30,9 @@ pub struct List {
 }
 
 /// A part of the list: what it is called, and which tasks are in it.
-const PARTS: [(&str, fn(TaskStatus) -> bool); 4] = [
+type Part = (&'static str, fn(TaskStatus) -> bool);
+
+const PARTS: [Part; 4] = [
     ("Needs you", |status| status == TaskStatus::WaitingForInput),
     ("Running", |status| {
         matches!(status, TaskStatus::Running | TaskStatus::Canceling)
@@ -87,7 +89,15 @@ fn print(context: &Context, tasks: &[TaskView], now: Timestamp) -> Result<(), Fa
     for (title, belongs) in PARTS {
         let mut table = table::Table::new(
             output,
-            &["ID", "NAME", "STATUS", "FILED", "TOOK", "ATTEMPT", "WHY / RESULT"],
+            &[
+                "ID",
+                "NAME",
+                "STATUS",
+                "FILED",
+                "TOOK",
+                "ATTEMPT",
+                "WHY / RESULT",
+            ],
         );
         let part: Vec<_> = tasks
             .iter()
@@ -100,7 +110,11 @@ fn print(context: &Context, tasks: &[TaskView], now: Timestamp) -> Result<(), Fa
         for (task, id) in &part {
             table.row(row(task, id, now));
         }
-        output.line(format_args!("{} {}", paint(BOLD, title), paint(DIM, part.len())))?;
+        output.line(format_args!(
+            "{} {}",
+            paint(BOLD, title),
+            paint(DIM, part.len())
+        ))?;
         output.line(table.print())?;
     }
     Ok(())

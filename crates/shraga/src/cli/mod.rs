@@ -33,7 +33,7 @@ use crate::exit::{Exit, Failure, HELP};
 /// agent; progress and result come back to the person. `shraga up --demo` shows it all on this
 /// machine.
 #[derive(Debug, Parser)]
-#[command(name = "shraga", version, after_help = HELP, max_term_width = 100, propagate_version = true)]
+#[command(name = "shraga", version, after_help = HELP, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -54,17 +54,32 @@ pub struct Common {
     /// The data folder [default: .shraga, searched upwards]
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address of the store [env: DATAVERSE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    /// Address of the store
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "Address of the store [env: DATAVERSE_URL]"
+    )]
     pub url: Option<String>,
-    /// File with the token for the store [env: DATAVERSE_TOKEN holds a token itself]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// File with the token for the store
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "File with the token for the store [env: DATAVERSE_TOKEN holds a token itself]"
+    )]
     pub token_file: Option<PathBuf>,
     /// How log lines look on standard error: human or json
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// What to log: error, warn, info, debug, trace or a filter [env: SHRAGA_LOG]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    /// What to log: error, warn, info, debug, trace or a filter
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        help = "What to log: error, warn, info, debug, trace or a filter [env: SHRAGA_LOG]"
+    )]
     pub log_level: Option<String>,
 }
 
@@ -81,7 +96,7 @@ enum Verb {
     Why(why::Why),
     Cancel(cancel::Cancel),
     Workers(workers::Workers),
-    Plan(plan::Plan),
+    Plan(plan::ShowPlan),
     Token(token::Token),
     Config(config::ShowConfig),
     Completions(completions::Completions),

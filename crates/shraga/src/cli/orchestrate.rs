@@ -13,7 +13,7 @@ Examples:
   shraga orchestrate --once          tick until nothing is left to do, then leave
   shraga orchestrate --dry-run       print what would be done, do nothing
 
-Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the
+Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the \
 store was unreachable or 10 minutes were not enough, 1 that the store refused rows for good.")]
 pub struct Orchestrate {
     /// Tick until nothing is planned, then leave

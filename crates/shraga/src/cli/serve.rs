@@ -16,8 +16,8 @@ Examples:
   shraga serve --data /var/lib/shraga
   shraga serve --listen 0.0.0.0:7443 --tls-self-signed
 
-The store speaks the Dataverse Web API under /api/data/v9.2/. Once it accepts requests, DATA/endpoint.json
-names its address and the token files; other commands find it there. Stop it with Ctrl-C: requests
+The store speaks the Dataverse Web API under /api/data/v9.2/. Once it accepts requests, DATA/endpoint.json \
+names its address and the token files; other commands find it there. Stop it with Ctrl-C: requests \
 under way are finished first, a second Ctrl-C ends at once.")]
 pub struct Serve {
     #[command(flatten)]
@@ -56,7 +56,8 @@ impl Serve {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         let stop = signals::watch();
         let folder = folder::open(&context.config.store.data).await?;
-        let server = server::start(&folder, &context.config.store, &self.listen, &stop).await?;
+        let server =
+            server::start(&folder, &context.config.store, &self.listen, &stop.drain).await?;
         context.output.talk(format_args!(
             "The store listens on {} and keeps its data in {}",
             server.url(),

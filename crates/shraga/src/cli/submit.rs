@@ -30,7 +30,7 @@ Examples:
   shraga submit \"Add a --json flag to the list command, tests green\" --wait
   shraga submit - --name nightly --priority 20 < prompt.txt
 
-Prints the task's identity. With --wait it shows progress and exits 0 when the task completed, 1 when it
+Prints the task's identity. With --wait it shows progress and exits 0 when the task completed, 1 when it \
 failed or was canceled.")]
 pub struct Submit {
     /// What is to be done; - reads it from standard input
@@ -38,7 +38,7 @@ pub struct Submit {
     /// A short name [default: the prompt's first line]
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// How to tell that it is done
+    /// How to tell that it is done; the agent gets it with the prompt
     #[arg(long, value_name = "TEXT")]
     criteria: Option<String>,
     /// The agent to run it with [default: the worker's]
@@ -81,6 +81,10 @@ impl Submit {
             return Err(Failure::new(Exit::Usage, "the prompt is empty")
                 .hint("say what is to be done: shraga submit \"...\""));
         }
+        let prompt = match &self.criteria {
+            Some(criteria) => format!("{}\n\nDone when: {}", prompt.trim_end(), criteria.trim()),
+            None => prompt,
+        };
         at_most("prompt", &prompt, PROMPT_MAX_CHARS)?;
         let name = match &self.name {
             Some(name) => {
@@ -140,7 +144,7 @@ async fn wait(
     mut watch: Watch,
     id: TaskId,
 ) -> Result<Exit, Failure> {
-    let stop = crate::roles::signals::watch();
+    let stop = crate::roles::signals::watch().drain;
     let mut progress = Progress::start(context.output);
     context.output.talk(format_args!("filed {id}"));
     let ended = loop {
@@ -166,7 +170,10 @@ async fn wait(
     };
     progress.finish();
     let task = ended.ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("the row of task {id} was deleted while waiting"))
+        Failure::new(
+            Exit::NotFound,
+            format!("the row of task {id} was deleted while waiting"),
+        )
     })?;
     print_ended(context, &task)
 }
@@ -187,7 +194,9 @@ fn print_ended(context: &Context, task: &TaskView) -> Result<Exit, Failure> {
     if context.output.json {
         context.output.object(&views::json(task))?;
     } else if let Some(result) = &task.result {
-        context.output.line(crate::display::clean::block(result.trim_end()))?;
+        context
+            .output
+            .line(crate::display::clean::block(result.trim_end()))?;
     }
     Ok(match task.status {
         TaskStatus::Completed => Exit::Done,
@@ -213,7 +222,10 @@ fn read_stdin() -> Result<String, Failure> {
     // A character has up to four bytes; one more tells that it is too long.
     let limit = (PROMPT_MAX_CHARS * 4 + 1) as u64;
     let mut bytes = Vec::new();
-    std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    std::io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         Failure::from_error(Exit::Usage, error).context("standard input is not UTF-8 text")
     })

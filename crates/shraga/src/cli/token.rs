@@ -85,8 +85,11 @@ impl Token {
         }
         let session = Session::open(&context.config, Caller::Admin).await?;
         if !session.is_embedded() {
-            return Err(Failure::new(Exit::Usage, "this store is Dataverse, which has no tokens of ours")
-                .hint("use Microsoft Entra ID there; tokens are for the embedded store"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "this store is Dataverse, which has no tokens of ours",
+            )
+            .hint("use Microsoft Entra ID there; tokens are for the embedded store"));
         }
         match self.action {
             Action::Create(create) => create.run(&context, &session).await,
@@ -169,13 +172,17 @@ async fn revoke(context: &Context, session: &Session, id: Uuid) -> Result<Exit, 
     match session.client.revoke_token(id).await {
         Ok(()) => {}
         Err(Error::Missing(_)) => {
-            return Err(Failure::new(Exit::NotFound, format!("there is no token {id}"))
-                .hint("`shraga token list` shows them"));
+            return Err(
+                Failure::new(Exit::NotFound, format!("there is no token {id}"))
+                    .hint("`shraga token list` shows them"),
+            );
         }
         Err(error) => return Err(error.into()),
     }
     if context.output.json {
-        context.output.object(&json!({ "id": id, "revoked": true }))?;
+        context
+            .output
+            .object(&json!({ "id": id, "revoked": true }))?;
     } else {
         context.output.talk(format_args!("token {id} is revoked"));
     }

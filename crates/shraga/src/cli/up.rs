@@ -14,8 +14,8 @@ Examples:
   shraga up --demo --exit-when-idle   watch a handful of real tasks, then leave
   shraga up --workers 4               work on what `shraga submit` files
 
-Workers run the agents configured in shraga.toml ([agents.NAME]). Without any, tasks wait, and `shraga
-why ID` says so. --demo files its own tasks in a scratch repository under the data folder and brings its
+Workers run the agents configured in shraga.toml ([agents.NAME]). Without any, tasks wait, and `shraga \
+why ID` says so. --demo files its own tasks in a scratch repository under the data folder and brings its \
 own agent.")]
 pub struct Up {
     /// File a handful of small real tasks and show them live

@@ -13,8 +13,8 @@ Examples:
   shraga worker --name workbench --slots 2
   DATAVERSE_URL=https://store.example:7443 shraga worker --token-file worker.token
 
-With a worker's token, its identity, owner, pool and largest number of slots are what `shraga token
-create --role worker` recorded. With an admin's token they come from the flags. A second worker under
+With a worker's token, its identity, owner, pool and largest number of slots are what `shraga token \
+create --role worker` recorded. With an admin's token they come from the flags. A second worker under \
 the same identity exits 7.")]
 pub struct Worker {
     /// The worker's name [default: the machine's]

@@ -48,3 +48,10 @@ pub fn config_dir() -> Option<PathBuf> {
             .join("shraga"),
     )
 }
+
+/// The whole environment, of which agents see an allow-listed part.
+pub fn all() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

@@ -26,6 +26,9 @@ impl Table {
             .map(|text| Cell::new(text).add_attribute(comfy_table::Attribute::Dim));
         table.set_header(cells);
         table.enforce_styling();
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         Self(table)
     }
 
@@ -42,11 +45,7 @@ impl Table {
     /// The table as text, without trailing spaces.
     #[must_use]
     pub fn print(&self) -> String {
-        let lines: Vec<_> = self
-            .0
-            .lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect();
+        let lines: Vec<_> = self.0.lines().map(|line| trimmed(&line)).collect();
         lines.join("\n")
     }
 }
@@ -63,5 +62,21 @@ fn styled(cell: Cell, style: Style) -> Cell {
             cell.add_attribute(comfy_table::Attribute::Dim)
         }
         Some(_) | None => cell,
+    }
+}
+
+/// The line without the blanks that fill its last cell, styled or not.
+fn trimmed(line: &str) -> String {
+    const RESET: &str = "\x1b[0m";
+    let mut end = line.trim_end();
+    let mut styled = false;
+    while let Some(rest) = end.strip_suffix(RESET) {
+        styled = true;
+        end = rest.trim_end();
+    }
+    if styled {
+        format!("{end}{RESET}")
+    } else {
+        end.to_owned()
     }
 }

@@ -3,5 +3,10 @@
 //! Here settings become the configuration of the other crates; nothing here decides about tasks.
 
 pub mod folder;
+pub(crate) mod local;
+pub mod orchestrator;
+pub mod server;
 pub mod session;
 pub mod signals;
+pub mod up;
+pub mod worker;

@@ -1,20 +1,38 @@
-//! The first signal asks everything to finish what it has; the second ends the process now.
+//! The first signal asks everything to finish what it has; the second ends it now.
+
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::exit::Exit;
 
-/// Starts watching for Ctrl-C and, on Unix, SIGTERM. The token is cancelled at the first.
+/// How long things may take to end after the second signal: enough to kill agents and close the
+/// database, not enough to be waited for.
+const NOW_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a process is told to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Take nothing new, finish what is under way.
+    pub drain: CancellationToken,
+    /// End at once.
+    pub now: CancellationToken,
+}
+
+/// Starts watching for Ctrl-C and, on Unix, SIGTERM.
 #[must_use]
-pub fn watch() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let first = stop.clone();
+pub fn watch() -> Stop {
+    let stop = Stop::default();
+    let told = stop.clone();
     tokio::spawn(async move {
         signal().await;
-        tracing::info!("stopping: finishing what is under way (again to end at once)");
-        first.cancel();
+        tracing::info!("stopping: finishing what is under way (once more to end at once)");
+        told.drain.cancel();
         signal().await;
-        tracing::warn!("ended at once");
+        tracing::warn!("ending at once");
+        told.now.cancel();
+        clock::pause(NOW_WITHIN, &CancellationToken::new()).await;
         std::process::exit(Exit::Failed.code().into());
     });
     stop

@@ -70,7 +70,10 @@ pub async fn find(session: &Session, text: &str) -> Result<TaskView, Failure> {
 }
 
 /// A task by its whole identity.
-pub(crate) async fn get(client: &Client, id: TaskId) -> Result<Option<TaskView>, Failure> {
+///
+/// # Errors
+/// Any error of the request, or a row that can't be understood.
+pub async fn get(client: &Client, id: TaskId) -> Result<Option<TaskView>, Failure> {
     let row = client.get(Table::Tasks, id.get(), COLUMNS).await?;
     let key = client.names().primary_id(Table::Tasks);
     let view = row.map(|row| TaskView::read(&row, key)).transpose();

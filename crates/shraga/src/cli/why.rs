@@ -1,0 +1,207 @@
+//! `shraga why`: every gate between a task and its end, with its value and what to change.
+//!
+//! Core judges; here the rows it judges by are read. A person sees what her own row says; with the
+//! admin's token of the data folder at hand, mirror and workers too.
+
+use clap::Args;
+use serde_json::{Value, json};
+use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::plan::Snapshot;
+use shraga_core::row::Table;
+use shraga_core::status::TaskStatus;
+use shraga_core::time::Timestamp;
+use shraga_core::why::{Gate, why};
+use shraga_dataverse::rows::{mirror, select, user_task, worker};
+use shraga_dataverse::{Error, Read, Role, RowError, Rows};
+use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
+use shraga_wire::query::Query;
+use uuid::Uuid;
+
+use super::Context;
+use crate::display::clean::one_line;
+use crate::display::paint::{BOLD, DIM, paint, status as style_of};
+use crate::exit::{Exit, Failure};
+use crate::roles::orchestrator;
+use crate::roles::session::{Caller, Session};
+use crate::tasks::{TaskView, find};
+
+/// Explain why a task is where it is
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  shraga why 0193f0a1
+  shraga why 0193f0a1 --json | jq -r '.gates[] | select(.holds | not) | .advice'
+
+Shows the gates in the order in which a task passes them, up to the one where it stands, and what to \
+change there.")]
+pub struct Why {
+    /// The task, or the start of its identity
+    id: String,
+}
+
+impl Why {
+    pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
+        let person = Session::open(&context.config, Caller::Person).await?;
+        let task = find(&person, &self.id).await?;
+        // Whoever has the data folder has the admin's token too, which sees more.
+        let session = match Session::open(&context.config, Caller::Admin).await {
+            Ok(admin) if admin.role() == Role::Admin => admin,
+            Ok(_) | Err(_) => person,
+        };
+        let (snapshot, now) = observe(&session, task.id).await?;
+        let policy = orchestrator::policy(&context.config);
+        let gates = why(&snapshot, &policy, now, task.id);
+        if context.output.json {
+            context.output.object(&object(&task, &gates))?;
+        } else {
+            print(&context, &task, &gates)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn print(context: &Context, task: &TaskView, gates: &[Gate]) -> Result<(), Failure> {
+    let status = paint(style_of(task.status), task.status);
+    let name = paint(BOLD, one_line(&task.name));
+    context.output.line(format_args!("{name}  {status}"))?;
+    for gate in gates {
+        let mark = if gate.holds { "\u{2713}" } else { "\u{2192}" };
+        let label = paint(DIM, format!("{:<10}", gate.name));
+        context
+            .output
+            .line(format_args!("{mark} {label} {}", one_line(&gate.value)))?;
+        if let Some(advice) = gate.advice {
+            context.output.line(format_args!("  {:<10} {advice}", ""))?;
+        }
+    }
+    Ok(())
+}
+
+fn object(task: &TaskView, gates: &[Gate]) -> Value {
+    let gates: Vec<_> = gates
+        .iter()
+        .map(|gate| {
+            json!({
+                "name": gate.name,
+                "value": gate.value,
+                "holds": gate.holds,
+                "advice": gate.advice,
+            })
+        })
+        .collect();
+    json!({
+        "id": task.id.to_string(),
+        "status": task.status.name(),
+        "reason": task.reason,
+        "gates": gates,
+    })
+}
+
+/// What the decisions about this one task depend on.
+async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp), Failure> {
+    let reads = [
+        Read::Get {
+            table: Table::Tasks,
+            id: task.get(),
+            select: names(select::USER_TASK),
+        },
+        Read::Get {
+            table: Table::Tasks,
+            id: MirrorId::of(task, 0).get(),
+            select: names(select::MIRROR),
+        },
+        list(Table::Tasks, select::MIRROR, Some(mirrors_of(task))),
+        list(Table::Tasks, select::MIRROR, Some(active())),
+        list(Table::Workers, select::WORKER, None),
+    ];
+    let answers = session.client.read_batch(&reads).await?;
+    let now = answers.now;
+    let mut answers = answers.answers.into_iter();
+    let mut next = || answers.next().unwrap_or(Err(Error::NotReached));
+    let tasks = parsed(next()?, user_task)?;
+    let mut mirrors = parsed(next()?, mirror)?;
+    mirrors.extend(parsed(next()?, mirror)?);
+    mirrors.extend(parsed(next()?, mirror)?);
+    mirrors.sort_by_key(|mirror| mirror.id);
+    mirrors.dedup_by_key(|mirror| mirror.id);
+    let sees_all = session.role() == Role::Admin;
+    let snapshot = Snapshot {
+        admin: Some(admin(session, &mirrors)),
+        active_complete: sees_all,
+        absent: absent(&tasks, task),
+        searched: [task].into(),
+        workers: parsed(next()?, worker)?,
+        workers_complete: sees_all,
+        legacy: orchestrator::legacy_workers(),
+        tasks,
+        mirrors,
+        ..Snapshot::default()
+    };
+    Ok((snapshot, now))
+}
+
+/// Whom mirrors belong to: us if we are an admin, else whoever owns those we see.
+fn admin(session: &Session, mirrors: &[shraga_core::model::Mirror]) -> UserId {
+    let embedded_admin = session.is_embedded() && session.role() == Role::Admin;
+    match mirrors.first() {
+        Some(mirror) if !embedded_admin => mirror.owner,
+        Some(_) => session.me,
+        None if embedded_admin => session.me,
+        None => UserId::new(Uuid::nil()),
+    }
+}
+
+fn absent(tasks: &[shraga_core::model::UserTask], task: TaskId) -> std::collections::HashSet<Uuid> {
+    let gone = tasks.is_empty().then_some(task.get());
+    gone.into_iter().collect()
+}
+
+/// The rows that can be understood, or which one can't.
+fn parsed<T>(
+    rows: Rows,
+    parse: fn(&shraga_dataverse::Row) -> Result<T, RowError>,
+) -> Result<Vec<T>, Error> {
+    rows.rows
+        .iter()
+        .map(|row| parse(row).map_err(Error::from))
+        .collect()
+}
+
+fn list(table: Table, columns: &[&str], filter: Option<Filter>) -> Read {
+    Read::List {
+        table,
+        query: Query {
+            select: names(columns),
+            filter,
+            ..Query::default()
+        },
+    }
+}
+
+fn names(columns: &[&str]) -> Vec<String> {
+    columns.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn mirrors_of(task: TaskId) -> Filter {
+    is("cr_mirroroftaskid", Literal::Text(task.to_string()))
+}
+
+/// Mirrors that take a slot of a worker.
+fn active() -> Filter {
+    let status = |status: TaskStatus| is("cr_status", Literal::Int(status.code()));
+    Filter::And(vec![
+        is("cr_ismirror", Literal::Bool(true)),
+        Filter::Or(vec![
+            status(TaskStatus::Running),
+            status(TaskStatus::Canceling),
+        ]),
+    ])
+}
+
+fn is(column: &str, literal: Literal) -> Filter {
+    Filter::Compare(
+        Operand::Column(column.to_owned()),
+        Comparison::Eq,
+        Operand::Literal(literal),
+    )
+}

@@ -1,0 +1,117 @@
+//! The orchestrator role: settings and the original's state file become its configuration.
+
+use std::path::Path;
+use std::time::Duration;
+
+use shraga_core::ids::WorkerId;
+use shraga_core::plan::Policy;
+use shraga_core::time::Span;
+use shraga_dataverse::{Client, Role};
+use shraga_orchestrator::{Orchestrator, RunError};
+use tokio_util::sync::CancellationToken;
+
+use super::session::{Caller, Session};
+use super::signals;
+use crate::cli::Context;
+use crate::config::state::{self, State};
+use crate::config::{Config, env};
+use crate::exit::{Exit, Failure};
+
+/// Runs the orchestrator until it is told to stop, or with `once` until nothing is left to do.
+///
+/// # Errors
+/// The store can't be used, or the token isn't an admin's.
+pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
+    let stop = signals::watch();
+    let session = open(&context.config).await?;
+    let orchestrator = make(session.client, &context.config, stop.drain.clone());
+    if once {
+        return finish_once(orchestrator).await;
+    }
+    orchestrator.run().await?;
+    Ok(Exit::Done)
+}
+
+/// A session with an admin's rights.
+///
+/// # Errors
+/// The store can't be used, or the token isn't an admin's.
+pub(crate) async fn open(config: &Config) -> Result<Session, Failure> {
+    let session = Session::open(config, Caller::Admin).await?;
+    if session.role() == Role::Admin {
+        return Ok(session);
+    }
+    Err(Failure::new(
+        Exit::Authentication,
+        "the orchestrator needs an admin's token, this is another's",
+    )
+    .hint(
+        "`shraga token create --role admin` makes one; an embedded store's is in its data folder",
+    ))
+}
+
+/// An orchestrator as the settings and the state file of the original have it.
+pub(crate) fn make(client: Client, config: &Config, stop: CancellationToken) -> Orchestrator {
+    let state = State::read(Path::new(state::FILE_NAME));
+    for problem in &state.problems {
+        tracing::warn!("{} {problem}; the file is left as it is", state::FILE_NAME);
+    }
+    let name = format!("{}/{}", env::host_name(), std::process::id());
+    let mut settings = shraga_orchestrator::Config::new(name);
+    settings.admin_user = state.admin;
+    settings.legacy_workers = state.shared_workers;
+    settings.period_open = config.assign.tick_seconds.duration();
+    settings.policy = policy(config);
+    Orchestrator::new(client, settings, stop)
+}
+
+/// What the operator decided about tasks and workers.
+pub(crate) fn policy(config: &Config) -> Policy {
+    Policy {
+        shared: config.assign.shared,
+        claim_timeout: span(config.health.claim_timeout_seconds.duration()),
+        ..Policy::default()
+    }
+}
+
+/// Workers known only from the original's state file.
+pub(crate) fn legacy_workers() -> Vec<WorkerId> {
+    State::read(Path::new(state::FILE_NAME)).shared_workers
+}
+
+fn span(length: Duration) -> Span {
+    Span::millis(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
+}
+
+async fn finish_once(mut orchestrator: Orchestrator) -> Result<Exit, Failure> {
+    let finished = orchestrator.run_until_idle().await?;
+    tracing::info!(
+        ticks = finished.ticks,
+        done = finished.done,
+        "nothing is left to do"
+    );
+    if finished.refused.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::new(
+        Exit::Failed,
+        format!(
+            "the store refused {} rows for good:\n  {}",
+            finished.refused.len(),
+            finished.refused.join("\n  ")
+        ),
+    ))
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(source) => {
+                Self::from(source).context("the orchestrator can't use the store")
+            }
+            RunError::Deadline(_) => {
+                Self::from_error(Exit::Unreachable, error).hint("run it again, or without --once")
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Everything in one process: store, orchestrator and workers, stopped in the order that loses
+//! nothing: workers first, then the orchestrator (which brings their reports home), then the store.
+
+use std::time::Duration;
+
+use shraga_core::row::Table;
+use shraga_core::status::TaskStatus;
+use shraga_dataverse::Client;
+use shraga_orchestrator::Orchestrator;
+use shraga_wire::filter::{Filter, Literal};
+use shraga_wire::query::Query;
+use shraga_worker::Worker;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::folder::{self, Folder};
+use super::session::Session;
+use super::signals::{self, Stop};
+use super::{local, orchestrator, server, worker};
+use crate::cli::Context;
+use crate::cli::up::Up;
+use crate::clock;
+use crate::config::{Config, agents};
+use crate::demo;
+use crate::exit::{Exit, Failure};
+use crate::tasks::{mine, watch::Watch};
+
+/// How long after the workers the orchestrator goes on, so that their last reports reach people.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// How many slots the demo's workers have, unless told otherwise: its two long tasks must not keep
+/// the short ones waiting.
+const DEMO_SLOTS: u32 = 2;
+
+/// How long one attempt of the demo may take.
+const DEMO_TIMEOUT_SECONDS: u32 = 120;
+
+/// Runs it all.
+///
+/// # Errors
+/// The data folder or the port is in use, or a role fails.
+pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
+    let stop = signals::watch();
+    if verb.demo {
+        prepare_demo(&mut context.config)?;
+    }
+    let folder = folder::open(&context.config.store.data).await?;
+    let serving = CancellationToken::new();
+    let server = server::start(&folder, &context.config.store, &verb.listen, &serving).await?;
+    greet(&verb, &context, &folder, &server);
+    let person = local::client(
+        &context.config,
+        local::transport(&folder.store, folder.person.clone()),
+    )?;
+    let person = Session::greet(person).await?;
+    let mut crew = Crew::start(&verb, &context.config, &folder, &stop)?;
+    let exit = tokio::select! {
+        exit = purpose(&verb, &context, &folder, &person, &stop) => exit,
+        failure = crew.failure() => Err(failure),
+        () = stop.drain.cancelled() => Ok(Exit::Done),
+    };
+    let ended = crew.end().await;
+    serving.cancel();
+    server.finished().await?;
+    ended.and(exit)
+}
+
+/// What it runs for: the demo, until nothing is open, or until it is told to stop.
+async fn purpose(
+    verb: &Up,
+    context: &Context,
+    folder: &Folder,
+    person: &Session,
+    stop: &Stop,
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Done;
+    if verb.demo {
+        exit = demo::run(person, &folder.path, context.output, &stop.drain).await?;
+        if !verb.exit_when_idle {
+            context.output.talk(
+                "\nStill up. In another terminal, here or in a folder below, try:\n  \
+                 shraga list\n  shraga workers\n  shraga submit \"...\"   (needs an agent in shraga.toml)\n\
+                 Ctrl-C stops it.",
+            );
+        }
+    }
+    if !verb.exit_when_idle {
+        stop.drain.cancelled().await;
+        return Ok(exit);
+    }
+    let admin = local::client(
+        &context.config,
+        local::transport(&folder.store, folder.admin.clone()),
+    )?;
+    until_idle(admin, &stop.drain).await?;
+    Ok(exit)
+}
+
+/// Waits until no task is open.
+async fn until_idle(client: Client, stop: &CancellationToken) -> Result<(), Failure> {
+    let open = [
+        TaskStatus::Pending,
+        TaskStatus::Queued,
+        TaskStatus::Running,
+        TaskStatus::WaitingForInput,
+        TaskStatus::Submitted,
+        TaskStatus::Canceling,
+    ];
+    let is_open = Filter::In {
+        column: "cr_status".to_owned(),
+        values: open.map(|status| Literal::Int(status.code())).to_vec(),
+        negated: false,
+    };
+    let query = Query {
+        select: vec!["cr_status".to_owned()],
+        filter: Some(Filter::And(vec![mine(None), is_open])),
+        top: Some(1),
+        ..Query::default()
+    };
+    let mut watch = Watch::start(client.clone(), true).await?;
+    while !client
+        .page(Table::Tasks, &query, None)
+        .await?
+        .rows
+        .is_empty()
+    {
+        watch.next(stop).await?;
+        if stop.is_cancelled() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server) {
+    let output = &context.output;
+    output.talk(format_args!(
+        "Store at {}, data in {}",
+        server.url(),
+        folder.path.display()
+    ));
+    if verb.demo {
+        return;
+    }
+    if context.config.agents.is_empty() {
+        output.talk(format_args!(
+            "No agent is configured: tasks will wait. To have them worked on, {}",
+            worker::AGENT_HINT
+        ));
+    }
+    output.talk("File a task from another terminal: shraga submit \"...\" --wait");
+}
+
+/// The demo brings its own agent: this very program.
+fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
+    let program = std::env::current_exe()?;
+    config.agents.retain(|agent| agent.name != demo::AGENT);
+    config.agents.push(agents::Agent {
+        name: demo::AGENT.to_owned(),
+        program: vec![program.display().to_string(), "demo-agent".to_owned()],
+        env: Vec::new(),
+        timeout: crate::config::Seconds(DEMO_TIMEOUT_SECONDS),
+    });
+    if !config.is_set("worker.slots") {
+        config.worker.slots.0 = DEMO_SLOTS;
+    }
+    Ok(())
+}
+
+/// The orchestrator and the workers of this process.
+struct Crew {
+    workers: JoinSet<Result<(), Failure>>,
+    orchestrator: JoinSet<Result<(), Failure>>,
+    drain: CancellationToken,
+    halt: CancellationToken,
+}
+
+impl Crew {
+    fn start(verb: &Up, config: &Config, folder: &Folder, stop: &Stop) -> Result<Self, Failure> {
+        let drain = stop.drain.child_token();
+        let halt = CancellationToken::new();
+        let admin = local::client(
+            config,
+            local::transport(&folder.store, folder.admin.clone()),
+        )?;
+        let orchestrator = orchestrator::make(admin, config, halt.clone());
+        let mut orchestrators = JoinSet::new();
+        orchestrators.spawn(async move { run_orchestrator(orchestrator).await });
+        let mut workers = JoinSet::new();
+        // A worker without agents would take tasks only to fail them.
+        let count = if config.agents.is_empty() {
+            0
+        } else {
+            verb.workers
+        };
+        for number in 1..=count {
+            let worker = local_worker(config, folder, number)?;
+            let stop = shraga_worker::Stop {
+                drain: drain.clone(),
+                now: stop.now.clone(),
+            };
+            workers.spawn(async move { Ok(worker.run(stop).await?) });
+        }
+        Ok(Self {
+            workers,
+            orchestrator: orchestrators,
+            drain,
+            halt,
+        })
+    }
+
+    /// The first failure of a role, should there be one.
+    async fn failure(&mut self) -> Failure {
+        loop {
+            let ended = tokio::select! {
+                Some(ended) = self.workers.join_next() => ended,
+                Some(ended) = self.orchestrator.join_next() => ended,
+                else => std::future::pending().await,
+            };
+            if let Err(failure) = outcome(ended) {
+                return failure;
+            }
+        }
+    }
+
+    /// Ends workers, then the orchestrator.
+    async fn end(mut self) -> Result<(), Failure> {
+        self.drain.cancel();
+        let mut result = Ok(());
+        while let Some(ended) = self.workers.join_next().await {
+            result = result.and(outcome(ended));
+        }
+        clock::pause(SETTLE, &CancellationToken::new()).await;
+        self.halt.cancel();
+        while let Some(ended) = self.orchestrator.join_next().await {
+            result = result.and(outcome(ended));
+        }
+        result
+    }
+}
+
+fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+    match ended {
+        Ok(result) => result,
+        Err(error) => Err(Failure::from_error(Exit::Failed, error)),
+    }
+}
+
+async fn run_orchestrator(orchestrator: Orchestrator) -> Result<(), Failure> {
+    Ok(orchestrator.run().await?)
+}
+
+fn local_worker(config: &Config, folder: &Folder, number: u16) -> Result<Worker, Failure> {
+    let base = config.worker.name.as_deref().unwrap_or("local");
+    let name = format!("{base}-{number}");
+    let who = local::worker_principal(&folder.person, &name, config);
+    let client = local::client(config, local::transport(&folder.store, who))?;
+    let place = worker::folder_of(config, &folder.path, &name);
+    Ok(Worker::new(client, worker::settings(config, &name, place)))
+}

@@ -1,0 +1,141 @@
+//! The worker role: settings and agents become a worker's configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use shraga_worker::{Agent, Command, Stop, Worker, WorkerError};
+
+use super::session::{Caller, Session};
+use super::signals;
+use crate::cli::Context;
+use crate::config::{Config, agents, env};
+use crate::endpoint;
+use crate::exit::{Exit, Failure};
+
+/// How to configure an agent, for those who have none.
+pub const AGENT_HINT: &str = "add one to shraga.toml, for example:\n  \
+     [agents.shell]\n  kind = \"command\"\n  program = [\"sh\"]";
+
+/// Runs one worker until it is told to stop.
+///
+/// # Errors
+/// No agent is configured, the store can't be used, or another process is this worker.
+pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
+    let config = &context.config;
+    if config.agents.is_empty() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            "no agent is configured, so there is nothing a worker could run",
+        )
+        .hint(AGENT_HINT));
+    }
+    let stop = signals::watch();
+    let session = Session::open(config, Caller::Admin).await?;
+    let name = config.worker.name.clone().unwrap_or_else(env::host_name);
+    let folder = folder_of(config, &data_folder(config), &name);
+    let mut settings = settings(config, &name, folder);
+    settings.until_idle = once;
+    let worker = Worker::new(session.client, settings);
+    worker
+        .run(Stop {
+            drain: stop.drain,
+            now: stop.now,
+        })
+        .await?;
+    Ok(Exit::Done)
+}
+
+/// A worker's configuration as the settings have it.
+pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_worker::Config {
+    let mut settings = shraga_worker::Config::new(name, folder);
+    settings.slots = config.worker.slots.0;
+    settings.labels.clone_from(&config.worker.labels);
+    settings.pool = config.worker.pool;
+    settings.agents = agents_of(config);
+    settings.default_agent = default_agent(config);
+    settings.environment = env::all();
+    settings.version = env!("CARGO_PKG_VERSION").to_owned();
+    settings.grace = config.worker.grace_seconds.duration();
+    settings
+}
+
+/// Where a worker called `name` keeps its attempts.
+pub(crate) fn folder_of(config: &Config, data: &Path, name: &str) -> PathBuf {
+    let root = config
+        .worker
+        .folder
+        .clone()
+        .unwrap_or_else(|| data.join("work"));
+    let safe = |c: char| {
+        if c.is_alphanumeric() || "._-".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    root.join(name.chars().map(safe).collect::<String>())
+}
+
+/// The data folder that is near, or the one that would be made here.
+fn data_folder(config: &Config) -> PathBuf {
+    let found = std::env::current_dir()
+        .ok()
+        .and_then(|here| endpoint::find_folder(&here))
+        .filter(|_| !config.is_set("store.data"));
+    found.unwrap_or_else(|| config.store.data.clone())
+}
+
+fn agents_of(config: &Config) -> BTreeMap<String, Agent> {
+    let folder = config.file.as_deref().and_then(Path::parent);
+    config
+        .agents
+        .iter()
+        .map(|agent| (agent.name.clone(), Agent::Command(command(agent, folder))))
+        .collect()
+}
+
+/// A program given by a relative path is meant relative to the file that names it: a worker runs it
+/// in another folder for each attempt.
+fn command(agent: &agents::Agent, folder: Option<&Path>) -> Command {
+    let mut program = agent.program.clone();
+    let path = Path::new(&program[0]);
+    let named_by_path = path.is_relative() && path.components().count() > 1;
+    if let Some(folder) = folder.filter(|_| named_by_path) {
+        let absolute = std::path::absolute(folder.join(path));
+        program[0] = absolute.map_or(program[0].clone(), |path| path.display().to_string());
+    }
+    Command {
+        program,
+        env: agent.env.clone(),
+        timeout: Some(agent.timeout.duration()),
+    }
+}
+
+/// The agent of tasks that name none: the one that was set, else the only one there is.
+fn default_agent(config: &Config) -> String {
+    match (&config.worker.agent, config.agents.as_slice()) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => only.name.clone(),
+        (None, _) => String::new(),
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::AlreadyRunning { .. }
+            | WorkerError::Superseded { .. }
+            | WorkerError::FolderInUse { .. } => Self::from_error(Exit::Conflict, error)
+                .hint("stop the other one, or give this one another --name"),
+            WorkerError::Folder(_) => Self::from_error(Exit::Failed, error).hint(
+                "`worker.folder` names where attempts are kept; check that it can be written",
+            ),
+            WorkerError::Config(_) => Self::from_error(Exit::Configuration, error),
+            WorkerError::NotAWorker => Self::from_error(Exit::Authentication, error)
+                .hint("`shraga token create --role worker` makes a worker's token"),
+            WorkerError::Store { step, source } => {
+                Self::from(source).context(format!("the worker can't use the store: {step}"))
+            }
+        }
+    }
+}

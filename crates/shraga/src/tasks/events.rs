@@ -1,0 +1,205 @@
+//! The events of a task, from all its streams, in the order in which they happened.
+//!
+//! An event of a worker counts only if the orchestrator assigned that attempt to that worker: past
+//! holders and strangers can't put words into a task's log. Order is each event's own `at`, then its
+//! stream and number, since rows arrive late and in batches.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use shraga_core::ids::TaskId;
+use shraga_core::row::Table;
+use shraga_core::status::EventKind;
+use shraga_core::time::Timestamp;
+use shraga_dataverse::rows::{Event, event, select};
+use shraga_dataverse::{Client, Error};
+use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
+use shraga_wire::query::{OrderBy, Query};
+
+use crate::display::time::rfc3339;
+
+/// An event, ready to show.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When it happened, by its writer's word.
+    pub at: Timestamp,
+    /// The task it is about.
+    pub task: TaskId,
+    /// What happened, a line or several.
+    pub text: String,
+    /// The row it came from.
+    pub event: Event,
+    content: Value,
+}
+
+impl Told {
+    fn read(event: Event) -> Option<Self> {
+        let content: Value = serde_json::from_str(&event.content).unwrap_or(Value::Null);
+        let at = content
+            .get("at")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse::<jiff::Timestamp>().ok())
+            .map_or(event.created, |at| {
+                Timestamp::from_millis(at.as_millisecond())
+            });
+        Some(Self {
+            at,
+            task: event.task.parse().ok()?,
+            text: text_of(&content).unwrap_or_else(|| event.name.clone()),
+            content,
+            event,
+        })
+    }
+
+    /// Whether it is a line an agent printed.
+    #[must_use]
+    pub fn is_agents(&self) -> bool {
+        self.event.kind == Ok(EventKind::AgentMessage)
+    }
+
+    /// The word for what it tells.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match &self.event.kind {
+            Ok(kind) => kind.as_str(),
+            Err(word) => word,
+        }
+    }
+
+    /// The event as scripts get it.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "id": self.event.id.to_string(),
+            "at": rfc3339(self.at),
+            "type": self.kind(),
+            "task": self.event.task,
+            "attempt": self.event.attempt.0,
+            "stream": self.event.stream,
+            "sequence": self.event.sequence,
+            "text": self.text,
+            "content": self.content,
+            "hash": self.event.hash,
+        })
+    }
+
+    /// The attempt and worker that this assigns, if it is an assignment of the orchestrator's.
+    fn assigned(&self) -> Option<(u32, String)> {
+        let orchestrators = self.event.stream == shraga_core::audit::ORCHESTRATOR;
+        if self.event.kind != Ok(EventKind::TaskAssigned) || !orchestrators {
+            return None;
+        }
+        let worker = self.content.get("worker")?.as_str()?;
+        Some((self.event.attempt.0, worker.to_ascii_lowercase()))
+    }
+}
+
+/// What an agent printed, if that is what the content holds.
+fn text_of(content: &Value) -> Option<String> {
+    match (content.get("lines"), content.get("text")) {
+        (Some(Value::Array(lines)), _) => {
+            let lines: Vec<_> = lines.iter().filter_map(Value::as_str).collect();
+            Some(lines.join("\n"))
+        }
+        (_, Some(Value::String(text))) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The events of `task` that count, in order.
+///
+/// # Errors
+/// Any error of the requests.
+pub async fn of_task(client: &Client, task: TaskId) -> Result<Vec<Told>, Error> {
+    let query = Query {
+        select: columns(),
+        filter: Some(text_is("cr_taskid", &task.to_string())),
+        order_by: vec![OrderBy {
+            column: "createdon".to_owned(),
+            descending: false,
+        }],
+        ..Query::default()
+    };
+    let rows = client.list(Table::Events, &query).await?;
+    let told = read_all(rows.iter());
+    Ok(in_order(counting(told)))
+}
+
+/// The newest events of everything the caller may see, at most `limit`, in order.
+///
+/// # Errors
+/// Any error of the request.
+pub async fn newest(client: &Client, limit: u32) -> Result<Vec<Told>, Error> {
+    let query = Query {
+        select: columns(),
+        order_by: vec![OrderBy {
+            column: "createdon".to_owned(),
+            descending: true,
+        }],
+        top: Some(limit),
+        ..Query::default()
+    };
+    let page = client.page(Table::Events, &query, None).await?;
+    Ok(in_order(read_all(page.rows.iter())))
+}
+
+fn columns() -> Vec<String> {
+    select::EVENT.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn text_is(column: &str, text: &str) -> Filter {
+    Filter::Compare(
+        Operand::Column(column.to_owned()),
+        Comparison::Eq,
+        Operand::Literal(Literal::Text(text.to_owned())),
+    )
+}
+
+/// Rows that can't be understood are left out: one bad row must not hide the rest of a log.
+fn read_all<'a>(rows: impl Iterator<Item = &'a shraga_dataverse::Row>) -> Vec<Told> {
+    rows.filter_map(|row| match event(row) {
+        Ok(event) => Told::read(event),
+        Err(error) => {
+            tracing::warn!(%error, "an event can't be understood");
+            None
+        }
+    })
+    .collect()
+}
+
+fn counting(told: Vec<Told>) -> Vec<Told> {
+    let assigned: HashSet<_> = told.iter().filter_map(Told::assigned).collect();
+    told.into_iter()
+        .filter(|told| {
+            let stream = told.event.stream.to_ascii_lowercase();
+            let Some((worker, _)) = stream.split_once('/') else {
+                return true;
+            };
+            assigned.contains(&(told.event.attempt.0, worker.to_owned()))
+        })
+        .collect()
+}
+
+fn in_order(mut told: Vec<Told>) -> Vec<Told> {
+    told.sort_by(|a, b| {
+        let key = |told: &Told| (told.at, told.event.attempt.0);
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| orchestrator_first(a).cmp(&orchestrator_first(b)))
+            .then_with(|| a.event.stream.cmp(&b.event.stream))
+            .then(a.event.sequence.cmp(&b.event.sequence))
+    });
+    told
+}
+
+/// In the same second the assignment comes before what the worker does with it, and the worker's
+/// words before the end, which the orchestrator tells.
+fn orchestrator_first(told: &Told) -> u8 {
+    match told.event.kind {
+        Ok(EventKind::TaskMirrored) => 0,
+        Ok(EventKind::TaskAssigned) => 1,
+        Ok(EventKind::TaskStarted) => 2,
+        Ok(EventKind::TaskCompleted | EventKind::TaskFailed | EventKind::TaskCanceled) => 4,
+        Ok(_) | Err(_) => 3,
+    }
+}
