@@ -143,11 +143,15 @@ impl MirrorId {
 impl EventId {
     /// The identity of event number `sequence` of `stream`, about the task mirrored by `mirror`.
     ///
-    /// Six bytes of the mirror's identity, six of SHA-256 of the stream's name (version 8, RFC 9562
-    /// variant), then the sequence as big-endian u32: a replayed event collides with itself.
+    /// Six bytes of the mirror's identity, six of SHA-256 of the whole of it and the stream's name
+    /// (version 8, RFC 9562 variant), then the sequence as big-endian u32: a replayed event collides
+    /// with itself, and never with one of a task that was filed in the same millisecond.
     #[must_use]
     pub fn of(mirror: MirrorId, stream: &str, sequence: u32) -> Self {
-        let digest = Sha256::digest(stream.as_bytes());
+        let mut hash = Sha256::new();
+        hash.update(mirror.get().as_bytes());
+        hash.update(stream.as_bytes());
+        let digest = hash.finalize();
         let mut tail = [0_u8; 10];
         tail[..6].copy_from_slice(&digest[..6]);
         tail[6..].copy_from_slice(&sequence.to_be_bytes());
@@ -184,6 +188,15 @@ mod tests {
         assert_ne!(
             a,
             MirrorId::of(task("0193f0a1-b2c3-7d4e-8f90-112233445566"), 1)
+        );
+    }
+
+    #[test]
+    fn events_of_tasks_filed_in_the_same_millisecond_have_different_ids() {
+        let of = |text| EventId::of(MirrorId::of(task(text), 0), "orchestrator", 1);
+        assert_ne!(
+            of("0193f0a1-b2c3-7d4e-8f90-112233445566"),
+            of("0193f0a1-b2c3-7d4e-8f90-112233445567")
         );
     }
 
