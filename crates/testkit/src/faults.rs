@@ -271,7 +271,7 @@ fn closed() -> BoxError {
     std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()
 }
 
-fn whole(body: Bytes) -> http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError> {
+fn whole(body: Bytes) -> shraga_dataverse::transport::Body {
     Full::new(body)
         .map_err(|never| match never {})
         .boxed_unsync()

@@ -4,18 +4,11 @@
 //! armed by a test and fires on the next request it names, never by chance or by time.
 
 pub mod clock;
+pub mod double;
 pub mod faults;
+pub mod stage;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use tower::util::BoxCloneSyncService;
-
-/// What a failed request is told by a transport.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub use shraga_dataverse::transport::{BoxError, Transport};
 
 /// An answer of a transport.
-pub type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
-
-/// A transport as the shipped client takes it: the seam the layers of this crate go into.
-pub type Transport = BoxCloneSyncService<Request<Bytes>, Answer, BoxError>;
+pub type Answer = http::Response<shraga_dataverse::transport::Body>;

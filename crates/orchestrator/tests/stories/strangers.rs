@@ -1,0 +1,98 @@
+//! Rows that are not what they say, and rows the store refuses.
+
+use shraga_core::ids::MirrorId;
+use shraga_core::row::{Table, tasks};
+use shraga_core::status::TaskStatus;
+use shraga_local::ops::{Principal, Role};
+use shraga_local::store::SchemaChange;
+use shraga_testkit::stage::Stage;
+use shraga_wire::schema::{ColumnKind, shipped};
+
+use crate::cast::{plain, play, rest, seen, went_through_once};
+
+#[tokio::test]
+async fn a_link_to_somebody_elses_row_proves_nothing() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let bob = stage.person("bob@example.com").await;
+    let worker = stage.shared_worker("w1", 2).await;
+    let others = bob.files("bob's").await;
+    let mut orchestrator = plain(&stage);
+    rest(&mut orchestrator).await;
+    let task = ann.files("ann's").await;
+    let link = stage.mirror(others).await.id;
+    let cells = [(tasks::MIRROR_LINK, link.to_string().into())];
+    stage.overwrite(Table::Tasks, task.get(), &cells).await;
+    ann.edits(task, &[(tasks::NAME, "still ann's".into())])
+        .await;
+    play(&mut orchestrator, &worker).await;
+    went_through_once(&stage, task).await;
+    went_through_once(&stage, others).await;
+    assert_ne!(stage.mirror(task).await.id, link);
+}
+
+#[tokio::test]
+async fn a_row_of_somebody_else_at_the_computed_identity_is_left_alone() {
+    let stage = Stage::new().await;
+    let (ann, eve) = (
+        stage.person("ann@example.com").await,
+        stage.person("eve@example.com").await,
+    );
+    let worker = stage.shared_worker("w1", 2).await;
+    let task = ann.files("one").await;
+    let taken = MirrorId::of(task, 0);
+    let hers = [(tasks::NAME, "eve's".into()), (tasks::STATUS, 10.into())];
+    let made = eve.client.create(Table::Tasks, taken.get(), &hers).await;
+    made.unwrap();
+    let mut orchestrator = plain(&stage);
+    play(&mut orchestrator, &worker).await;
+    let mirror = stage.mirror(task).await;
+    assert_eq!(mirror.id, MirrorId::of(task, 1));
+    assert_eq!(stage.events(task, "Error").await, 1);
+    assert_eq!(seen(&stage, task).await, TaskStatus::Completed);
+    let row = stage.admin_client(&shraga_testkit::faults::Faults::new());
+    let row = row.get(Table::Tasks, taken.get(), &["cr_name"]).await;
+    assert_eq!(row.unwrap().unwrap().object().unwrap()["cr_name"], "eve's");
+}
+
+#[tokio::test]
+async fn a_task_that_the_store_refuses_fails_with_the_reason_and_blocks_nobody() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let worker = stage.shared_worker("w1", 2).await;
+    let long = "x".repeat(5000);
+    let refused = ann.files("long").await;
+    ann.edits(refused, &[(tasks::PROMPT, long.into())]).await;
+    let behind = ann.files("behind").await;
+    shorten_prompts(&stage).await;
+    let mut orchestrator = plain(&stage);
+    play(&mut orchestrator, &worker).await;
+    let row = stage.task(refused).await.unwrap();
+    assert_eq!(row.status, TaskStatus::Failed);
+    assert_eq!(row.shown.reason.as_deref(), Some("invalid"));
+    assert_eq!(stage.mirrors(refused).await, []);
+    went_through_once(&stage, behind).await;
+}
+
+/// From now on no row with a long prompt is accepted; those there are stay.
+async fn shorten_prompts(stage: &Stage) {
+    let admin = Principal {
+        user: stage.admin.get(),
+        role: Role::Admin,
+        worker: None,
+        on_behalf_by: None,
+        session: None,
+    };
+    let table = shipped()
+        .into_iter()
+        .find(|table| table.logical == "cr_shraga_task");
+    let columns = table.unwrap().columns;
+    let prompt = columns.into_iter().find(|it| it.logical == "cr_prompt");
+    let mut column = prompt.unwrap();
+    column.kind = ColumnKind::Memo { max: 1000 };
+    let change = SchemaChange::UpdateColumn {
+        table: "cr_shraga_task".to_owned(),
+        column,
+    };
+    stage.store().alter(&admin, change).await.unwrap();
+}

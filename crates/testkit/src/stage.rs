@@ -1,0 +1,299 @@
+//! A stage for stories: a real store in a folder of its own, and clients for whoever acts on it.
+//!
+//! Everybody speaks through the shipped client to the shipped server, in process. Each client has its
+//! own [`Faults`] between the two; all share one [`StoreClock`]. The server can be stopped and started
+//! again on the same folder while clients live on.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use http::Request;
+use shraga_core::ids::{TaskId, UserId, WorkerId};
+use shraga_core::model::{Mirror, UserTask};
+use shraga_core::row::{Column, Condition, Table, Value, tasks};
+use shraga_core::status::TaskStatus;
+use shraga_dataverse::rows::{self, select};
+use shraga_dataverse::{Client, Options, transport};
+use shraga_local::http::in_process;
+use shraga_local::ops::{Principal, Role, WorkerClaim};
+use shraga_local::store::Store;
+use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
+use shraga_wire::query::Query;
+use shraga_wire::schema;
+use tempfile::TempDir;
+use tower::{ServiceExt, service_fn};
+use url::Url;
+use uuid::Uuid;
+
+use crate::clock::StoreClock;
+use crate::double::Double;
+use crate::faults::Faults;
+use crate::{Answer, BoxError, Transport};
+
+/// A store and those who act on it.
+pub struct Stage {
+    /// The store's clock.
+    pub clock: StoreClock,
+    /// The admin: who owns mirrors.
+    pub admin: UserId,
+    server: Server,
+    folder: TempDir,
+}
+
+/// Somebody who files tasks.
+pub struct Person {
+    /// Who she is.
+    pub id: UserId,
+    /// Her client.
+    pub client: Client,
+}
+
+/// The server, if it runs.
+#[derive(Clone, Default)]
+struct Server(Arc<RwLock<Option<Store>>>);
+
+impl Server {
+    fn start(&self, folder: &Path) {
+        let store = Store::open(folder, schema::shipped()).expect("a fresh folder can be opened");
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
+    }
+
+    fn stop(&self) {
+        let store = self
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(store);
+    }
+
+    fn store(&self) -> Option<Store> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn transport(&self, principal: Principal) -> Transport {
+        let server = self.clone();
+        Transport::new(service_fn(move |request: Request<Bytes>| {
+            let (store, principal) = (server.store(), principal.clone());
+            async move {
+                let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+                let store = store.ok_or_else(|| BoxError::from(refused))?;
+                let server = transport::in_process(in_process(store, principal));
+                let answer: Answer = server.oneshot(request).await?;
+                Ok(answer)
+            }
+        }))
+    }
+}
+
+impl Stage {
+    /// A stage with an empty store.
+    pub async fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let server = Server::default();
+        server.start(folder.path());
+        let clock = StoreClock::new();
+        let store = server.store().expect("it was just started");
+        let root = principal(Uuid::nil(), Role::Admin);
+        let admin = store.ensure_user(&root, "admin@localhost").await;
+        Self {
+            clock,
+            admin: UserId::new(admin.expect("the first user can be made")),
+            server,
+            folder,
+        }
+    }
+
+    /// The store itself, for what only its owner can do.
+    ///
+    /// # Panics
+    /// While the server is stopped.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.server.store().expect("the server runs")
+    }
+
+    /// A client with the admin's rights; its requests pass `faults`.
+    #[must_use]
+    pub fn admin_client(&self, faults: &Faults) -> Client {
+        self.client(principal(self.admin.get(), Role::Admin), faults)
+    }
+
+    /// Somebody who files tasks.
+    pub async fn person(&self, email: &str) -> Person {
+        let root = principal(self.admin.get(), Role::Admin);
+        let id = self.store().ensure_user(&root, email).await;
+        let id = UserId::new(id.expect("a user can be made"));
+        Person {
+            id,
+            client: self.client(principal(id.get(), Role::User), &Faults::new()),
+        }
+    }
+
+    /// A shared worker that has checked in.
+    pub async fn shared_worker(&self, name: &str, slots: u32) -> Double {
+        self.worker(name, slots, "shared", self.admin).await
+    }
+
+    /// A worker that serves `owner` only and has checked in.
+    pub async fn own_worker(&self, name: &str, slots: u32, owner: &Person) -> Double {
+        self.worker(name, slots, "dedicated", owner.id).await
+    }
+
+    async fn worker(&self, name: &str, slots: u32, pool: &str, owner: UserId) -> Double {
+        let id = WorkerId::new(Uuid::now_v7());
+        let mut principal = principal(owner.get(), Role::Worker);
+        principal.worker = Some(WorkerClaim {
+            id: id.get(),
+            pool: pool.to_owned(),
+            slots: i32::try_from(slots).unwrap_or(i32::MAX),
+            labels: String::new(),
+        });
+        let faults = Faults::new();
+        let double = Double::new(self.client(principal, &faults), faults, id, name);
+        double.check_in(slots, pool).await;
+        double
+    }
+
+    fn client(&self, principal: Principal, faults: &Faults) -> Client {
+        let server = self.server.transport(principal);
+        let transport = faults.wrap(self.clock.wrap(server));
+        let base = Url::parse("http://localhost/").expect("a constant address");
+        let mut options = Options::new(base, transport);
+        options.session = Some(Uuid::now_v7());
+        Client::new(options).expect("a loopback address is accepted")
+    }
+
+    /// Stops the server: every request is refused until [`Self::start`].
+    pub fn stop(&self) {
+        self.server.stop();
+    }
+
+    /// Starts the server again on the same folder.
+    pub fn start(&self) {
+        self.server.start(self.folder.path());
+    }
+
+    /// The person's row as it stands.
+    pub async fn task(&self, id: TaskId) -> Option<UserTask> {
+        let admin = self.admin_client(&Faults::new());
+        let row = admin.get(Table::Tasks, id.get(), select::USER_TASK).await;
+        let row = row.expect("the store answers")?;
+        Some(rows::user_task(&row).expect("a row of the stage can be read"))
+    }
+
+    /// Every mirror of this task, wherever it sits.
+    pub async fn mirrors(&self, id: TaskId) -> Vec<Mirror> {
+        let of = compare(tasks::MIRROR_OF, Literal::Text(id.to_string()));
+        let mirror = compare(tasks::IS_MIRROR, Literal::Bool(true));
+        self.query_mirrors(Filter::And(vec![of, mirror])).await
+    }
+
+    /// The one mirror of this task.
+    ///
+    /// # Panics
+    /// When there is none or more than one.
+    pub async fn mirror(&self, id: TaskId) -> Mirror {
+        let mut mirrors = self.mirrors(id).await;
+        assert_eq!(mirrors.len(), 1, "exactly one mirror: {mirrors:#?}");
+        mirrors.remove(0)
+    }
+
+    async fn query_mirrors(&self, filter: Filter) -> Vec<Mirror> {
+        let query = Query {
+            select: select::MIRROR
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            filter: Some(filter),
+            ..Query::default()
+        };
+        let admin = self.admin_client(&Faults::new());
+        let found = admin.list(Table::Tasks, &query).await;
+        let found = found.expect("the store answers");
+        let read = |row| rows::mirror(row).expect("a mirror of the stage can be read");
+        found.iter().map(read).collect()
+    }
+
+    /// How many events of this type there are about the task.
+    pub async fn events(&self, id: TaskId, kind: &str) -> u64 {
+        use shraga_core::row::events;
+        let of = compare(events::TASK_ID, Literal::Text(id.to_string()));
+        let kind = compare(events::KIND, Literal::Text(kind.to_owned()));
+        let admin = self.admin_client(&Faults::new());
+        let filter = Filter::And(vec![of, kind]);
+        let counted = admin.count(Table::Events, Some(&filter)).await;
+        counted.expect("the store answers")
+    }
+
+    /// Writes cells of any row as the admin would by hand, whatever its version.
+    pub async fn overwrite(&self, table: Table, id: Uuid, cells: &[(Column, Value)]) {
+        let admin = self.admin_client(&Faults::new());
+        let row = admin.get(table, id, &[]).await.expect("the store answers");
+        let etag = row.and_then(|row| row.etag()).expect("the row exists");
+        let condition = Condition::Version(etag);
+        let written = admin.patch(table, id, &condition, cells).await;
+        written.expect("an admin may write it");
+    }
+}
+
+impl Person {
+    /// Files a task.
+    pub async fn files(&self, name: &str) -> TaskId {
+        let id = Uuid::now_v7();
+        let cells = [
+            (tasks::NAME, name.into()),
+            (tasks::PROMPT, format!("please do {name}").into()),
+            (tasks::STATUS, TaskStatus::Pending.code().into()),
+        ];
+        let created = self.client.create(Table::Tasks, id, &cells).await;
+        created.expect("a person may file a task");
+        TaskId::new(id)
+    }
+
+    /// Asks for her task to end.
+    pub async fn cancels(&self, id: TaskId) {
+        self.edits(id, &[(tasks::STATUS, TaskStatus::Canceling.code().into())])
+            .await;
+    }
+
+    /// Edits her own row.
+    pub async fn edits(&self, id: TaskId, cells: &[(Column, Value)]) {
+        let row = self
+            .client
+            .get(Table::Tasks, id.get(), &["cr_status"])
+            .await;
+        let row = row.expect("the store answers").expect("her row exists");
+        let condition = Condition::Version(row.etag().expect("a row has a version"));
+        let edited = self.client.patch(Table::Tasks, id.get(), &condition, cells);
+        edited.await.expect("a person may edit her row");
+    }
+
+    /// Deletes her own row.
+    pub async fn deletes(&self, id: TaskId) {
+        let deleted = self.client.delete(Table::Tasks, id.get(), None).await;
+        deleted.expect("a person may delete her row");
+    }
+}
+
+pub(crate) fn compare(column: Column, value: Literal) -> Filter {
+    Filter::Compare(
+        Operand::Column(column.name().to_owned()),
+        Comparison::Eq,
+        Operand::Literal(value),
+    )
+}
+
+fn principal(user: Uuid, role: Role) -> Principal {
+    Principal {
+        user,
+        role,
+        worker: None,
+        on_behalf_by: None,
+        session: None,
+    }
+}
