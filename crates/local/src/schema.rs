@@ -285,7 +285,7 @@ impl Table {
             Cell::Int(_) => {
                 let few_values = matches!(
                     self.columns[column].kind,
-                    ColumnKind::Boolean | ColumnKind::Choice { .. }
+                    ColumnKind::Boolean { .. } | ColumnKind::Choice { .. }
                 );
                 few_values || self.printed.contains(cell)
             }

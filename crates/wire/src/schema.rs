@@ -100,8 +100,13 @@ pub enum ColumnKind {
     },
     /// A floating-point number.
     Double,
-    /// Yes or no.
-    Boolean,
+    /// Yes or no, by whatever words people know it.
+    Boolean {
+        /// The label of false.
+        no: String,
+        /// The label of true.
+        yes: String,
+    },
     /// A point in time, whole seconds, UTC.
     DateTime,
     /// One of a list of numbered options.
@@ -116,6 +121,17 @@ pub enum ColumnKind {
         /// Logical name of the table referred to.
         target: String,
     },
+}
+
+impl ColumnKind {
+    /// A boolean that people read as Yes or No.
+    #[must_use]
+    pub fn yes_no() -> Self {
+        Self::Boolean {
+            no: "No".to_owned(),
+            yes: "Yes".to_owned(),
+        }
+    }
 }
 
 /// One option of a choice column.

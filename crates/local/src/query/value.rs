@@ -52,7 +52,7 @@ impl Family {
             | ColumnKind::Decimal { .. }
             | ColumnKind::Double
             | ColumnKind::Choice { .. } => Self::Number,
-            ColumnKind::Boolean => Self::Boolean,
+            ColumnKind::Boolean { .. } => Self::Boolean,
             ColumnKind::DateTime => Self::Time,
             ColumnKind::Guid | ColumnKind::Lookup { .. } => Self::Id,
         }

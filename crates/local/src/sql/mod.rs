@@ -112,7 +112,7 @@ fn sql_type(kind: &ColumnKind) -> &'static str {
         ColumnKind::Text { .. } | ColumnKind::Memo { .. } => "TEXT COLLATE FOLD",
         ColumnKind::Integer { .. }
         | ColumnKind::BigInt
-        | ColumnKind::Boolean
+        | ColumnKind::Boolean { .. }
         | ColumnKind::DateTime
         | ColumnKind::Choice { .. } => "INTEGER",
         ColumnKind::Decimal { .. } | ColumnKind::Double => "REAL",

@@ -84,8 +84,8 @@ pub(super) fn value(kind: &ColumnKind, value: ValueRef<'_>) -> Option<String> {
             let option = options.iter().find(|o| i64::from(o.value) == n);
             option.map(|o| o.label.clone())
         }
-        (ColumnKind::Boolean, ValueRef::Integer(n)) => {
-            Some(if n == 0 { "No" } else { "Yes" }.to_owned())
+        (ColumnKind::Boolean { no, yes }, ValueRef::Integer(n)) => {
+            Some(if n == 0 { no } else { yes }.clone())
         }
         (ColumnKind::DateTime, ValueRef::Integer(seconds)) => Some(date_time(seconds)),
         (ColumnKind::Decimal { precision }, ValueRef::Real(x)) => {

@@ -166,7 +166,7 @@ fn push_name(out: &mut Vec<u8>, wire: &str, annotation: &str) {
 fn push_value(out: &mut Vec<u8>, kind: &ColumnKind, value: ValueRef<'_>) {
     match (value, kind) {
         (ValueRef::Null, _) => out.extend_from_slice(b"null"),
-        (ValueRef::Integer(n), ColumnKind::Boolean) => {
+        (ValueRef::Integer(n), ColumnKind::Boolean { .. }) => {
             out.extend_from_slice(if n == 0 { b"false" } else { b"true" });
         }
         (ValueRef::Integer(n), ColumnKind::DateTime) => {

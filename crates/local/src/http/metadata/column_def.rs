@@ -134,7 +134,11 @@ pub(crate) fn changed_column(old: &ColumnDef, document: &Value) -> Result<Column
     }
     let mut document = document.clone();
     let keeps_options = document.get("OptionSet").is_none_or(Value::is_null);
-    if keeps_options && matches!(old.kind, ColumnKind::Choice { .. }) {
+    let has_options = matches!(
+        old.kind,
+        ColumnKind::Choice { .. } | ColumnKind::Boolean { .. }
+    );
+    if keeps_options && has_options {
         return Ok(new);
     }
     if let (ColumnKind::Choice { .. }, Some(object)) = (&old.kind, document.as_object_mut()) {
@@ -197,7 +201,7 @@ fn kind(document: &Value, name: &str) -> Result<ColumnKind, Fault> {
             bounds_stay(document, name)?;
             ColumnKind::Double
         }
-        "BooleanAttributeMetadata" => ColumnKind::Boolean,
+        "BooleanAttributeMetadata" => boolean(document),
         "DateTimeAttributeMetadata" => ColumnKind::DateTime,
         "PicklistAttributeMetadata" => choice(document, name)?,
         "UniqueIdentifierAttributeMetadata" | "UniqueidentifierAttributeMetadata" => {
@@ -284,6 +288,17 @@ fn precision(document: &Value, name: &str) -> Result<u8, Fault> {
                 "Precision of column {name} must be 0 to 10, not {given}."
             ))
         })
+}
+
+fn boolean(document: &Value) -> ColumnKind {
+    let word = |option: &str, usual: &str| {
+        let given = label(&document["OptionSet"][option]["Label"]);
+        given.unwrap_or_else(|| usual.to_owned())
+    };
+    ColumnKind::Boolean {
+        no: word("FalseOption", "No"),
+        yes: word("TrueOption", "Yes"),
+    }
 }
 
 fn choice(document: &Value, name: &str) -> Result<ColumnKind, Fault> {

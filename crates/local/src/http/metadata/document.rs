@@ -142,7 +142,7 @@ pub(crate) fn class(column: &Column) -> (&'static str, &'static str) {
         ColumnKind::BigInt => ("BigInt", "BigInt"),
         ColumnKind::Decimal { .. } => ("Decimal", "Decimal"),
         ColumnKind::Double => ("Double", "Double"),
-        ColumnKind::Boolean => ("Boolean", "Boolean"),
+        ColumnKind::Boolean { .. } => ("Boolean", "Boolean"),
         ColumnKind::DateTime => ("DateTime", "DateTime"),
         ColumnKind::Choice { .. } => ("Picklist", "Picklist"),
         ColumnKind::Guid => ("Uniqueidentifier", "Uniqueidentifier"),
@@ -171,7 +171,7 @@ fn limits(kind: &ColumnKind, out: &mut Map<String, Value>) {
             "Format": "DateAndTime", "DateTimeBehavior": {"Value": "UserLocal"},
         }),
         ColumnKind::Lookup { target } => json!({"Targets": [target]}),
-        ColumnKind::Boolean => json!({"DefaultValue": false}),
+        ColumnKind::Boolean { .. } => json!({"DefaultValue": false}),
         ColumnKind::Choice { .. } => json!({"DefaultFormValue": -1}),
         ColumnKind::Guid => json!({}),
     };
@@ -192,10 +192,10 @@ pub(crate) fn option_set(table: &Table, logical: &str) -> Option<Value> {
                 "Name": name, "IsGlobal": false, "OptionSetType": "Picklist", "Options": options,
             }))
         }
-        ColumnKind::Boolean => Some(json!({
+        ColumnKind::Boolean { no, yes } => Some(json!({
             "MetadataId": column_id(table, index),
             "Name": name, "IsGlobal": false, "OptionSetType": "Boolean",
-            "TrueOption": option(1, "Yes"), "FalseOption": option(0, "No"),
+            "TrueOption": option(1, yes), "FalseOption": option(0, no),
         })),
         ColumnKind::Text { .. }
         | ColumnKind::Memo { .. }

@@ -114,7 +114,7 @@ pub(crate) fn cell(table: &Table, column: &Column, value: Scalar<'_>) -> Result<
             choice_cell(table, column, options, number)
         }
         (ColumnKind::BigInt, Scalar::Int(number)) => Ok(Cell::Int(number)),
-        (ColumnKind::Boolean, Scalar::Bool(flag)) => Ok(Cell::Int(i64::from(flag))),
+        (ColumnKind::Boolean { .. }, Scalar::Bool(flag)) => Ok(Cell::Int(i64::from(flag))),
         (ColumnKind::Decimal { precision }, value) => {
             decimal_cell(table, column, &value, *precision)
         }
@@ -133,7 +133,7 @@ pub(crate) fn cell(table: &Table, column: &Column, value: Scalar<'_>) -> Result<
             | ColumnKind::Memo { .. }
             | ColumnKind::Integer { .. }
             | ColumnKind::BigInt
-            | ColumnKind::Boolean
+            | ColumnKind::Boolean { .. }
             | ColumnKind::DateTime
             | ColumnKind::Choice { .. }
             | ColumnKind::Guid,
@@ -299,7 +299,7 @@ pub(crate) fn edm_type(kind: &ColumnKind) -> &'static str {
         ColumnKind::BigInt => "Edm.Int64",
         ColumnKind::Decimal { .. } => "Edm.Decimal",
         ColumnKind::Double => "Edm.Double",
-        ColumnKind::Boolean => "Edm.Boolean",
+        ColumnKind::Boolean { .. } => "Edm.Boolean",
         ColumnKind::DateTime => "Edm.DateTimeOffset",
         ColumnKind::Guid | ColumnKind::Lookup { .. } => "Edm.Guid",
     }

@@ -156,9 +156,10 @@ fn fits_key(kind: &ColumnKind) -> bool {
         | ColumnKind::Choice { .. }
         | ColumnKind::Guid
         | ColumnKind::Lookup { .. } => true,
-        ColumnKind::Memo { .. } | ColumnKind::BigInt | ColumnKind::Double | ColumnKind::Boolean => {
-            false
-        }
+        ColumnKind::Memo { .. }
+        | ColumnKind::BigInt
+        | ColumnKind::Double
+        | ColumnKind::Boolean { .. } => false,
     }
 }
 

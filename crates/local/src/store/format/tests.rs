@@ -26,7 +26,7 @@ fn formatted_values_are_those_of_an_english_user() {
     let decimal = ColumnKind::Decimal { precision: 2 };
     assert_eq!(value(&decimal, ValueRef::Real(1234.5)).unwrap(), "1,234.50");
     assert_eq!(
-        value(&ColumnKind::Boolean, ValueRef::Integer(1)).unwrap(),
+        value(&ColumnKind::yes_no(), ValueRef::Integer(1)).unwrap(),
         "Yes"
     );
     let time = value(&ColumnKind::DateTime, ValueRef::Integer(1_680_904_741));

@@ -132,7 +132,7 @@ pub(super) fn things() -> TableDef {
                 },
             ),
             column("x_price", ColumnKind::Decimal { precision: 2 }),
-            column("x_on", ColumnKind::Boolean),
+            column("x_on", ColumnKind::yes_no()),
             column("x_at", ColumnKind::DateTime),
             column(
                 "x_status",

@@ -102,7 +102,7 @@ fn what_becomes_of_it() -> Vec<ColumnDef> {
     vec![
         column("cr_status", "Status", status),
         text_of("cr_statusmessage", "Status Message", 200),
-        column("cr_ismirror", "Is Mirror", ColumnKind::Boolean),
+        column("cr_ismirror", "Is Mirror", ColumnKind::yes_no()),
         text("cr_mirrortaskid", "Mirror Task Id"),
         text("cr_mirroroftaskid", "Mirror Of Task Id"),
         text("cr_userid", "User Id"),

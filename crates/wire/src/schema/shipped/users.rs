@@ -33,7 +33,7 @@ pub fn system_user() -> TableDef {
             "Azure AD Object ID",
             ColumnKind::Guid,
         ),
-        column("isdisabled", "Status", ColumnKind::Boolean),
+        column("isdisabled", "Status", ColumnKind::yes_no()),
     ];
     TableDef {
         metadata_id: metadata_id(logical),

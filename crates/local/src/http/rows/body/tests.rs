@@ -35,7 +35,7 @@ fn table() -> Table {
                 },
             ),
             column("new_price", ColumnKind::Decimal { precision: 2 }),
-            column("new_on", ColumnKind::Boolean),
+            column("new_on", ColumnKind::yes_no()),
             column("new_ref", ColumnKind::Guid),
             column(
                 "new_parent",
