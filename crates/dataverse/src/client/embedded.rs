@@ -102,7 +102,7 @@ pub struct Token {
     pub id: Uuid,
     /// The secret itself; only told once, when it is made.
     pub token: Option<SecretString>,
-    /// Whose it is: an e-mail.
+    /// Whose it is: an e-mail, or the user's identity where the store does not tell.
     pub user: String,
     /// What it may do.
     pub role: Role,
@@ -163,8 +163,8 @@ struct TokenRequestBody<'a> {
     pool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slots: Option<u32>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    labels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -172,7 +172,9 @@ struct TokenBody {
     id: Uuid,
     #[serde(default)]
     token: Option<String>,
-    user: String,
+    user: Uuid,
+    #[serde(default)]
+    email: Option<String>,
     role: Role,
     #[serde(default)]
     created: Option<String>,
@@ -241,7 +243,7 @@ impl Client {
             role: request.role,
             pool: request.pool.as_deref(),
             slots: request.slots,
-            labels: &request.labels,
+            labels: (!request.labels.is_empty()).then(|| request.labels.join(",")),
         };
         let body = serde_json::to_vec(&body).expect("words and numbers are always JSON");
         let target = format!("{ROOT}/tokens");
@@ -306,7 +308,7 @@ impl From<TokenBody> for Token {
         Self {
             id: body.id,
             token: body.token.map(SecretString::from),
-            user: body.user,
+            user: body.email.unwrap_or_else(|| body.user.to_string()),
             role: body.role,
             created: body.created,
         }
