@@ -5,9 +5,6 @@
 //! checks alike. Rights come from the table's definition; a definition that can't be understood
 //! grants nothing. Who the caller is was settled before (tokens).
 
-#[cfg(test)]
-mod tests;
-
 use shraga_wire::fault::{Fault, codes};
 use shraga_wire::schema::{Grant, WriteRule};
 

@@ -46,6 +46,9 @@ pub(super) enum Job {
     CreateToken(Principal, TokenRequest, Reply<Result<NewToken, Fault>>),
     RevokeToken(Uuid, Reply<Result<(), Fault>>),
     EnsureUser(Principal, String, Reply<Result<Uuid, Fault>>),
+    /// Simulates a disk of this many pages.
+    #[cfg(test)]
+    LimitPages(u32, Reply<Result<(), Fault>>),
 }
 
 pub(super) type Reply<T> = oneshot::Sender<T>;
@@ -245,6 +248,11 @@ impl Writer {
             Job::EnsureUser(who, email, reply) => {
                 let made = self.transaction(|writer| writer.ensure_user(&who, &email));
                 let _ = reply.send(made.map(|(user, _)| user));
+            }
+            #[cfg(test)]
+            Job::LimitPages(pages, reply) => {
+                let limited = self.conn.pragma_update(None, "max_page_count", pages);
+                let _ = reply.send(limited.map_err(|e| failure::fault(&e)));
             }
         }
     }

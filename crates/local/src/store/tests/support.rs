@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::ops::*;
 use crate::schema::{OWNER, Table};
+use crate::store::writer::Job;
 use crate::store::*;
 
 pub(super) const NOW: i64 = 1_700_000_000;
@@ -229,6 +230,15 @@ pub(super) fn cells(table: &Table, values: &[(&str, Cell)]) -> Vec<(usize, Cell)
 
 pub(super) fn s(text: &str) -> Cell {
     Cell::Text(text.to_owned())
+}
+
+impl Store {
+    /// Simulates a disk with room for this many pages of 4 KiB.
+    pub(super) async fn limit_pages(&self, pages: u32) {
+        self.ask(|reply| Job::LimitPages(pages, reply))
+            .await
+            .unwrap();
+    }
 }
 
 impl World {
