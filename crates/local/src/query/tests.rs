@@ -31,7 +31,7 @@ fn table() -> Table {
             column("b", ColumnKind::Text { max: 10 }),
             column("n", ColumnKind::BigInt),
             column("m", ColumnKind::BigInt),
-            column("f", ColumnKind::Boolean),
+            column("f", ColumnKind::yes_no()),
         ],
         indexes: vec![IndexDef {
             columns: vec!["n".to_owned()],

@@ -155,7 +155,7 @@ async fn a_column_is_added_widened_and_dropped_while_rows_stay() {
         .unwrap();
     let other_kind = w
         .store
-        .alter(&w.admin, change(ColumnKind::Boolean))
+        .alter(&w.admin, change(ColumnKind::BigInt))
         .await
         .unwrap_err();
     assert_eq!(other_kind.status, 400);
