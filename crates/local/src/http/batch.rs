@@ -159,6 +159,7 @@ impl Run<'_> {
             schema: &schema,
             base: self.base,
             moment: self.app.moment(),
+            role: self.who.role,
             ids: &none,
         };
         Ok(match rows::plan(context, &call, &resource)? {
@@ -188,6 +189,7 @@ impl Run<'_> {
                 schema: &schema,
                 base: self.base,
                 moment,
+                role: self.who.role,
                 ids: &ids,
             };
             match rows::plan(context, &call, &resource)? {
