@@ -6,6 +6,9 @@
 /// `cr_name` and other short columns. Longer, and Dataverse refuses the row.
 pub const NAME_UNITS: usize = 100;
 
+/// `crb3b_useremail`.
+pub const EMAIL_UNITS: usize = 200;
+
 /// `cr_statusmessage`. Longer, and Dataverse refuses the row; much shorter, and errors are cut.
 pub const MESSAGE_UNITS: usize = 200;
 

@@ -11,7 +11,7 @@ use super::{Loop, Plan, Policy, Snapshot};
 use crate::ids::Attempt;
 use crate::json::Object;
 use crate::model::{Lease, Mirror};
-use crate::row::{ChangeSet, Value, tasks};
+use crate::row::{ChangeSet, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
 use crate::time::Timestamp;
 
@@ -82,7 +82,6 @@ pub(super) fn give(draft: &mut Draft, last: Attempt, grant: &Grant<'_>, now: Tim
         .set(tasks::ASSIGNED_WORKER, grant.worker.get())
         .set(tasks::WORK_PHASE, WorkPhase::Assigned.as_str())
         .set(tasks::LEASE, lease.to_json())
-        .set(tasks::STARTED, Value::Null)
         .event(EventKind::TaskAssigned, &said, content);
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use super::{Loop, Need, Plan};
 use crate::row::{ChangeSet, Condition, Table, Value, Write, events, tasks};
 
-/// Longer values are cut: a plan is read, not replayed.
-const VALUE_CHARS: usize = 80;
+/// Longer values are cut: a plan is read, not replayed. A lease fits.
+const VALUE_CHARS: usize = 200;
 
 impl fmt::Display for Loop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -154,6 +154,9 @@ impl Draft {
                 stream.head().to_json().into(),
             );
         }
+        if self.mirror.condition == Condition::Absent {
+            self.mirror.cells.retain(|(_, value)| *value != Value::Null);
+        }
         let mut writes = Vec::with_capacity(2 + self.events.len());
         let changes = !self.mirror.cells.is_empty() || self.mirror.condition == Condition::Absent;
         writes.extend(changes.then_some(self.mirror));

@@ -147,13 +147,14 @@ fn note_taken(plan: &mut Plan, task: TaskId, taken: &[MirrorId]) {
 
 /// The person's own row, at her first mirror: create-only, so an admin's word about her stands.
 fn meet(task: &UserTask) -> ChangeSet {
-    let name = task.email.as_deref().unwrap_or("(no e-mail)");
-    let email = task.email.as_deref().map(short);
+    let nameless = || format!("person {}", task.owner.short());
+    let name = task.email.clone().unwrap_or_else(nameless);
+    let email = task.email.as_deref().map(email);
     let mut write = Write::create(
         Table::Users,
         task.owner.get(),
         vec![
-            (users::NAME, short(name).into()),
+            (users::NAME, short(&name).into()),
             (users::EMAIL, email.into()),
             (users::ROLE, "designer".into()),
             (users::STATE, "active".into()),
@@ -231,7 +232,7 @@ fn content(draft: &mut Draft, task: &UserTask) {
         .set(tasks::IS_MIRROR, true)
         .set(tasks::MIRROR_OF, task.id.get())
         .set(tasks::USER_ID, task.owner.get())
-        .set(tasks::EMAIL, task.email.as_deref().map(short))
+        .set(tasks::EMAIL, task.email.as_deref().map(email))
         .set(tasks::DEVBOX, DEVBOX)
         .set(tasks::PRIORITY, i64::from(task.priority))
         .set(tasks::RANK, rank(task))
@@ -244,4 +245,8 @@ fn content(draft: &mut Draft, task: &UserTask) {
 
 fn short(text: &str) -> String {
     limits::line(text, limits::NAME_UNITS)
+}
+
+fn email(text: &str) -> String {
+    limits::line(text, limits::EMAIL_UNITS)
 }

@@ -70,11 +70,8 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> 
         draft.tell(task, tasks::STATUS, TaskStatus::Queued);
     }
     let verb = if adopted { "adopt" } else { "link" };
-    Some(draft.finish(format!(
-        "{verb} mirror {} of task {}",
-        mirror.id.short(),
-        mirror.task.short()
-    )))
+    let task = mirror.task.short();
+    Some(draft.finish(format!("{verb} the mirror of task {task}")))
 }
 
 /// Ends a second mirror of a task; a worker that runs it is asked to stop.
@@ -91,8 +88,7 @@ fn end_duplicate(view: &View<'_>, mirror: &Mirror) -> Option<ChangeSet> {
         draft.end(TaskStatus::Canceled, Reason::Duplicate, said);
     }
     Some(draft.finish(format!(
-        "end mirror {}: task {} has another",
-        mirror.id.short(),
+        "end a mirror of task {}: it has another",
         mirror.task.short()
     )))
 }

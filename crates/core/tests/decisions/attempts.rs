@@ -1,0 +1,416 @@
+//! An attempt's life on a worker: claim, run, report, and everything that can go wrong between.
+
+use shraga_core::ids::{Attempt, Etag, MirrorId};
+use shraga_core::model::Mirror;
+use shraga_core::reason::Reason;
+use shraga_core::row::{Table, Value, Write, events, tasks};
+use shraga_core::status::TaskStatus;
+use shraga_core::time::Span;
+use shraga_core::worker::{
+    Answer, Effect, Fate, Finish, Identity, Input, Limits, Machine, Outcome, Report, StopCause,
+    Ticket, WriteKind,
+};
+
+use crate::build::{boot, held, mirror, secs, task, worker_id};
+
+struct Bench {
+    machine: Machine,
+    row: Mirror,
+}
+
+fn machine(boot_name: &str, slots: u32) -> Machine {
+    let identity = Identity {
+        worker: worker_id("w"),
+        boot: boot(boot_name),
+        name: "w".to_owned(),
+    };
+    let limits = Limits {
+        slots,
+        line_interval: Span::secs(2),
+        line_bytes_per_attempt: 1000,
+        events: true,
+    };
+    Machine::new(identity, limits)
+}
+
+fn bench() -> Bench {
+    let row = held(mirror(&task("t", "ann", 0)), "w", None, 5);
+    Bench {
+        machine: machine("b", 1),
+        row,
+    }
+}
+
+impl Bench {
+    fn look(&mut self, rows: &[&Mirror], at: i64) -> Vec<Effect> {
+        let asked = self.machine.mark();
+        let rows = rows.iter().map(|row| (*row).clone()).collect();
+        self.machine.step(Input::Looked { asked, rows }, secs(at))
+    }
+
+    fn answer(&mut self, kind: WriteKind, answer: Answer, at: i64) -> Vec<Effect> {
+        let mirror = self.row.id;
+        let answers = vec![(Ticket { mirror, kind }, answer)];
+        self.machine.step(Input::Answered(answers), secs(at))
+    }
+
+    fn end(&mut self, outcome: Outcome, at: i64) -> Vec<Effect> {
+        let finish = Finish {
+            result: "the result".to_owned(),
+            ..Finish::untouched(outcome)
+        };
+        let input = Input::Ended(self.row.id, Box::new(finish));
+        self.machine.step(input, secs(at))
+    }
+
+    fn save(&mut self) -> Vec<Effect> {
+        self.machine.step(Input::Saved(self.row.id), secs(9))
+    }
+
+    /// Claims the row and starts the agent.
+    fn start(&mut self) {
+        let row = self.row.clone();
+        self.look(&[&row], 6);
+        let started = self.answer(WriteKind::Claim, Answer::Done(Some(Etag::new("m@2"))), 6);
+        assert!(matches!(started[..], [Effect::Start { .. }]), "{started:?}");
+        self.row = Mirror {
+            etag: Etag::new("m@2"),
+            ..held(self.row.clone(), "w", Some("b"), 6)
+        };
+    }
+}
+
+fn written(effects: &[Effect], kind: WriteKind) -> Vec<Write> {
+    let mut writes = Vec::new();
+    for effect in effects {
+        if let Effect::Write(ticket, set) = effect
+            && ticket.kind == kind
+        {
+            writes.extend(set.writes.clone());
+        }
+    }
+    assert!(!writes.is_empty(), "no {kind:?} in {effects:?}");
+    writes
+}
+
+fn status(write: &Write) -> TaskStatus {
+    match write.get(tasks::STATUS) {
+        Some(Value::Int(code)) => TaskStatus::try_from(*code).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn kinds(writes: &[Write]) -> Vec<String> {
+    let events = writes.iter().filter(|write| write.table == Table::Events);
+    let kind = |write: &Write| write.get(events::KIND).map(ToString::to_string);
+    events.filter_map(kind).collect()
+}
+
+#[test]
+fn an_assignment_is_claimed_run_saved_and_published() {
+    let mut bench = bench();
+    let row = bench.row.clone();
+    let claim = written(&bench.look(&[&row], 6), WriteKind::Claim);
+    assert_eq!(kinds(&claim), ["\"TaskStarted\""]);
+    let started = bench.answer(WriteKind::Claim, Answer::Done(Some(Etag::new("m@2"))), 6);
+    assert_eq!(
+        started,
+        [Effect::Start {
+            mirror: row.id,
+            attempt: Attempt(1)
+        }]
+    );
+    let saving = bench.end(Outcome::Completed, 8);
+    assert!(matches!(saving[..], [Effect::Save(_)]));
+    let report = written(&bench.save(), WriteKind::Report);
+    assert_eq!(status(&report[0]), TaskStatus::Completed);
+    assert_eq!(report[0].get(tasks::RESULT), Some(&"the result".into()));
+    assert_eq!(kinds(&report), ["\"TaskCompleted\""]);
+    let gone = bench.answer(WriteKind::Report, Answer::Done(None), 9);
+    assert_eq!(gone, [Effect::Drop(row.id, Attempt(1), Fate::Published)]);
+    assert!(bench.machine.is_idle());
+}
+
+#[test]
+fn no_more_is_claimed_than_there_are_slots() {
+    let mut machine = machine("b", 2);
+    let rows = ["a", "b", "c"].map(|name| held(mirror(&task(name, "ann", 0)), "w", None, 5));
+    let asked = machine.mark();
+    let looked = Input::Looked {
+        asked,
+        rows: rows.to_vec(),
+    };
+    assert_eq!(machine.step(looked, secs(6)).len(), 2);
+    assert_eq!(machine.held().len(), 2);
+}
+
+#[test]
+fn a_claim_somebody_else_won_starts_nothing() {
+    let mut bench = bench();
+    let row = bench.row.clone();
+    bench.look(&[&row], 6);
+    assert_eq!(bench.answer(WriteKind::Claim, Answer::Stale, 6), []);
+    assert!(bench.machine.is_idle());
+}
+
+#[test]
+fn a_claim_without_an_answer_is_settled_by_the_next_look() {
+    let mut bench = bench();
+    let row = bench.row.clone();
+    bench.look(&[&row], 6);
+    assert_eq!(bench.answer(WriteKind::Claim, Answer::Unknown, 6), []);
+    let ours = held(row.clone(), "w", Some("b"), 6);
+    let seen = bench.look(&[&ours], 7);
+    assert!(matches!(seen[..], [Effect::Start { .. }]));
+
+    let mut bench = self::bench();
+    bench.look(&[&row], 6);
+    bench.answer(WriteKind::Claim, Answer::Unknown, 6);
+    written(&bench.look(&[&row], 7), WriteKind::Claim);
+}
+
+#[test]
+fn a_look_from_before_the_claim_revokes_nothing() {
+    let mut bench = bench();
+    let row = bench.row.clone();
+    let old = bench.machine.mark();
+    bench.look(&[&row], 6);
+    bench.answer(WriteKind::Claim, Answer::Done(Some(Etag::new("m@2"))), 6);
+    let stale = Input::Looked {
+        asked: old,
+        rows: vec![row],
+    };
+    assert_eq!(bench.machine.step(stale, secs(7)), []);
+    assert_eq!(bench.machine.held().len(), 1);
+}
+
+#[test]
+fn a_look_from_before_the_end_starts_nothing_again() {
+    let mut bench = bench();
+    bench.start();
+    let old = bench.machine.mark();
+    bench.end(Outcome::Completed, 8);
+    bench.save();
+    bench.answer(WriteKind::Report, Answer::Done(None), 9);
+    let stale = Input::Looked {
+        asked: old,
+        rows: vec![bench.row.clone()],
+    };
+    assert_eq!(bench.machine.step(stale, secs(9)), []);
+}
+
+#[test]
+fn a_request_to_cancel_stops_the_agent_and_its_result_is_kept() {
+    let mut bench = bench();
+    bench.start();
+    let mut canceling = bench.row.clone();
+    canceling.status = TaskStatus::Canceling;
+    canceling.etag = Etag::new("m@3");
+    let stop = bench.look(&[&canceling], 8);
+    assert_eq!(stop, [Effect::Stop(canceling.id, StopCause::Cancel)]);
+    bench.end(Outcome::Completed, 9);
+    let report = written(&bench.save(), WriteKind::Report);
+    assert_eq!(status(&report[0]), TaskStatus::Canceled);
+    assert_eq!(report[0].get(tasks::RESULT), Some(&"the result".into()));
+}
+
+#[test]
+fn a_foreign_lease_stops_the_agent_and_the_result_becomes_a_candidate() {
+    let mut bench = bench();
+    bench.start();
+    let mut foreign = bench.row.clone();
+    foreign.lease.as_mut().unwrap().attempt = Attempt(2);
+    let stop = bench.look(&[&foreign], 8);
+    assert_eq!(stop, [Effect::Stop(foreign.id, StopCause::LeaseLost)]);
+    bench.end(Outcome::Completed, 9);
+    let kept = written(&bench.save(), WriteKind::Candidate);
+    assert_eq!(kinds(&kept), ["\"Candidate\""]);
+    let gone = bench.answer(WriteKind::Candidate, Answer::Stale, 10);
+    assert_eq!(
+        gone,
+        [Effect::Drop(foreign.id, Attempt(1), Fate::Candidate)]
+    );
+}
+
+#[test]
+fn a_lost_attempt_without_a_result_leaves_nothing() {
+    let mut bench = bench();
+    bench.start();
+    bench.look(&[], 8);
+    bench.end(Outcome::Retry, 9);
+    let id = bench.row.id;
+    assert_eq!(bench.save(), [Effect::Drop(id, Attempt(1), Fate::Moot)]);
+}
+
+#[test]
+fn a_report_without_an_answer_is_inspected_not_repeated_blindly() {
+    let mut bench = bench();
+    bench.start();
+    bench.end(Outcome::Completed, 8);
+    bench.save();
+    let asked = bench.answer(WriteKind::Report, Answer::Unknown, 9);
+    assert_eq!(asked, [Effect::Inspect(bench.row.id)]);
+    let mut done = bench.row.clone();
+    done.status = TaskStatus::Completed;
+    done.phase = Some(shraga_core::status::WorkPhase::Done);
+    let input = Input::Inspected(done.id, Some(Box::new(done.clone())));
+    let gone = bench.machine.step(input, secs(10));
+    assert_eq!(gone, [Effect::Drop(done.id, Attempt(1), Fate::Published)]);
+}
+
+#[test]
+fn a_report_that_met_a_request_to_cancel_is_sent_as_canceled() {
+    let mut bench = bench();
+    bench.start();
+    bench.end(Outcome::Completed, 8);
+    bench.save();
+    bench.answer(WriteKind::Report, Answer::Stale, 9);
+    let mut canceling = bench.row.clone();
+    canceling.status = TaskStatus::Canceling;
+    canceling.etag = Etag::new("m@3");
+    let input = Input::Inspected(canceling.id, Some(Box::new(canceling)));
+    let report = written(&bench.machine.step(input, secs(10)), WriteKind::Report);
+    assert_eq!(status(&report[0]), TaskStatus::Canceled);
+}
+
+#[test]
+fn a_report_the_store_refuses_is_sent_without_its_optional_text() {
+    let mut bench = bench();
+    bench.start();
+    bench.end(Outcome::Completed, 8);
+    bench.save();
+    let refused = || Answer::Refused("too long".to_owned());
+    let bare = written(
+        &bench.answer(WriteKind::Report, refused(), 9),
+        WriteKind::Report,
+    );
+    assert_eq!(bare[0].get(tasks::RESULT), None);
+    assert_eq!(status(&bare[0]), TaskStatus::Completed);
+    let gone = bench.answer(WriteKind::Report, refused(), 9);
+    assert_eq!(
+        gone,
+        [Effect::Drop(bench.row.id, Attempt(1), Fate::Refused)]
+    );
+    let row = bench.row.clone();
+    assert_eq!(bench.look(&[&row], 10), [], "it is not run again");
+}
+
+#[test]
+fn a_report_of_an_earlier_process_is_published_if_its_lease_still_stands() {
+    let mut bench = bench();
+    bench.start();
+    let report = report_of(&bench.end(Outcome::Completed, 8));
+    let mut next = machine("b2", 1);
+    let inspect = next.step(Input::Restored(vec![report]), secs(20));
+    assert_eq!(inspect, [Effect::Inspect(bench.row.id)]);
+    let looked = Input::Looked {
+        asked: next.mark(),
+        rows: vec![bench.row.clone()],
+    };
+    assert_eq!(next.step(looked, secs(20)), [], "it is not claimed again");
+    let row = Some(Box::new(bench.row.clone()));
+    let sent = next.step(Input::Inspected(bench.row.id, row), secs(21));
+    let report = written(&sent, WriteKind::Report);
+    assert_eq!(status(&report[0]), TaskStatus::Completed);
+    let stream = report[1].get(events::STREAM).map(ToString::to_string);
+    assert!(stream.unwrap().ends_with("/late\""));
+}
+
+fn report_of(effects: &[Effect]) -> Report {
+    match effects {
+        [Effect::Save(report)] => (**report).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_lease_of_an_earlier_process_without_a_report_is_claimed_again() {
+    let row = held(mirror(&task("t", "ann", 0)), "w", Some("old"), 5);
+    let mut machine = machine("b", 1);
+    let looked = Input::Looked {
+        asked: machine.mark(),
+        rows: vec![row],
+    };
+    written(&machine.step(looked, secs(6)), WriteKind::Claim);
+}
+
+#[test]
+fn a_canceled_lease_of_an_earlier_process_ends_without_running() {
+    let mut row = held(mirror(&task("t", "ann", 0)), "w", Some("old"), 5);
+    row.status = TaskStatus::Canceling;
+    let mut bench = Bench {
+        machine: machine("b", 1),
+        row: row.clone(),
+    };
+    written(&bench.look(&[&row], 6), WriteKind::Claim);
+    let saving = bench.answer(WriteKind::Claim, Answer::Done(Some(Etag::new("m@2"))), 6);
+    assert_eq!(report_of(&saving).finish.outcome, Outcome::Canceled);
+}
+
+#[test]
+fn lines_are_sent_in_batches_and_the_rest_goes_with_the_report() {
+    let mut bench = bench();
+    bench.start();
+    let id = bench.row.id;
+    let say = |bench: &mut Bench, text: &str, at| {
+        let input = Input::Lines(id, vec![text.to_owned()]);
+        bench.machine.step(input, secs(at))
+    };
+    assert_eq!(say(&mut bench, "one", 7), []);
+    assert_eq!(bench.machine.due(), Some(secs(8)));
+    let batch = written(&bench.machine.step(Input::Tick, secs(8)), WriteKind::Lines);
+    assert_eq!(batch.len(), 1);
+    assert_eq!(say(&mut bench, "two", 11), [], "one batch at a time");
+    bench.end(Outcome::Failed(Reason::AgentFailed), 12);
+    assert_eq!(bench.save(), [], "the report follows the lines");
+    let report = written(
+        &bench.answer(WriteKind::Lines, Answer::Done(None), 13),
+        WriteKind::Report,
+    );
+    assert_eq!(kinds(&report), ["\"AgentMessage\"", "\"TaskFailed\""]);
+    assert_eq!(report[1].get(events::SEQUENCE), Some(&Value::Int(3)));
+}
+
+#[test]
+fn unanswered_lines_are_sent_again_as_they_were() {
+    let mut bench = bench();
+    bench.start();
+    let lines = Input::Lines(bench.row.id, vec!["one".to_owned()]);
+    let first = bench.machine.step(lines, secs(9));
+    assert_eq!(bench.answer(WriteKind::Lines, Answer::Unknown, 9), []);
+    assert_eq!(bench.machine.due(), Some(secs(14)));
+    assert_eq!(bench.machine.step(Input::Tick, secs(14)), first);
+}
+
+#[test]
+fn a_flood_of_lines_is_capped_and_said_to_be() {
+    let mut bench = bench();
+    bench.start();
+    let flood = vec!["x".repeat(100); 20];
+    let heard = Input::Lines(bench.row.id, flood);
+    assert_eq!(bench.machine.step(heard, secs(6)), []);
+    let report = report_of(&bench.end(Outcome::Completed, 7));
+    assert_eq!(report.lines.len(), 11);
+    assert_eq!(report.lines[10], "(10 more lines are not kept here)");
+}
+
+#[test]
+fn a_draining_worker_puts_back_what_it_has_not_claimed() {
+    let mut bench = bench();
+    assert_eq!(bench.machine.step(Input::Drain, secs(5)), []);
+    let row = bench.row.clone();
+    let back = written(&bench.look(&[&row], 6), WriteKind::Release);
+    assert_eq!(status(&back[0]), TaskStatus::Pending);
+    assert_eq!(back[0].get(tasks::REASON), Some(&"released".into()));
+    assert!(bench.machine.is_idle());
+}
+
+#[test]
+fn rows_of_others_are_left_alone() {
+    let theirs = held(mirror(&task("t", "ann", 0)), "other", None, 5);
+    let mut bench = bench();
+    assert_eq!(bench.look(&[&theirs], 6), []);
+    let unknown: MirrorId = theirs.id;
+    let saved = bench.machine.step(Input::Saved(unknown), secs(6));
+    assert_eq!(saved, []);
+}

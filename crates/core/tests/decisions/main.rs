@@ -1,0 +1,17 @@
+//! The decisions, tried from outside: scenarios in text, an attempt's life step by step, and the
+//! promises under random histories.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly"
+)]
+
+mod attempts;
+mod build;
+mod promises;
+mod reasons;
+mod scenarios;
+mod store;
+mod world;

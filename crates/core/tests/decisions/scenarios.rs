@@ -1,0 +1,332 @@
+//! Scenario files: a snapshot in words above the line, the expected plans below it.
+//!
+//! Each file of `tests/scenarios` is one test case. Identities are names; in the plan they are shown
+//! as `<name>`, a task's computed mirror as `<name'>` (and `<name''>` for the next identity). On a
+//! mismatch the whole actual text is printed: when it is right, it replaces what is below the line.
+
+use std::fs;
+use std::path::Path;
+
+use shraga_core::ids::{Attempt, Etag, MirrorId};
+use shraga_core::model::{Answer, Mirror, Person, UserTask, Worker};
+use shraga_core::plan::{Policy, Snapshot, all};
+use shraga_core::row::tasks;
+use shraga_core::status::TaskStatus;
+use shraga_core::time::{Span, Timestamp};
+use uuid::Uuid;
+
+use crate::build::{held, id, mirror, secs, task, user, worker, worker_id};
+
+const LINE: &str = "----";
+
+#[test]
+fn every_scenario_plans_what_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(files.len() > 10, "scenarios are missing");
+    let wrong: Vec<String> = files.iter().filter_map(|file| mismatch(file)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What is wrong with a scenario, with the actual text.
+fn mismatch(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let (given, expected) = text.split_once(LINE).unwrap();
+    let actual = Scene::read(given).plans();
+    (actual.trim() != expected.trim()).then(|| {
+        let name = file.file_name().unwrap().to_string_lossy();
+        format!("{name}: the plan is\n\n{LINE}\n{actual}")
+    })
+}
+
+/// A snapshot under construction, and the names to show.
+struct Scene {
+    now: Timestamp,
+    policy: Policy,
+    snapshot: Snapshot,
+    names: Vec<(Uuid, String)>,
+}
+
+/// A line: its words, and its `key=value` pairs.
+struct Line<'a> {
+    words: Vec<&'a str>,
+    pairs: Vec<(&'a str, String)>,
+}
+
+impl<'a> Line<'a> {
+    fn read(text: &'a str) -> Self {
+        let (mut words, mut pairs) = (Vec::new(), Vec::new());
+        for word in text.split_whitespace() {
+            match word.split_once('=') {
+                Some((key, value)) => pairs.push((key, value.replace('_', " "))),
+                None => words.push(word),
+            }
+        }
+        Self { words, pairs }
+    }
+
+    fn word(&self, at: usize) -> &'a str {
+        self.words
+            .get(at)
+            .unwrap_or_else(|| panic!("a word is missing"))
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse()
+        .unwrap_or_else(|_| panic!("`{text}` is not a number"))
+}
+
+fn status(name: &str) -> TaskStatus {
+    let all = TaskStatus::ALL.into_iter();
+    let mut named = all.filter(|status| status.name() == name);
+    named
+        .next()
+        .unwrap_or_else(|| panic!("`{name}` is not a status"))
+}
+
+impl Scene {
+    fn read(text: &str) -> Self {
+        let mut scene = Self {
+            now: secs(100),
+            policy: Policy {
+                adopts: false,
+                ..Policy::default()
+            },
+            snapshot: Snapshot {
+                admin: Some(user("admin")),
+                active_complete: true,
+                workers_complete: true,
+                ..Snapshot::default()
+            },
+            names: vec![(id("admin"), "admin".to_owned())],
+        };
+        for line in text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or(""))
+        {
+            if !line.trim().is_empty() {
+                scene.add(&Line::read(line));
+            }
+        }
+        scene
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        let snapshot = &mut self.snapshot;
+        match line.word(0) {
+            "now" => self.now = secs(number(line.word(1))),
+            "admin-unknown" => snapshot.admin = None,
+            "active-incomplete" => snapshot.active_complete = false,
+            "policy" => self.policy(line),
+            "worker" => self.worker(line),
+            "legacy" => {
+                snapshot.legacy.push(worker_id(line.word(1)));
+                self.name(id(line.word(1)), line.word(1));
+            }
+            "task" => self.task(line),
+            "mirror" => self.mirror(line),
+            "absent" => {
+                snapshot.absent.insert(id(line.word(1)));
+            }
+            "searched" => {
+                let found = self.find(line.word(1)).id;
+                self.snapshot.searched.insert(found);
+            }
+            "stranger" => {
+                let taken = MirrorId::of(self.find(line.word(1)).id, 0);
+                self.snapshot.strangers.insert(taken, user("eve"));
+            }
+            "disabled" => snapshot.people.push(Person {
+                id: user(line.word(1)),
+                disabled: true,
+            }),
+            "known" => snapshot.people.push(Person {
+                id: user(line.word(1)),
+                disabled: false,
+            }),
+            "result" => {
+                let row = match line.word(1).strip_suffix('\'') {
+                    Some(task) => MirrorId::of(self.find(task).id, 0).get(),
+                    None => id(line.word(1)),
+                };
+                let cells = vec![(tasks::RESULT, line.word(2).into())];
+                self.snapshot.carried.insert(row, cells);
+            }
+            other => panic!("`{other}` is not a kind of line"),
+        }
+    }
+
+    fn name(&mut self, id: Uuid, name: &str) {
+        self.names.push((id, name.to_owned()));
+    }
+
+    fn find(&self, name: &str) -> UserTask {
+        let seen = self.snapshot.tasks.iter();
+        let mut seen = seen.filter(|task| task.id.get() == id(name));
+        seen.next().cloned().unwrap_or_else(|| task(name, "ann", 0))
+    }
+
+    fn policy(&mut self, line: &Line<'_>) {
+        for (key, value) in &line.pairs {
+            match *key {
+                "adopts" => self.policy.adopts = value == "yes",
+                "shared" => self.policy.shared = value == "yes",
+                "assigns" => self.policy.assigns = value == "yes",
+                "events" => self.policy.events = value == "yes",
+                "patience" => self.policy.mirror_patience = Span::secs(number(value)),
+                other => panic!("`{other}` is not a policy"),
+            }
+        }
+    }
+
+    fn worker(&mut self, line: &Line<'_>) {
+        let name = line.word(1);
+        let mut row = worker(name, 1);
+        for (key, value) in &line.pairs {
+            set_worker(&mut row, key, value);
+        }
+        self.name(row.id.get(), name);
+        self.snapshot.workers.push(row);
+    }
+
+    fn task(&mut self, line: &Line<'_>) {
+        let name = line.word(1);
+        let mut row = task(name, "ann", 90);
+        for (key, value) in &line.pairs {
+            match *key {
+                "owner" => row.owner = user(value),
+                "link" => row.mirror_link = Some(self.link(name, value)),
+                _ => set_task(&mut row, key, value),
+            }
+        }
+        self.name(row.id.get(), name);
+        self.name(row.owner.get(), "owner");
+        self.snapshot.tasks.push(row);
+    }
+
+    /// `link=yes` is the computed mirror, anything else a row of that name.
+    fn link(&self, task: &str, value: &str) -> String {
+        match value {
+            "yes" => MirrorId::of(self.find(task).id, 0).to_string(),
+            other => id(other).to_string(),
+        }
+    }
+
+    /// `mirror of TASK`, or `mirror NAME of TASK` for one with another identity.
+    fn mirror(&mut self, line: &Line<'_>) {
+        let of = line.words.iter().position(|word| *word == "of").unwrap();
+        let task = self.find(line.word(of + 1));
+        self.name(task.id.get(), line.word(of + 1));
+        let mut row = mirror(&task);
+        if of == 2 {
+            row.id = MirrorId::new(id(line.word(1)));
+            self.name(row.id.get(), line.word(1));
+        }
+        if let Some((_, worker)) = line.pairs.iter().find(|(key, _)| *key == "worker") {
+            let find = |name| line.pairs.iter().find(|(key, _)| *key == name);
+            let since = find("since").map_or(0, |(_, at)| number(at));
+            let boot = find("boot").map(|(_, boot)| boot.as_str());
+            row = held(row, worker, boot, since);
+        }
+        for (key, value) in &line.pairs {
+            set_mirror(&mut row, key, value);
+        }
+        self.snapshot.mirrors.push(row);
+    }
+
+    /// All plans, with names for identities.
+    fn plans(&self) -> String {
+        let plans = all(&self.snapshot, &self.policy, self.now);
+        let mut text: String = plans.iter().map(ToString::to_string).collect();
+        let computed = self.names.iter().flat_map(|(id, name)| {
+            let of = |counter| MirrorId::of(shraga_core::ids::TaskId::new(*id), counter).get();
+            [(of(0), format!("{name}'")), (of(1), format!("{name}''"))]
+        });
+        let names: Vec<_> = self.names.iter().cloned().chain(computed).collect();
+        for (id, name) in &names {
+            text = text.replace(&id.to_string(), &format!("<{name}>"));
+        }
+        for (id, name) in &names {
+            let short = &id.simple().to_string()[..8];
+            text = text.replace(short, &format!("<{name}>"));
+        }
+        text
+    }
+}
+
+fn set_worker(row: &mut Worker, key: &str, value: &str) {
+    match key {
+        "slots" => row.slots = number(value),
+        "pool" => row.pool = value.parse().unwrap(),
+        "owner" => row.owner = user(value),
+        "state" => row.state = value.parse().unwrap(),
+        "labels" => row.labels = value.split(',').map(str::to_owned).collect(),
+        "agents" => row.agents = value.split(',').map(str::to_owned).collect(),
+        "seen" => row.last_seen = Some(secs(number(value))),
+        "assigned" => row.last_assigned = Some(secs(number(value))),
+        other => panic!("`{other}` is not a worker's key"),
+    }
+}
+
+fn set_task(row: &mut UserTask, key: &str, value: &str) {
+    match key {
+        "created" => {
+            row.created = secs(number(value));
+            row.modified = row.created;
+        }
+        "modified" => row.modified = secs(number(value)),
+        "status" => row.status = status(value),
+        "name" => value.clone_into(&mut row.name),
+        "email" => row.email = Some(value.to_owned()),
+        "priority" => row.priority = number(value),
+        "not-before" => row.not_before = Some(secs(number(value))),
+        "agent" => row.wants.agent = Some(value.to_owned()),
+        "labels" => row.wants.labels = value.split(',').map(str::to_owned).collect(),
+        "message" => row.shown.message = Some(value.to_owned()),
+        "reason" => row.shown.reason = Some(value.to_owned()),
+        "finished" => row.shown.finished = Some(secs(number(value))),
+        "answers" => {
+            row.answer = Some(Answer {
+                question: value.to_owned(),
+                text: Some("yes".to_owned()),
+            });
+        }
+        other => panic!("`{other}` is not a task's key"),
+    }
+}
+
+fn set_mirror(row: &mut Mirror, key: &str, value: &str) {
+    match key {
+        "worker" | "boot" | "since" => {}
+        "status" => row.status = status(value),
+        "owner" => row.owner = user(value),
+        "user" => row.user = (value != "none").then(|| user(value)),
+        "created" => row.created = secs(number(value)),
+        "modified" => row.modified = secs(number(value)),
+        "rank" => row.rank = secs(number(value)),
+        "phase" => row.phase = Some(value.parse().unwrap()),
+        "losses" => row.losses = number(value),
+        "attempt" => {
+            row.shown.attempt = Attempt(number(value));
+        }
+        "not-before" => row.not_before = Some(secs(number(value))),
+        "agent" => row.wants.agent = Some(value.to_owned()),
+        "labels" => row.wants.labels = value.split(',').map(str::to_owned).collect(),
+        "message" => row.shown.message = Some(value.to_owned()),
+        "reason" => row.shown.reason = Some(value.to_owned()),
+        "finished" => row.shown.finished = Some(secs(number(value))),
+        "etag" => row.etag = Etag::new(value),
+        "asks" => {
+            row.answer = Some(Answer {
+                question: value.to_owned(),
+                text: None,
+            });
+        }
+        other => panic!("`{other}` is not a mirror's key"),
+    }
+}
