@@ -8,7 +8,6 @@ use http::header::{self, HeaderName};
 use serde::Deserialize;
 use shraga_core::ids::{Etag, UserId};
 use shraga_core::row::{Column, Condition, Table, Value};
-use shraga_wire::fault::codes;
 use shraga_wire::filter::Filter;
 use shraga_wire::query::Query;
 use tokio::sync::OnceCell;
@@ -111,7 +110,7 @@ impl Client {
                 reply.json::<&serde_json::value::RawValue>()?;
                 self.row_of(table, reply.body).map(Some)
             }
-            Err(Error::Missing(fault)) if fault.code != codes::NO_SUCH_RESOURCE => Ok(None),
+            Err(error) if error.is_missing_row() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shraga_wire::fault::Fault;
+use shraga_wire::fault::{Fault, codes};
 
 use crate::rows::RowError;
 use crate::transport::BoxError;
@@ -104,8 +104,8 @@ pub enum Error {
     /// A next page at another host: it was not followed, and no token sent there.
     #[error("the service names a next page at a foreign address {0}")]
     ForeignNextLink(String),
-    /// An answer beyond a limit.
-    #[error("the answer is larger than {limit} {unit}")]
+    /// An answer or a batch beyond a limit.
+    #[error("more than the {limit} {unit} that are allowed")]
     TooLarge {
         /// The limit.
         limit: u64,
@@ -219,6 +219,13 @@ impl Error {
                 | Self::BadAnswer { .. }
                 | Self::TooLarge { .. }
         )
+    }
+
+    /// Whether it says that a row does not exist for the caller, rather than a table or an address.
+    #[must_use]
+    pub fn is_missing_row(&self) -> bool {
+        let of_address = [codes::NO_SUCH_RESOURCE, codes::ODATA];
+        matches!(self, Self::Missing(fault) if !of_address.contains(&fault.code))
     }
 
     /// A word for logs and metrics.

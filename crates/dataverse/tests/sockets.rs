@@ -162,10 +162,7 @@ async fn nobody_listening_and_no_tls_are_told_apart() {
         .who_am_i()
         .await
         .unwrap_err();
-    assert!(
-        !matches!(error, Error::Connect { .. } | Error::Broken { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
 }
 
 fn page(id: u32, next: Option<&str>) -> Act {

@@ -252,16 +252,20 @@ impl Client {
     }
 
     fn answer(&self, read: &Read, part: Response, now: Timestamp) -> Result<Rows, Error> {
-        let ok = (200..300).contains(&part.status);
-        let fault = |part: &Response| Fault::from_body(part.status, &part.body);
+        if !(200..300).contains(&part.status) {
+            let fault = Fault::from_body(part.status, &part.body);
+            let error = status::from_fault(fault, None);
+            return match read {
+                Read::Get { .. } if error.is_missing_row() => Ok(Rows::of(now, Vec::new())),
+                Read::Get { .. } | Read::List { .. } => Err(error),
+            };
+        }
         match read {
-            Read::List { table, .. } if ok => self.rows_of(*table, &part.body, now),
-            Read::Get { table, .. } if ok => {
+            Read::List { table, .. } => self.rows_of(*table, &part.body, now),
+            Read::Get { table, .. } => {
                 let row = self.row_of(*table, part.body)?;
                 Ok(Rows::of(now, vec![row]))
             }
-            Read::Get { .. } if part.status == 404 => Ok(Rows::of(now, Vec::new())),
-            Read::List { .. } | Read::Get { .. } => Err(status::from_fault(fault(&part), None)),
         }
     }
 }
