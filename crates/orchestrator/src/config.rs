@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shraga_core::ids::{UserId, WorkerId};
+use shraga_core::ids::{BootId, UserId, WorkerId};
 use shraga_core::plan::Policy;
 
 /// How the orchestrator behaves.
@@ -11,6 +11,10 @@ use shraga_core::plan::Policy;
 pub struct Config {
     /// Its name in the courtesy lease and in logs; two orchestrators should differ.
     pub name: String,
+    /// Its identity in the courtesy lease; a new one when `None`. Whoever is certain to be the only
+    /// one of its kind (it holds a lock) may keep one, and so needn't outwait its own lease after a
+    /// crash.
+    pub boot: Option<BootId>,
     /// The admin's identity according to the state file of the original; verified against `WhoAmI`,
     /// which always wins. `None` when there is no state file.
     pub admin_user: Option<UserId>,
@@ -37,6 +41,7 @@ impl Config {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            boot: None,
             admin_user: None,
             legacy_workers: Vec::new(),
             policy: Policy::default(),

@@ -99,7 +99,7 @@ impl Orchestrator {
     pub fn new(client: Client, config: Config, token: CancellationToken) -> Self {
         Self {
             loops: PerLoop::starting(config.period_idle),
-            boot: BootId::new(Uuid::now_v7()),
+            boot: config.boot.unwrap_or_else(|| BootId::new(Uuid::now_v7())),
             client,
             config,
             stopper: Stopper::new(token),
