@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::exit::{Exit, Failure};
 
@@ -20,8 +19,8 @@ const FILE: &str = "endpoint.json";
 /// What `endpoint.json` holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Where the store listens.
-    pub url: Url,
+    /// Where the store listens, without a slash at its end.
+    pub url: String,
     /// The admin's token.
     pub token_file: PathBuf,
     /// The token of the person at this machine.

@@ -18,11 +18,7 @@ env = ["GO"]
 fn tasks_survive_a_kill_and_are_finished_after_a_restart() {
     let place = Place::with_config(AGENTS);
     let go = place.path().join("go");
-    let start = || {
-        let endpoint = place.data().join("endpoint.json");
-        std::fs::remove_file(endpoint).ok();
-        place.start_with(&["up", "--workers", "1"], &[("GO", go.as_path())])
-    };
+    let start = || place.start_with(&["up", "--workers", "1"], &[("GO", go.as_path())]);
     let running = start();
     let first = place.submit(&["running when it dies"]);
     let second = place.submit(&["waiting when it dies"]);

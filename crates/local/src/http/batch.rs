@@ -159,7 +159,6 @@ impl Run<'_> {
             schema: &schema,
             base: self.base,
             moment: self.app.moment(),
-            role: self.who.role,
             ids: &none,
         };
         Ok(match rows::plan(context, &call, &resource)? {
@@ -189,7 +188,6 @@ impl Run<'_> {
                 schema: &schema,
                 base: self.base,
                 moment,
-                role: self.who.role,
                 ids: &ids,
             };
             match rows::plan(context, &call, &resource)? {

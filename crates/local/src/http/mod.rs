@@ -209,7 +209,6 @@ impl App {
                 schema: &schema,
                 base: &base,
                 moment: self.moment(),
-                role: who.role,
                 ids: &ids,
             };
             rows::plan(context, &call, &resource)?

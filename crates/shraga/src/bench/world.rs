@@ -46,7 +46,7 @@ impl World {
         let person = local::transport(&folder.store, folder.person.clone());
         let mut roles = JoinSet::new();
         let client = local::client(config, meter.around(admin()))?;
-        let orchestrator = orchestrator::make(client, config, halt.clone());
+        let orchestrator = orchestrator::make_local(client, config, &folder, halt.clone());
         roles.spawn(async move { Ok(orchestrator.run().await?) });
         let mut receivers = Vec::new();
         for number in 1..=workers {

@@ -46,7 +46,7 @@ impl Cancel {
 /// Asks for `task` to end; its row as it is then.
 pub(crate) async fn request(session: &Session, mut task: TaskView) -> Result<TaskView, Failure> {
     for _ in 0..TRIES {
-        if task.status == TaskStatus::Canceled {
+        if matches!(task.status, TaskStatus::Canceled | TaskStatus::Canceling) {
             return Ok(task);
         }
         if task.status.is_terminal() {

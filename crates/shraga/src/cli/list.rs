@@ -13,7 +13,7 @@ use crate::display::table;
 use crate::display::time::{age, duration};
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
-use crate::tasks::{COLUMNS, TaskView, json, mine, shortened};
+use crate::tasks::{COLUMNS, TaskView, WorkerNames, json, mine, shortened};
 
 /// List tasks: those that need you, running, waiting, done
 #[derive(Debug, Args)]
@@ -72,13 +72,19 @@ impl List {
             let tasks: Vec<_> = tasks.iter().map(json).collect();
             context.output.object(&tasks)?;
         } else {
-            print(&context, &tasks, page.now)?;
+            let workers = WorkerNames::read(&session.client).await?;
+            print(&context, &tasks, &workers, page.now)?;
         }
         Ok(Exit::Done)
     }
 }
 
-fn print(context: &Context, tasks: &[TaskView], now: Timestamp) -> Result<(), Failure> {
+fn print(
+    context: &Context,
+    tasks: &[TaskView],
+    workers: &WorkerNames,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let output = &context.output;
     if tasks.is_empty() {
         output.talk("no tasks yet: `shraga submit \"...\"` files one");
@@ -95,7 +101,8 @@ fn print(context: &Context, tasks: &[TaskView], now: Timestamp) -> Result<(), Fa
                 "STATUS",
                 "FILED",
                 "TOOK",
-                "ATTEMPT",
+                "TRY",
+                "WORKER",
                 "WHY / RESULT",
             ],
         );
@@ -108,7 +115,7 @@ fn print(context: &Context, tasks: &[TaskView], now: Timestamp) -> Result<(), Fa
             continue;
         }
         for (task, id) in &part {
-            table.row(row(task, id, now));
+            table.row(row(task, id, workers, now));
         }
         output.line(format_args!(
             "{} {}",
@@ -120,7 +127,7 @@ fn print(context: &Context, tasks: &[TaskView], now: Timestamp) -> Result<(), Fa
     Ok(())
 }
 
-fn row(task: &TaskView, id: &str, now: Timestamp) -> [(String, Style); 7] {
+fn row(task: &TaskView, id: &str, workers: &WorkerNames, now: Timestamp) -> [(String, Style); 8] {
     let plain = Style::new();
     let last = match task.status {
         TaskStatus::Completed => task.result_line().unwrap_or_default(),
@@ -133,6 +140,7 @@ fn row(task: &TaskView, id: &str, now: Timestamp) -> [(String, Style); 7] {
         (format!("{} ago", age(task.created, now)), DIM),
         (duration(task.started, task.finished, now), DIM),
         (task.attempt.to_string(), DIM),
+        (workers.of(task.worker.as_deref()), DIM),
         (last.to_owned(), plain),
     ]
 }

@@ -13,7 +13,7 @@ use crate::display::time::{age, duration, rfc3339};
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
 use crate::tasks::events::{Told, of_task};
-use crate::tasks::{TaskView, find, json};
+use crate::tasks::{TaskView, WorkerNames, find, json};
 
 /// Lines of prompt, result and log that fit one screen together with the rest.
 const BLOCK_LINES: usize = 12;
@@ -44,7 +44,12 @@ impl Show {
         let object = row.and_then(|row| row.object().ok()).unwrap_or_default();
         let prompt = object.get("cr_prompt").and_then(serde_json::Value::as_str);
         let events = of_task(&session.client, task.id).await?;
-        let text = screen(&task, prompt.unwrap_or_default(), &events, clock::wall());
+        let mut named = task;
+        if named.worker.is_some() {
+            let names = WorkerNames::read(&session.client).await?;
+            named.worker = Some(names.of(named.worker.as_deref()));
+        }
+        let text = screen(&named, prompt.unwrap_or_default(), &events, clock::wall());
         context.output.line(text.trim_end())?;
         Ok(Exit::Done)
     }

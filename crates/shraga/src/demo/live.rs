@@ -9,6 +9,7 @@ use crate::display::Output;
 use crate::display::clean::one_line;
 use crate::display::paint::{DIM, paint, status as style_of};
 use crate::tasks::TaskView;
+use shraga_core::status::TaskStatus;
 
 /// Between two frames of the spinners.
 const FRAME: Duration = Duration::from_millis(100);
@@ -40,7 +41,7 @@ impl Live {
     pub(super) fn show(&mut self, filed: &[Filed]) {
         for (index, task) in filed.iter().enumerate() {
             let Some(view) = &task.view else { continue };
-            let line = line(view, &task.said);
+            let line = line(view, task);
             if line == self.last[index] {
                 continue;
             }
@@ -80,8 +81,15 @@ fn bar(all: &MultiProgress, task: &Filed) -> ProgressBar {
 }
 
 /// `Running    attempt 2  step 3 of 20: ...`
-fn line(view: &TaskView, said: &str) -> String {
-    let status = paint(style_of(view.status), format!("{:<10}", view.status.name()));
+fn line(view: &TaskView, task: &Filed) -> String {
+    let said = task.said.as_str();
+    let waits = matches!(view.status, TaskStatus::Pending | TaskStatus::Queued);
+    let now = if waits && task.spoke_in > view.attempt {
+        TaskStatus::Running
+    } else {
+        view.status
+    };
+    let status = paint(style_of(now), format!("{:<10}", now.name()));
     let attempt = if view.attempt > 1 {
         format!("attempt {}  ", view.attempt)
     } else {

@@ -23,7 +23,7 @@ use crate::exit::{Exit, Failure};
 use crate::roles::session::Session;
 use crate::tasks::events::newest;
 use crate::tasks::watch::Watch;
-use crate::tasks::{TaskView, get};
+use crate::tasks::{TaskView, WorkerNames, get};
 
 use live::Live;
 use outcome::Verdict;
@@ -42,6 +42,7 @@ struct Filed {
     id: TaskId,
     view: Option<TaskView>,
     said: String,
+    spoke_in: u32,
     asked_to_cancel: bool,
 }
 
@@ -70,6 +71,7 @@ pub async fn run(
             id,
             view: None,
             said: String::new(),
+            spoke_in: 0,
             asked_to_cancel: false,
         });
     }
@@ -86,7 +88,8 @@ pub async fn run(
     }
     live.finish();
     let verdicts = outcome::judge(&repository, &filed).await;
-    outcome::print(output, &filed, &verdicts)?;
+    let workers = WorkerNames::read(&session.client).await?;
+    outcome::print(output, &filed, &verdicts, &workers)?;
     let good = verdicts.iter().all(Verdict::is_good);
     Ok(if good { Exit::Done } else { Exit::Failed })
 }
@@ -98,11 +101,15 @@ async fn look(session: &Session, filed: &mut [Filed]) -> Result<(), Failure> {
     }
     let told = newest(&session.client, EVENTS_SEEN).await?;
     for task in filed.iter_mut() {
-        let last = told
+        let said = told
             .iter()
-            .rfind(|told| told.task == task.id && told.is_agents());
-        if let Some(line) = last.and_then(|told| told.text.lines().last()) {
-            line.clone_into(&mut task.said);
+            .filter(|told| told.task == task.id && told.is_agents());
+        for told in said {
+            // Progress comes to a person's row in steps; that her agent speaks shows at once.
+            task.spoke_in = task.spoke_in.max(told.event.attempt.0);
+            if let Some(line) = told.text.lines().last() {
+                line.clone_into(&mut task.said);
+            }
         }
     }
     Ok(())

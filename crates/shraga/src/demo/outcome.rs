@@ -11,7 +11,7 @@ use crate::display::paint::{DIM, status as style_of};
 use crate::display::table::Table;
 use crate::display::time::duration;
 use crate::exit::Failure;
-use crate::tasks::json;
+use crate::tasks::{WorkerNames, json};
 
 /// Whether a task ended as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,12 @@ async fn judge_one(repository: &Path, task: &Filed) -> Result<(), String> {
 }
 
 /// Prints the table of outcomes.
-pub(super) fn print(output: Output, filed: &[Filed], verdicts: &[Verdict]) -> Result<(), Failure> {
+pub(super) fn print(
+    output: Output,
+    filed: &[Filed],
+    verdicts: &[Verdict],
+    workers: &WorkerNames,
+) -> Result<(), Failure> {
     if output.json {
         let tasks: Vec<_> = filed
             .iter()
@@ -90,7 +95,7 @@ pub(super) fn print(output: Output, filed: &[Filed], verdicts: &[Verdict]) -> Re
         ],
     );
     for (task, verdict) in filed.iter().zip(verdicts) {
-        if let Some(row) = row(task, verdict) {
+        if let Some(row) = row(task, verdict, workers) {
             table.row(row);
         }
     }
@@ -104,7 +109,7 @@ pub(super) fn print(output: Output, filed: &[Filed], verdicts: &[Verdict]) -> Re
     ))
 }
 
-fn row(task: &Filed, verdict: &Verdict) -> Option<[(String, Style); 7]> {
+fn row(task: &Filed, verdict: &Verdict, workers: &WorkerNames) -> Option<[(String, Style); 7]> {
     let view = task.view.as_ref()?;
     let plain = Style::new();
     let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
@@ -112,7 +117,7 @@ fn row(task: &Filed, verdict: &Verdict) -> Option<[(String, Style); 7]> {
         Verdict::Good => ("yes".to_owned(), color(AnsiColor::Green)),
         Verdict::Bad(wrong) => (format!("no: {wrong}"), color(AnsiColor::Red)),
     };
-    let worker = view.worker.clone().unwrap_or_else(|| "-".to_owned());
+    let worker = workers.of(view.worker.as_deref());
     Some([
         (task.piece.name.to_owned(), plain),
         (view.status.name().to_owned(), style_of(view.status)),

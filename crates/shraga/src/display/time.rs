@@ -9,11 +9,15 @@ pub fn rfc3339(at: Timestamp) -> String {
         .map_or_else(|_| at.as_secs().to_string(), |at| at.to_string())
 }
 
-/// How long ago `at` was at `now`: `12s`, `3m 20s`; never negative.
+/// How long ago `at` was at `now`: `<1s`, `12s`, `3m 20s`.
 #[must_use]
 pub fn age(at: Timestamp, now: Timestamp) -> String {
     let span = now.since(at);
-    span.max(Span::ZERO).to_string()
+    if span < Span::secs(1) {
+        // The store keeps whole seconds.
+        return "<1s".to_owned();
+    }
+    span.to_string()
 }
 
 /// From `started` to `finished`, or to `now` while it runs; `-` when it hasn't started.

@@ -4,7 +4,7 @@ use super::*;
 
 fn endpoint(folder: &Path) -> Endpoint {
     Endpoint {
-        url: "http://127.0.0.1:1".parse().unwrap(),
+        url: "http://127.0.0.1:1".to_owned(),
         token_file: folder.join("admin.token"),
         user_token_file: folder.join("user.token"),
     }

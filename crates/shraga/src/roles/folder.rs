@@ -63,6 +63,8 @@ pub async fn open(path: &Path) -> Result<Folder, Failure> {
             .await
             .map_err(|error| Failure::from_error(Exit::Failed, error))?
             .map_err(Failure::from)?;
+    // What a killed process left behind would send people to an address that is no more.
+    endpoint::Endpoint::withdraw(&path);
     let person = format!("{}@localhost", env::os_user());
     let admin = identity(
         &store,

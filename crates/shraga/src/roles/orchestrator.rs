@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use shraga_core::ids::WorkerId;
+use shraga_core::ids::{BootId, WorkerId};
 use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
 use shraga_orchestrator::{Orchestrator, RunError};
 use tokio_util::sync::CancellationToken;
 
+use super::folder::Folder;
 use super::session::{Caller, Session};
 use super::signals;
 use crate::cli::Context;
@@ -52,6 +53,23 @@ pub(crate) async fn open(config: &Config) -> Result<Session, Failure> {
 
 /// An orchestrator as the settings and the state file of the original have it.
 pub(crate) fn make(client: Client, config: &Config, stop: CancellationToken) -> Orchestrator {
+    Orchestrator::new(client, settings(config), stop)
+}
+
+/// An orchestrator in the process that holds the store: there is one at a time, so it keeps its
+/// identity over a restart.
+pub(crate) fn make_local(
+    client: Client,
+    config: &Config,
+    folder: &Folder,
+    stop: CancellationToken,
+) -> Orchestrator {
+    let mut settings = settings(config);
+    settings.boot = Some(BootId::new(folder.store.organization_id()));
+    Orchestrator::new(client, settings, stop)
+}
+
+fn settings(config: &Config) -> shraga_orchestrator::Config {
     let state = State::read(Path::new(state::FILE_NAME));
     for problem in &state.problems {
         tracing::warn!("{} {problem}; the file is left as it is", state::FILE_NAME);
@@ -62,7 +80,7 @@ pub(crate) fn make(client: Client, config: &Config, stop: CancellationToken) -> 
     settings.legacy_workers = state.shared_workers;
     settings.period_open = config.assign.tick_seconds.duration();
     settings.policy = policy(config);
-    Orchestrator::new(client, settings, stop)
+    settings
 }
 
 /// What the operator decided about tasks and workers.

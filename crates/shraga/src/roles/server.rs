@@ -7,7 +7,6 @@ use shraga_local::http;
 use shraga_local::serve::{self, ListenError, ListenOptions, Listener, Tls};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::folder::{CERTIFICATE_FILE, Folder};
 use crate::cli::serve::ListenArgs;
@@ -21,7 +20,7 @@ const TLS_FOLDER: &str = "tls";
 /// A listening store.
 #[derive(Debug)]
 pub struct Server {
-    url: Url,
+    url: String,
     folder: PathBuf,
     serving: JoinHandle<std::io::Result<()>>,
 }
@@ -29,7 +28,7 @@ pub struct Server {
 impl Server {
     /// Where it listens.
     #[must_use]
-    pub fn url(&self) -> &Url {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
@@ -63,8 +62,7 @@ pub async fn start(
         insecure: args.insecure,
     };
     let listener = Listener::bind(&options)?;
-    let url =
-        Url::parse(&listener.url()).map_err(|error| Failure::from_error(Exit::Failed, error))?;
+    let url = listener.url();
     publish_certificate(folder, &listener)?;
     let router = http::service(folder.store.clone());
     let serving = tokio::spawn(serve::run(listener, router, stop.clone()));

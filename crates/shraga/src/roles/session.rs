@@ -107,10 +107,18 @@ fn target(config: &Config, caller: Caller) -> Result<Target, Failure> {
     };
     let certificate = folder.join(CERTIFICATE_FILE);
     Ok(Target {
-        url: endpoint.url,
+        url: address(&endpoint, &folder)?,
         token,
         certificate: certificate.is_file().then_some(certificate),
         folder: Some(folder),
+    })
+}
+
+fn address(endpoint: &Endpoint, folder: &Path) -> Result<Url, Failure> {
+    Url::parse(&endpoint.url).map_err(|error| {
+        Failure::from_error(Exit::Configuration, error)
+            .context(format!("endpoint.json in {} is damaged", folder.display()))
+            .hint("restart the store there: it writes the file anew")
     })
 }
 

@@ -183,7 +183,7 @@ impl Crew {
             config,
             local::transport(&folder.store, folder.admin.clone()),
         )?;
-        let orchestrator = orchestrator::make(admin, config, halt.clone());
+        let orchestrator = orchestrator::make_local(admin, config, folder, halt.clone());
         let mut orchestrators = JoinSet::new();
         orchestrators.spawn(async move { run_orchestrator(orchestrator).await });
         let mut workers = JoinSet::new();

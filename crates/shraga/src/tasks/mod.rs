@@ -2,8 +2,10 @@
 
 pub mod events;
 mod find;
+mod names;
 mod view;
 pub mod watch;
 
 pub use find::{find, get, shortened};
+pub use names::WorkerNames;
 pub use view::{COLUMNS, TaskView, json, mine};

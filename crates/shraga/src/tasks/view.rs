@@ -38,7 +38,8 @@ pub struct TaskView {
     pub etag: Option<Etag>,
     /// Its name.
     pub name: String,
-    /// Where it stands.
+    /// Where it stands. A request to cancel that was not granted yet reads as Canceling: the same
+    /// number stands for both in a person's row, and only an end has a time.
     pub status: TaskStatus,
     /// One line about that.
     pub message: Option<String>,
@@ -81,11 +82,16 @@ impl TaskView {
             .get("cr_status")
             .and_then(Value::as_i64)
             .ok_or_else(|| fields.bad("cr_status"))?;
+        let finished = fields.time("cr_finishedon")?;
+        let status = match TaskStatus::try_from(code).map_err(|_| fields.bad("cr_status"))? {
+            TaskStatus::Canceled if finished.is_none() => TaskStatus::Canceling,
+            status => status,
+        };
         Ok(Self {
             id: id.parse().map_err(|_| fields.bad(primary_id))?,
             etag: row.etag(),
             name: fields.text("cr_name").unwrap_or_default(),
-            status: TaskStatus::try_from(code).map_err(|_| fields.bad("cr_status"))?,
+            status,
             message: fields.text("cr_statusmessage"),
             reason: fields.text("cr_reason"),
             result: fields.text("cr_result"),
@@ -105,7 +111,7 @@ impl TaskView {
                 .time("createdon")?
                 .ok_or_else(|| fields.bad("createdon"))?,
             started: fields.time("cr_startedon")?,
-            finished: fields.time("cr_finishedon")?,
+            finished,
         })
     }
 

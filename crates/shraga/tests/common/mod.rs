@@ -83,6 +83,11 @@ impl Place {
 
     /// The same, with more in its environment.
     pub(crate) fn start_with(&self, args: &[&str], env: &[(&str, &Path)]) -> Running {
+        let endpoint = self.data().join("endpoint.json");
+        if matches!(args, ["up" | "serve", ..]) {
+            // One that was killed leaves it behind.
+            std::fs::remove_file(&endpoint).ok();
+        }
         let running = Running {
             child: self
                 .command(args)
@@ -92,7 +97,6 @@ impl Place {
                 .spawn()
                 .unwrap(),
         };
-        let endpoint = self.data().join("endpoint.json");
         until("the store accepts requests", || endpoint.is_file());
         running
     }
