@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -41,6 +41,8 @@ fn cli_page() -> PathBuf {
 
 /// The help of the program and of each verb, as Markdown.
 fn cli() -> Result<String> {
+    let shraga = interop::built()?;
+    let help = |verbs: &[&str]| help(&shraga, verbs);
     let top = help(&[])?;
     let mut page = String::from(
         "# The command line\n\nMade by `cargo xtask generate` from the program's own help; \
@@ -75,10 +77,10 @@ fn without_line_ends(text: &str) -> String {
     lines.join("\n")
 }
 
-fn help(verbs: &[&str]) -> Result<String> {
+fn help(shraga: &Path, verbs: &[&str]) -> Result<String> {
     let mut args = verbs.to_vec();
     args.push("--help");
-    let mut command = run::command(interop::built()?, &args);
+    let mut command = run::command(shraga, &args);
     // Help names the environment's values of settings; the page must not depend on them.
     command
         .env_clear()

@@ -77,14 +77,14 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "shraga-orchestrator",
-        may: &["shraga-core", "shraga-dataverse"],
-        tests_may: &["shraga-testkit", "shraga-local", "shraga-wire"],
+        may: &["shraga-core", "shraga-dataverse", "shraga-wire"],
+        tests_may: &["shraga-testkit", "shraga-local"],
         absent: &[HTTP_SERVER, SQL, TERMINAL, PROCESSES],
     },
     Rule {
         name: "shraga-worker",
-        may: &["shraga-core", "shraga-dataverse"],
-        tests_may: &["shraga-testkit", "shraga-local", "shraga-wire"],
+        may: &["shraga-core", "shraga-dataverse", "shraga-wire"],
+        tests_may: &["shraga-testkit", "shraga-local"],
         absent: &[HTTP_SERVER, SQL, TERMINAL],
     },
     Rule {

@@ -1,4 +1,5 @@
-//! SQL in one folder, behind one dialect boundary, each statement opening with `-- name`.
+//! SQL in one folder, behind one dialect boundary, each statement opening with `-- name`; and the
+//! engine's library only there and in the store above it, which owns its connections.
 //!
 //! A statement is recognised by the words a string literal begins with; fragments that a statement
 //! is put together from begin with other words, or with the parenthesis of a subquery.
@@ -8,6 +9,9 @@ use crate::tree::Text;
 
 /// The one folder.
 const SQL_FOLDER: &str = "crates/local/src/sql/";
+
+/// Where the engine's library may be named beside it.
+const STORE_FOLDER: &str = "crates/local/src/store/";
 
 /// What a statement begins with.
 const STATEMENTS: [&str; 18] = [
@@ -72,7 +76,8 @@ fn unnamed(text: &Text) -> Vec<Finding> {
 fn outside(text: &Text) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, line) in text.shipped_lines() {
-        let engine = line.contains(ENGINE).then_some(ENGINE);
+        let connects = text.path.starts_with(STORE_FOLDER);
+        let engine = (!connects && line.contains(ENGINE)).then_some(ENGINE);
         if let Some(words) = statement_in(line).or(engine) {
             let what = format!("`{words}`: SQL belongs below {SQL_FOLDER}");
             findings.push(Finding::new(text, number, what));
