@@ -11,6 +11,7 @@ use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error, OnRefusal, Outcome, Read, RefusalKind, Stage};
 use shraga_wire::batch::ResponseWriter;
 use shraga_wire::query::Query;
+use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
 
 const ID: Uuid = Uuid::from_u128(0x0193_f0a1_b2c3_7d4e_8f90_1122_3344_5566);
@@ -155,13 +156,15 @@ async fn nobody_listening_and_no_tls_are_told_apart() {
     let client = Client::new(options(&format!("http://{address}"))).unwrap();
     let error = client.who_am_i().await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
-    let plain = Fake::start([who_am_i()]).await;
-    let plain = plain.address.replace("http://", "https://");
-    let error = Client::new(options(&plain))
-        .unwrap()
-        .who_am_i()
-        .await
-        .unwrap_err();
+    let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", plain.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = plain.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let client = Client::new(options(&address)).unwrap();
+    let error = client.who_am_i().await.unwrap_err();
     assert!(matches!(error, Error::Tls { .. }), "{error:?}");
 }
 
