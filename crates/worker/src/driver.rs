@@ -5,7 +5,7 @@
 //! one job on the outbox, and the agents. Everything those say comes back as an event. No decision
 //! about a task is made here; what the driver decides is when to look, to beat, and to leave.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
