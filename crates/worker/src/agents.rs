@@ -12,6 +12,7 @@ use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::Command;
 use crate::lines;
@@ -93,32 +94,34 @@ impl Interrupt {
     }
 }
 
-/// Starts `command` on `job` once its prompt is there; its news go to `news`.
+/// Starts `command` on `job` once its prompt is there; its news go to `news`. Dropping the handle
+/// kills the agent without another word.
 pub(crate) fn start<P>(
     job: Job,
     prompt: P,
     command: Command,
     interrupt: Interrupt,
     news: mpsc::Sender<News>,
-) where
+) -> AbortOnDropHandle<()>
+where
     P: Future<Output = Result<String, Box<Finish>>> + Send + 'static,
 {
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         let (mirror, run) = (job.mirror, job.run);
         let teller = news.clone();
-        let work = tokio::spawn(async move {
+        let work = AbortOnDropHandle::new(tokio::spawn(async move {
             match prompt.await {
                 Ok(prompt) => command::run(job, prompt, command, &interrupt, &teller).await,
                 Err(finish) => *finish,
             }
-        });
+        }));
         let finish = work.await.unwrap_or_else(|panic| {
             tracing::error!(%mirror, error = %panic, "running an agent panicked");
             unavailable("the worker failed while running the agent; its log says more")
         });
         // A driver that is gone has no use for it.
         let _ = news.send(News::Ended(mirror, run, Box::new(finish))).await;
-    });
+    }))
 }
 
 /// The end of an attempt that never ran.

@@ -15,7 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use shraga_core::ids::{BootId, MirrorId};
 use shraga_core::status::WorkerState;
 use shraga_core::worker::{Answer, Effect, Fate, Finish, Input, Machine, StopCause, Ticket};
-use shraga_dataverse::{Client, Outcome};
+use shraga_dataverse::Client;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::agents::{Interruption, News};
@@ -23,13 +23,14 @@ use crate::clock::{Due, StoreClock};
 use crate::config::Config;
 use crate::error::WorkerError;
 use crate::keeper::Keeper;
-use crate::look::{self, Beside, Looked};
-use crate::presence::{Beat, Holder, Presence};
+use crate::look::{Inspected, Looked};
+use crate::presence::Presence;
 use crate::send::{self, BATCH_WRITES, Posted, Sent};
 use crate::sessions::Sessions;
 use crate::status::Status;
 use crate::worker::Stop;
 
+mod asking;
 mod leave;
 
 use leave::Leaving;
@@ -53,6 +54,7 @@ const LEAST_TICK: Duration = Duration::from_millis(2);
 enum Event {
     News(News),
     Looked(Box<Looked>),
+    Inspected(Inspected),
     Sent(Sent),
     Kept(Vec<MirrorId>),
     Wake,
@@ -81,6 +83,8 @@ pub(crate) struct Driver {
     outgoing: VecDeque<Posted>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
     looking: Option<BoxFuture<'static, Looked>>,
+    inspecting: Option<BoxFuture<'static, Inspected>>,
+    to_inspect: Vec<MirrorId>,
     look_wanted: bool,
     beat_wanted: bool,
     beat_due: Due,
@@ -127,6 +131,8 @@ impl Driver {
             outgoing: VecDeque::new(),
             sending: FuturesUnordered::new(),
             looking: None,
+            inspecting: None,
+            to_inspect: Vec::new(),
             look_wanted: true,
             beat_wanted: false,
             look_due: None,
@@ -169,6 +175,7 @@ impl Driver {
             Some(news) = self.news.recv() => Event::News(news),
             Some(sent) = self.sending.next(), if !self.sending.is_empty() => Event::Sent(sent),
             looked = lane(&mut self.looking) => Event::Looked(Box::new(looked)),
+            inspected = lane(&mut self.inspecting) => Event::Inspected(inspected),
             kept = self.keeper.done() => Event::Kept(kept),
             () = self.wake.notified(), if !self.look_wanted => Event::Wake,
             () = self.beat_due.wait(), if !self.beat_wanted => Event::BeatDue,
@@ -193,6 +200,7 @@ impl Driver {
                 }
             }
             Event::Looked(looked) => self.looked(*looked),
+            Event::Inspected(inspected) => self.inspected(inspected),
             Event::Sent(sent) => self.sent(sent),
             Event::Kept(mirrors) => self.kept(mirrors),
             Event::Wake => self.look_wanted = true,
@@ -234,9 +242,7 @@ impl Driver {
                 };
                 self.sessions.interrupt(mirror, why);
             }
-            Effect::Inspect(mirror) => {
-                tracing::debug!(%mirror, "a report's fate is not known; it stays in the outbox");
-            }
+            Effect::Inspect(mirror) => self.to_inspect.push(mirror),
             Effect::Save(report) => self.keeper.add(&report),
             Effect::Drop(mirror, attempt, fate) => match fate {
                 Fate::Published | Fate::Candidate | Fate::Moot => {
@@ -269,103 +275,6 @@ impl Driver {
         }
     }
 
-    fn looked(&mut self, looked: Looked) {
-        if let Some(now) = looked.now {
-            self.clock.heard(now);
-        }
-        if let Some(beat) = looked.beat {
-            self.beaten(beat);
-        }
-        if let Some(own) = looked.own {
-            self.saw_own_row(own.as_ref());
-        }
-        match looked.mirrors {
-            Ok(rows) => {
-                self.works();
-                self.looked_idle = rows.is_empty();
-                self.sessions.know(&rows);
-                self.step(Input::Looked {
-                    asked: looked.asked,
-                    rows,
-                });
-                if !self.woken && !self.machine.held().is_empty() {
-                    self.look_due = Some(Due::after(self.config.busy_look));
-                }
-            }
-            Err(error) => self.fails(&error),
-        }
-    }
-
-    fn beaten(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Done(etags) => {
-                self.presence.accepted(etags.into_iter().next().flatten());
-                let now = self.clock.now();
-                self.status
-                    .send_modify(|status| status.last_beat = Some(now));
-            }
-            Outcome::Refused(refusal) => {
-                tracing::debug!(fault = %refusal.fault, "a beat was refused; its row is read again");
-                self.presence.forget_version();
-                self.beat_wanted = true;
-            }
-            Outcome::NotTried | Outcome::Unknown => {
-                self.presence.forget_version();
-                self.beat_wanted = true;
-            }
-        }
-    }
-
-    fn saw_own_row(&mut self, row: Option<&shraga_dataverse::Row>) {
-        match self.presence.seen(row) {
-            Ok(Holder::Us) => {}
-            Ok(Holder::Nobody) => self.beat_wanted = true,
-            Ok(Holder::Other(boot)) => {
-                tracing::error!(%boot, "another process took over as this worker");
-                self.superseded = Some(boot);
-                self.sessions.interrupt_all(Interruption::LeaseLost);
-                self.leave_now();
-            }
-            Err(error) => tracing::warn!(%error, "the worker's own row can't be understood"),
-        }
-    }
-
-    fn sent(&mut self, sent: Sent) {
-        if let Some(now) = sent.now {
-            self.clock.heard(now);
-        }
-        let unsure = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Unknown);
-        let stale = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Stale);
-        match &sent.error {
-            Some(error) => self.fails(error),
-            None if sent.answers.iter().any(unsure) => self.look_after_pause(),
-            None => self.works(),
-        }
-        self.look_wanted |= sent.answers.iter().any(stale);
-        self.step(Input::Answered(sent.answers));
-    }
-
-    fn works(&mut self) {
-        self.pause = FIRST_PAUSE;
-        self.status
-            .send_if_modified(|status| status.trouble.take().is_some());
-    }
-
-    fn fails(&mut self, error: &shraga_dataverse::Error) {
-        if self.status.borrow().trouble.is_none() {
-            tracing::warn!(kind = error.kind(), %error, "the store can't be used; it is tried again");
-        }
-        let trouble = error.to_string();
-        self.status
-            .send_modify(|status| status.trouble = Some(trouble));
-        self.look_after_pause();
-    }
-
-    fn look_after_pause(&mut self) {
-        self.look_due = Some(Due::after(self.pause));
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-    }
-
     /// Starts everything that may run now.
     fn pump(&mut self) {
         let through = self.keeper.pump();
@@ -375,18 +284,11 @@ impl Driver {
             self.sending
                 .push(Box::pin(posted(self.client.clone(), batch)));
         }
-        if self.looking.is_none()
-            && (self.look_wanted || self.beat_wanted)
-            && self.look_due_passed()
-        {
+        if self.may_ask() {
+            self.start_inspecting();
             self.start_look();
         }
         self.show();
-    }
-
-    /// While the store fails, looks wait for their pause.
-    fn look_due_passed(&self) -> bool {
-        self.look_due.is_none() || self.status.borrow().trouble.is_none()
     }
 
     fn next_batch(&mut self) -> Vec<Posted> {
@@ -397,36 +299,6 @@ impl Driver {
         };
         let count = self.outgoing.iter().take_while(fits).count().max(1);
         self.outgoing.drain(..count).collect()
-    }
-
-    fn start_look(&mut self) {
-        let mut beside = Beside::default();
-        if self.beat_wanted {
-            beside.beat = self.presence.beat(&Beat {
-                state: self.state(),
-                held: self.machine.held(),
-                at: self.clock.now(),
-            });
-            beside.own = Some(self.presence.read());
-            self.beat_wanted = false;
-            self.beat_due = Due::after(self.config.beat);
-        }
-        self.look_wanted = false;
-        let worker = self.presence.offer.worker;
-        let asked = self.machine.mark();
-        let look = tokio::spawn(look::look(self.client.clone(), worker, asked, beside));
-        self.looking = Some(Box::pin(async move {
-            look.await.unwrap_or_else(|panic| {
-                tracing::error!(error = %panic, "looking panicked");
-                Looked {
-                    asked,
-                    now: None,
-                    beat: None,
-                    own: None,
-                    mirrors: Err(shraga_dataverse::Error::NotReached),
-                }
-            })
-        }));
     }
 
     fn state(&self) -> WorkerState {

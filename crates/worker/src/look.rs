@@ -3,7 +3,7 @@
 //! One request does it all. What is read is every open assignment, so that what is missing from an
 //! answer is known to be gone.
 
-use shraga_core::ids::WorkerId;
+use shraga_core::ids::{MirrorId, WorkerId};
 use shraga_core::model::Mirror;
 use shraga_core::row::{ChangeSet, Table, tasks};
 use shraga_core::status::TaskStatus;
@@ -87,18 +87,21 @@ async fn all_pages(client: &Client, first: Rows, query: &Query) -> Result<Vec<Ro
     }
 }
 
-/// A row that can't be understood is somebody else's mistake: it is named, and the rest goes on.
 fn parse(rows: &[Row]) -> Vec<Mirror> {
-    let understood = rows.iter().filter_map(|row| match rows::mirror(row) {
-        Ok(mirror) => Some(mirror),
-        Err(error) => {
-            tracing::warn!(%error, "an assignment can't be understood");
-            None
-        }
-    });
     let open =
         |mirror: &Mirror| matches!(mirror.status, TaskStatus::Running | TaskStatus::Canceling);
-    understood.filter(open).collect()
+    rows.iter().filter_map(understood).filter(open).collect()
+}
+
+/// A row that can't be understood is somebody else's mistake: it is named, and the rest goes on.
+fn understood(row: &Row) -> Option<Mirror> {
+    match rows::mirror(row) {
+        Ok(mirror) => Some(mirror),
+        Err(error) => {
+            tracing::warn!(%error, "a mirror can't be understood");
+            None
+        }
+    }
 }
 
 /// Every open assignment. The words are those of the index that answers it.
@@ -131,4 +134,62 @@ fn assigned_to(worker: WorkerId) -> Query {
         ])),
         ..Query::default()
     }
+}
+
+/// What became of single mirrors, read by identity whatever their status.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    /// The store's time, when it answered.
+    pub(crate) now: Option<Timestamp>,
+    /// Each mirror; `None` when it can't be seen.
+    pub(crate) mirrors: Vec<(MirrorId, Option<Box<Mirror>>)>,
+    /// Those that have to be asked for again, and why.
+    pub(crate) again: Vec<MirrorId>,
+    /// Why the request, or a part of it, failed.
+    pub(crate) error: Option<Error>,
+}
+
+/// Reads these mirrors in one request.
+pub(crate) async fn inspect(client: Client, asked: Vec<MirrorId>) -> Inspected {
+    let select: Vec<String> = rows::select::MIRROR
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
+    let reads: Vec<Read> = asked
+        .iter()
+        .map(|mirror| Read::Get {
+            table: Table::Tasks,
+            id: mirror.get(),
+            select: select.clone(),
+        })
+        .collect();
+    let mut found = Inspected {
+        now: None,
+        mirrors: Vec::new(),
+        again: Vec::new(),
+        error: None,
+    };
+    let answers = match client.read_batch(&reads).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            found.again = asked;
+            found.error = Some(error);
+            return found;
+        }
+    };
+    found.now = Some(answers.now);
+    for (mirror, answer) in asked.into_iter().zip(answers.answers) {
+        match answer {
+            Ok(rows) => {
+                let row = rows.rows.first().and_then(understood);
+                found.mirrors.push((mirror, row.map(Box::new)));
+            }
+            Err(Error::Missing(_)) => found.mirrors.push((mirror, None)),
+            Err(error) => {
+                found.again.push(mirror);
+                found.error = Some(error);
+            }
+        }
+    }
+    found
 }

@@ -11,6 +11,7 @@ use shraga_core::row::{Table, tasks};
 use shraga_core::worker::{Finish, Outcome};
 use shraga_dataverse::Client;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::agents::{self, Interrupt, Interruption, Job, News, RunId};
 use crate::clock;
@@ -47,6 +48,8 @@ struct Session {
     run: RunId,
     work: Work,
     interrupt: Interrupt,
+    /// Ends with the session, so that a driver that is gone leaves no agent behind.
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Sessions {
@@ -117,7 +120,7 @@ impl Sessions {
             grace: self.config.grace,
         };
         let prompt = read_prompt(client.clone(), mirror, interrupt.clone());
-        agents::start(job, prompt, command, interrupt.clone(), self.news.clone());
+        let task = agents::start(job, prompt, command, interrupt.clone(), self.news.clone());
         let work = Work {
             mirror,
             task: known.task,
@@ -130,6 +133,7 @@ impl Sessions {
                 run,
                 work,
                 interrupt,
+                _task: task,
             },
         );
         None

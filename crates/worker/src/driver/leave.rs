@@ -96,7 +96,7 @@ impl Driver {
     /// Whether there is no reason to stay.
     pub(super) fn is_done(&mut self) -> bool {
         let at_rest = self.sessions.count() == 0
-            && self.machine.held().is_empty()
+            && self.machine.is_idle()
             && self.keeper.rests()
             && self.keeper.unsent() == 0
             && self.outgoing.is_empty()

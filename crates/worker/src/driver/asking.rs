@@ -1,0 +1,179 @@
+//! Asking the store, and taking in what it answers: looks, beats, single rows, and writes' outcomes.
+//!
+//! A store that fails is asked again after a pause that grows; one that answers resets it.
+
+use shraga_core::ids::MirrorId;
+use shraga_core::worker::{Answer, Input, Ticket};
+use shraga_dataverse::{Error, Outcome, Row};
+
+use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
+use crate::agents::Interruption;
+use crate::clock::Due;
+use crate::look::{self, Beside, Inspected, Looked};
+use crate::presence::{Beat, Holder};
+use crate::send::Sent;
+
+/// Mirrors read by identity in one request, after a restart or a lost reply.
+const INSPECTED_AT_ONCE: usize = 100;
+
+impl Driver {
+    /// While the store fails, questions wait for their pause.
+    pub(super) fn may_ask(&self) -> bool {
+        self.look_due.is_none() || self.status.borrow().trouble.is_none()
+    }
+
+    /// Reads single rows that the machine asked for.
+    pub(super) fn start_inspecting(&mut self) {
+        if self.inspecting.is_some() || self.to_inspect.is_empty() {
+            return;
+        }
+        let count = self.to_inspect.len().min(INSPECTED_AT_ONCE);
+        let asked: Vec<MirrorId> = self.to_inspect.drain(..count).collect();
+        self.inspecting = Some(Box::pin(look::inspect(self.client.clone(), asked)));
+    }
+
+    /// Looks, and beats with it when that is due.
+    pub(super) fn start_look(&mut self) {
+        if self.looking.is_some() || !(self.look_wanted || self.beat_wanted) {
+            return;
+        }
+        let mut beside = Beside::default();
+        if self.beat_wanted {
+            beside.beat = self.presence.beat(&Beat {
+                state: self.state(),
+                held: self.machine.held(),
+                at: self.clock.now(),
+            });
+            beside.own = Some(self.presence.read());
+            self.beat_wanted = false;
+            self.beat_due = Due::after(self.config.beat);
+        }
+        self.look_wanted = false;
+        let worker = self.presence.offer.worker;
+        let asked = self.machine.mark();
+        let look = tokio::spawn(look::look(self.client.clone(), worker, asked, beside));
+        self.looking = Some(Box::pin(async move {
+            look.await.unwrap_or_else(|panic| {
+                tracing::error!(error = %panic, "looking panicked");
+                Looked {
+                    asked,
+                    now: None,
+                    beat: None,
+                    own: None,
+                    mirrors: Err(Error::NotReached),
+                }
+            })
+        }));
+    }
+
+    pub(super) fn looked(&mut self, looked: Looked) {
+        if let Some(now) = looked.now {
+            self.clock.heard(now);
+        }
+        if let Some(beat) = looked.beat {
+            self.beaten(beat);
+        }
+        if let Some(own) = looked.own {
+            self.saw_own_row(own.as_ref());
+        }
+        match looked.mirrors {
+            Ok(rows) => {
+                self.works();
+                self.looked_idle = rows.is_empty();
+                self.sessions.know(&rows);
+                self.step(Input::Looked {
+                    asked: looked.asked,
+                    rows,
+                });
+                if !self.woken && !self.machine.held().is_empty() {
+                    self.look_due = Some(Due::after(self.config.busy_look));
+                }
+            }
+            Err(error) => self.fails(&error),
+        }
+    }
+
+    pub(super) fn inspected(&mut self, inspected: Inspected) {
+        if let Some(now) = inspected.now {
+            self.clock.heard(now);
+        }
+        self.to_inspect.extend(inspected.again);
+        match &inspected.error {
+            Some(error) => self.fails(error),
+            None => self.works(),
+        }
+        for (mirror, row) in inspected.mirrors {
+            self.step(Input::Inspected(mirror, row));
+        }
+    }
+
+    fn beaten(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Done(etags) => {
+                self.presence.accepted(etags.into_iter().next().flatten());
+                let now = self.clock.now();
+                self.status
+                    .send_modify(|status| status.last_beat = Some(now));
+            }
+            Outcome::Refused(refusal) => {
+                tracing::debug!(fault = %refusal.fault, "a beat was refused; its row is read again");
+                self.presence.forget_version();
+                self.beat_wanted = true;
+            }
+            Outcome::NotTried | Outcome::Unknown => {
+                self.presence.forget_version();
+                self.beat_wanted = true;
+            }
+        }
+    }
+
+    fn saw_own_row(&mut self, row: Option<&Row>) {
+        match self.presence.seen(row) {
+            Ok(Holder::Us) => {}
+            Ok(Holder::Nobody) => self.beat_wanted = true,
+            Ok(Holder::Other(boot)) => {
+                tracing::error!(%boot, "another process took over as this worker");
+                self.superseded = Some(boot);
+                self.sessions.interrupt_all(Interruption::LeaseLost);
+                self.leave_now();
+            }
+            Err(error) => tracing::warn!(%error, "the worker's own row can't be understood"),
+        }
+    }
+
+    pub(super) fn sent(&mut self, sent: Sent) {
+        if let Some(now) = sent.now {
+            self.clock.heard(now);
+        }
+        let unsure = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Unknown);
+        let stale = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Stale);
+        match &sent.error {
+            Some(error) => self.fails(error),
+            None if sent.answers.iter().any(unsure) => self.look_after_pause(),
+            None => self.works(),
+        }
+        self.look_wanted |= sent.answers.iter().any(stale);
+        self.step(Input::Answered(sent.answers));
+    }
+
+    fn works(&mut self) {
+        self.pause = FIRST_PAUSE;
+        self.status
+            .send_if_modified(|status| status.trouble.take().is_some());
+    }
+
+    fn fails(&mut self, error: &Error) {
+        if self.status.borrow().trouble.is_none() {
+            tracing::warn!(kind = error.kind(), %error, "the store can't be used; it is tried again");
+        }
+        let trouble = error.to_string();
+        self.status
+            .send_modify(|status| status.trouble = Some(trouble));
+        self.look_after_pause();
+    }
+
+    fn look_after_pause(&mut self) {
+        self.look_due = Some(Due::after(self.pause));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,12 @@
+//! Whole workers against the shipped server, in one process, through the shipped client.
+//!
+//! Rows are written as the orchestrator would write them; agents are real shells. Waiting is a
+//! predicate on the store's rows with a deadline; nothing sleeps. Each story checks that no process
+//! is left behind.
+#![cfg(unix)]
+
+mod crashes;
+mod races;
+mod stops;
+mod tasks;
+mod world;
