@@ -15,15 +15,11 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::Command;
-use crate::lines;
 use crate::process;
 
 mod command;
 #[cfg(test)]
 mod tests;
-
-/// `cr_statusmessage`'s limit in UTF-16 units.
-pub(crate) const MESSAGE_UNITS: usize = 200;
 
 /// What an agent says while it runs, and that it has ended.
 #[derive(Debug)]
@@ -134,7 +130,7 @@ pub(crate) fn finish(outcome: Outcome, message: &str) -> Finish {
     Finish {
         outcome,
         result: String::new(),
-        message: lines::head(message, MESSAGE_UNITS).to_owned(),
+        message: message.to_owned(),
         transcript: String::new(),
         ran: Duration::ZERO,
         cost_micros: None,

@@ -8,21 +8,19 @@ use std::fs::File;
 use std::io::Write;
 
 use shraga_core::ids::MirrorId;
+use shraga_core::limits;
 use tokio::sync::mpsc;
 
 use crate::agents::News;
 use crate::folder::{AttemptFolder, FolderError};
-use crate::lines::{self, Lines};
+use crate::lines::Lines;
 use crate::process::{Pipe, Sink};
 
 #[cfg(test)]
 mod tests;
 
-/// `cr_result`'s limit in UTF-16 units. More would have the report refused.
-pub(crate) const RESULT_UNITS: usize = 100_000;
-
 /// Bytes kept for the result: a UTF-16 unit takes three bytes of UTF-8 at most.
-const RESULT_BYTES: usize = 3 * RESULT_UNITS;
+const RESULT_BYTES: usize = 3 * limits::MEMO_UNITS;
 
 /// Most bytes of one log file. More would let one agent fill the disk; less would cut builds' logs.
 const LOG_BYTES: u64 = 256 * 1024 * 1024;
@@ -33,9 +31,6 @@ const WAITING_BYTES: usize = 256 * 1024;
 
 /// Bytes of standard error kept for the report.
 const COMPLAINT_BYTES: usize = 4 * 1024;
-
-/// What stands before a result that was cut.
-const CUT: &str = "[the beginning is cut; all of it is in the worker's folder]\n";
 
 /// Takes an agent's output while it runs.
 #[derive(Debug)]
@@ -93,7 +88,7 @@ impl Capture {
         self.lines.finish(|line| telling.wait_for(line));
         self.telling.note_dropped();
         Captured {
-            result: self.result.text(RESULT_UNITS),
+            result: self.result.text(limits::MEMO_UNITS),
             complaint: self.complaint.text(COMPLAINT_BYTES),
             rest: self.telling.waiting,
             bytes: self.result.seen,
@@ -221,14 +216,13 @@ impl Tail {
         }
     }
 
-    /// The end as text of at most `units` UTF-16 units, which says so when it isn't all.
+    /// The end as text of at most `units` UTF-16 units; begins with `…` when it isn't all.
     fn text(&self, units: usize) -> String {
         let text = String::from_utf8_lossy(&self.kept);
         let whole = self.seen == self.kept.len() as u64;
-        if whole && lines::units(&text) <= units {
-            return text.into_owned();
+        match whole {
+            true => limits::tail(&text, units),
+            false => limits::tail(&format!("…{text}"), units),
         }
-        let room = units.saturating_sub(lines::units(CUT));
-        format!("{CUT}{}", lines::tail(&text, room))
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes of a program into lines of text, and text into pieces that fit a column.
+//! Bytes of a program into lines of text.
 //!
 //! Nothing is refused: bytes that aren't UTF-8 become replacement characters, a line without an end
 //! is cut into pieces, `\r\n` ends a line like `\n`.
@@ -59,42 +59,6 @@ fn boundary(bytes: &[u8], at: usize) -> usize {
         .rev()
         .find(|place| *place > 0 && bytes.get(*place).is_some_and(|byte| !continues(byte)))
         .unwrap_or(at)
-}
-
-/// How many UTF-16 units `text` has, which is how Dataverse counts a column's length.
-pub(crate) fn units(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
-/// The longest beginning of `text` with at most `limit` UTF-16 units.
-pub(crate) fn head(text: &str, limit: usize) -> &str {
-    let mut used = 0;
-    let fits = |(_, character): &(usize, char)| {
-        used += character.len_utf16();
-        used <= limit
-    };
-    let end = text
-        .char_indices()
-        .take_while(fits)
-        .last()
-        .map_or(0, |(at, character)| at + character.len_utf8());
-    &text[..end]
-}
-
-/// The longest end of `text` with at most `limit` UTF-16 units.
-pub(crate) fn tail(text: &str, limit: usize) -> &str {
-    let mut used = 0;
-    let fits = |(_, character): &(usize, char)| {
-        used += character.len_utf16();
-        used <= limit
-    };
-    let start = text
-        .char_indices()
-        .rev()
-        .take_while(fits)
-        .last()
-        .map_or(text.len(), |(at, _)| at);
-    &text[start..]
 }
 
 #[cfg(test)]

@@ -7,16 +7,16 @@
 
 use std::time::Duration;
 
+use shraga_core::limits;
 use shraga_core::reason::Reason;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
 
-use super::{Interrupt, Interruption, Job, MESSAGE_UNITS, News, interrupted, unavailable};
-use crate::capture::{Capture, Captured, RESULT_UNITS};
+use super::{Interrupt, Interruption, Job, News, interrupted, unavailable};
+use crate::capture::{Capture, Captured};
 use crate::clock::Mark;
 use crate::config::Command;
 use crate::folder::AttemptFolder;
-use crate::lines;
 use crate::process::{self, Ended, Ending, Exit, Program, Running};
 
 /// The exit code that asks for another attempt (`EX_TEMPFAIL`).
@@ -137,7 +137,7 @@ fn judge(
     Finish {
         outcome,
         result: result(outcome, captured),
-        message: lines::head(&message, MESSAGE_UNITS).to_owned(),
+        message,
         transcript: String::new(),
         ran,
         cost_micros: None,
@@ -151,8 +151,8 @@ fn complaint(what: &str, captured: &Captured) -> String {
     if said.is_empty() {
         return what.to_owned();
     }
-    let room = MESSAGE_UNITS.saturating_sub(lines::units(what) + 2);
-    format!("{what}: {}", lines::tail(said, room).trim_start())
+    let room = limits::MESSAGE_UNITS.saturating_sub(what.len() + 2);
+    format!("{what}: {}", limits::tail(said, room))
 }
 
 /// Standard output; for a failure, the last lines of standard error after it.
@@ -164,9 +164,11 @@ fn result(outcome: Outcome, captured: &Captured) -> String {
     if !failed || captured.complaint.trim().is_empty() {
         return captured.result.clone();
     }
-    let addition = format!("\n[standard error]\n{}", captured.complaint);
-    let room = RESULT_UNITS.saturating_sub(lines::units(&addition));
-    format!("{}{addition}", lines::tail(&captured.result, room))
+    let whole = format!(
+        "{}\n[standard error]\n{}",
+        captured.result, captured.complaint
+    );
+    limits::tail(&whole, limits::MEMO_UNITS)
 }
 
 /// The attempt's end for people who look into its folder.

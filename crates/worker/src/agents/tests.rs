@@ -73,7 +73,7 @@ impl Stage {
             env: vec!["MODEL".to_owned()],
             timeout,
         };
-        start(
+        let _agent = start(
             self.job(),
             async { Ok("do it".to_owned()) },
             command,
@@ -201,7 +201,7 @@ async fn a_program_that_is_not_there_is_named() {
         env: Vec::new(),
         timeout: None,
     };
-    start(
+    let _agent = start(
         stage.job(),
         async { Ok(String::new()) },
         command,

@@ -33,16 +33,6 @@ fn a_very_long_line_is_cut_between_characters() {
     assert_eq!(lines.len(), 2);
 }
 
-#[test]
-fn heads_and_tails_count_as_the_store_does_and_keep_characters_whole() {
-    assert_eq!(units("a\u{1f600}"), 3);
-    assert_eq!(head("a\u{1f600}b", 2), "a");
-    assert_eq!(head("a\u{1f600}b", 3), "a\u{1f600}");
-    assert_eq!(tail("a\u{1f600}b", 2), "b");
-    assert_eq!(tail("ab", 5), "ab");
-    assert_eq!(tail("ab", 0), "");
-}
-
 proptest! {
     #[test]
     fn no_byte_of_text_without_newlines_is_lost(text in "[a-z\u{e4}\u{1f600}]{0,9000}", cut in 0_usize..9000) {
