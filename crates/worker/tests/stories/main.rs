@@ -4,6 +4,11 @@
 //! predicate on the store's rows with a deadline; nothing sleeps. Each story checks that no process
 //! is left behind.
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a story that fails panics"
+)]
 
 mod crashes;
 mod races;
