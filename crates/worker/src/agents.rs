@@ -143,7 +143,7 @@ pub(crate) fn interrupted(why: Interruption) -> (Outcome, &'static str) {
     match why {
         Interruption::Cancel => (Outcome::Canceled, "ended on request"),
         Interruption::LeaseLost => (
-            Outcome::Retry,
+            Outcome::Canceled,
             "ended: the task was given to another attempt",
         ),
         Interruption::WorkerStops => (Outcome::Retry, "interrupted: the worker stopped"),

@@ -91,6 +91,8 @@ pub(crate) struct Driver {
     look_due: Option<Due>,
     pause: Duration,
     looked_idle: bool,
+    /// Whether the last look found more than there were slots for.
+    more_waits: bool,
     superseded: Option<BootId>,
     leaving: Leaving,
     woken: bool,
@@ -138,6 +140,7 @@ impl Driver {
             look_due: None,
             pause: FIRST_PAUSE,
             looked_idle: false,
+            more_waits: false,
             superseded: None,
             leaving: Leaving::No,
             woken: parts.woken,
@@ -248,9 +251,11 @@ impl Driver {
                 Fate::Published | Fate::Candidate | Fate::Moot => {
                     tracing::debug!(%mirror, %attempt, ?fate, "the store has the report");
                     self.keeper.settle(mirror, attempt);
+                    self.look_wanted |= std::mem::take(&mut self.more_waits);
                     self.status.send_modify(|status| status.reported += 1);
                 }
                 Fate::Refused => {
+                    self.keeper.give_up(mirror, attempt);
                     tracing::error!(%mirror, %attempt, "the store refuses a report for good; it stays in the outbox");
                 }
             },
@@ -305,11 +310,14 @@ impl Driver {
         if self.leaving != Leaving::No {
             return WorkerState::Draining;
         }
-        let slots = self.presence.offer.slots as usize;
-        match self.machine.held().len() < slots {
-            true => WorkerState::Ready,
-            false => WorkerState::Busy,
+        match self.is_full() {
+            true => WorkerState::Busy,
+            false => WorkerState::Ready,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.machine.held().len() >= self.presence.offer.slots as usize
     }
 
     fn show(&self) {

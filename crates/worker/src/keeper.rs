@@ -74,6 +74,11 @@ impl Keeper {
         }
     }
 
+    /// The store refuses the report for good: its entry stays on disk, for a person to look at.
+    pub(crate) fn give_up(&mut self, mirror: MirrorId, attempt: Attempt) {
+        self.entry_of.remove(&(mirror, attempt));
+    }
+
     /// Reports taken and not settled.
     pub(crate) fn unsent(&self) -> usize {
         let in_hand = self.job.as_ref().map_or(0, |job| job.keys.len());

@@ -55,10 +55,21 @@ pub(super) enum Stage {
     Settling(Box<Report>, Standing),
     /// Under way to the store.
     Sending(Box<Report>, Content),
-    /// What became of it is being read from the row. Holds the version that turned out stale.
-    Inspecting(Box<Report>, Option<Etag>),
+    /// What became of it is being read from the row.
+    Inspecting(Box<Report>, Doubt),
     /// Too late: under way as a candidate, or to be sent again then.
     Keeping(Box<Report>, Option<Timestamp>),
+}
+
+/// Why it isn't known what became of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// There was no answer, or it was an earlier process that sent it.
+    Unanswered,
+    /// This version turned out not to be the row's.
+    Stale(Etag),
+    /// The store refuses it: because it has it already and the row is closed, or for what is in it.
+    Refused(Content),
 }
 
 /// Whether an attempt is still this worker's, as far as is known.

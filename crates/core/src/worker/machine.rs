@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::held::{Held, RESEND, Review, Seen, Stage, Standing};
+use super::held::{Doubt, Held, RESEND, Review, Seen, Stage, Standing};
 use super::talk::Talk;
 use super::writes::{self, Content, Ids};
 use super::{
@@ -105,7 +105,7 @@ impl Machine {
             canceling: false,
         };
         let stream = self.limits.events.then(|| ids.late_stream());
-        let stage = Stage::Inspecting(Box::new(report), None);
+        let stage = Stage::Inspecting(Box::new(report), Doubt::Unanswered);
         self.hold(ids, seen, stream, stage, now);
         Effect::Inspect(id)
     }
@@ -240,20 +240,14 @@ impl Machine {
             held.stage = stage;
             return Vec::new();
         };
-        match (answer, content) {
-            (Answer::Done(_), _) => self.let_go(id, Fate::Published),
-            (Answer::Stale, _) => {
-                let stale = Some(held.seen.etag.clone());
-                held.stage = Stage::Inspecting(report, stale);
-                vec![Effect::Inspect(id)]
-            }
-            (Answer::Unknown, _) => {
-                held.stage = Stage::Inspecting(report, None);
-                vec![Effect::Inspect(id)]
-            }
-            (Answer::Refused(_), Content::Full) => vec![held.publish(report, Content::Bare)],
-            (Answer::Refused(_), Content::Bare) => self.let_go(id, Fate::Refused),
-        }
+        let doubt = match answer {
+            Answer::Done(_) => return self.let_go(id, Fate::Published),
+            Answer::Stale => Doubt::Stale(held.seen.etag.clone()),
+            Answer::Unknown => Doubt::Unanswered,
+            Answer::Refused(_) => Doubt::Refused(content),
+        };
+        held.stage = Stage::Inspecting(report, doubt);
+        vec![Effect::Inspect(id)]
     }
 
     fn candidate_answered(&mut self, id: MirrorId, answer: &Answer, now: Timestamp) -> Vec<Effect> {
@@ -277,18 +271,23 @@ impl Machine {
             return Vec::new();
         };
         let stage = std::mem::replace(&mut held.stage, Stage::Claiming);
-        let Stage::Inspecting(report, stale) = stage else {
+        let Stage::Inspecting(report, doubt) = stage else {
             held.stage = stage;
             return Vec::new();
         };
         let ours = row.filter(|row| held.ids.hold(row.lease.as_ref()));
         match ours {
             Some(row) if row.is_active() => {
-                if stale.as_ref() == Some(&row.etag) {
+                let content = match doubt {
+                    Doubt::Refused(Content::Bare) => return self.let_go(id, Fate::Refused),
+                    Doubt::Refused(Content::Full) => Content::Bare,
+                    Doubt::Stale(_) | Doubt::Unanswered => Content::Full,
+                };
+                if doubt == Doubt::Stale(row.etag.clone()) {
                     held.change_stream();
                 }
                 held.seen = Seen::of(row);
-                vec![held.publish(report, Content::Full)]
+                vec![held.publish(report, content)]
             }
             Some(row) if matches!(row.phase, Some(WorkPhase::Done | WorkPhase::Failed)) => {
                 self.let_go(id, Fate::Published)
@@ -347,7 +346,8 @@ impl Machine {
     fn keep(&mut self, id: MirrorId, report: Box<Report>) -> Vec<Effect> {
         let worth_keeping = match report.finish.outcome {
             Outcome::Completed | Outcome::Failed(_) => true,
-            Outcome::Retry | Outcome::Released | Outcome::Canceled => false,
+            Outcome::Canceled => !report.finish.result.is_empty(),
+            Outcome::Retry | Outcome::Released => false,
         };
         let Some(held) = self.held.get_mut(&id).filter(|_| worth_keeping) else {
             return self.let_go(id, Fate::Moot);

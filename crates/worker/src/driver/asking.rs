@@ -79,13 +79,16 @@ impl Driver {
         match looked.mirrors {
             Ok(rows) => {
                 self.works();
+                let seen = rows.len();
                 self.looked_idle = rows.is_empty();
                 self.sessions.know(&rows);
                 self.step(Input::Looked {
                     asked: looked.asked,
                     rows,
                 });
-                if !self.woken && !self.machine.held().is_empty() {
+                let held = self.machine.held().len();
+                self.more_waits = self.is_full() && seen > held;
+                if !self.woken && held > 0 {
                     self.look_due = Some(Due::after(self.config.busy_look));
                 }
             }

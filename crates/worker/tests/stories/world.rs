@@ -59,6 +59,10 @@ pub(crate) struct Started {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::new("debug"))
+            .with_writer(std::io::stderr)
+            .try_init();
         let folder = tempfile::tempdir().unwrap();
         let store =
             Store::open(&folder.path().join("store"), shraga_wire::schema::shipped()).unwrap();
