@@ -83,6 +83,11 @@ impl Due {
         Self(tokio::time::Instant::now() + span)
     }
 
+    /// Whether it was due already.
+    pub(crate) fn is_past(self) -> bool {
+        self.0 <= tokio::time::Instant::now()
+    }
+
     /// Completes when it is due; at once when it was.
     pub(crate) fn wait(self) -> tokio::time::Sleep {
         tokio::time::sleep_until(self.0)

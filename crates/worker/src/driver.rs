@@ -251,7 +251,8 @@ impl Driver {
                 Fate::Published | Fate::Candidate | Fate::Moot => {
                     tracing::debug!(%mirror, %attempt, ?fate, "the store has the report");
                     self.keeper.settle(mirror, attempt);
-                    self.look_wanted |= std::mem::take(&mut self.more_waits);
+                    self.look_wanted |=
+                        std::mem::take(&mut self.more_waits) || self.config.until_idle;
                     self.status.send_modify(|status| status.reported += 1);
                 }
                 Fate::Refused => {

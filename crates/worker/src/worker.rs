@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use shraga_core::ids::BootId;
@@ -12,7 +13,7 @@ use shraga_dataverse::Client;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::StoreClock;
+use crate::clock::{self, Due, StoreClock};
 use crate::config::Config;
 use crate::driver::{Driver, Parts};
 use crate::error::WorkerError;
@@ -26,6 +27,13 @@ use crate::{process, wake};
 /// News that wait for the driver, of all agents together. It takes them at once; more would only
 /// hold more memory while it doesn't.
 const NEWS_WAITING: usize = 64;
+
+/// How long the folder's lock is waited for: a process that just ended may have started another that
+/// holds a copy of it for a moment, until it becomes the program it is to run.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the lock is tried meanwhile.
+const LOCK_STEP: Duration = Duration::from_millis(20);
 
 /// Least time between two batches of lines on Dataverse, whose requests are counted.
 const LINES_DATAVERSE: Span = Span::secs(2);
@@ -154,13 +162,19 @@ fn check(config: &Config) -> Result<(), WorkerError> {
 }
 
 async fn open_folder(root: &Path, boot: BootId) -> Result<WorkerFolder, WorkerError> {
-    let root = root.to_owned();
-    let opened = tokio::task::spawn_blocking(move || WorkerFolder::open(&root, boot)).await;
-    match opened {
-        Ok(Ok(folder)) => Ok(folder),
-        Ok(Err(FolderError::InUse { path })) => Err(WorkerError::FolderInUse { path }),
-        Ok(Err(error)) => Err(WorkerError::Folder(Box::new(error))),
-        Err(error) => Err(WorkerError::Folder(Box::new(error))),
+    let patience = Due::after(LOCK_PATIENCE);
+    loop {
+        let place = root.to_owned();
+        let opened = tokio::task::spawn_blocking(move || WorkerFolder::open(&place, boot)).await;
+        match opened {
+            Ok(Ok(folder)) => return Ok(folder),
+            Ok(Err(FolderError::InUse { path })) if patience.is_past() => {
+                return Err(WorkerError::FolderInUse { path });
+            }
+            Ok(Err(FolderError::InUse { .. })) => clock::after(LOCK_STEP).await,
+            Ok(Err(error)) => return Err(WorkerError::Folder(Box::new(error))),
+            Err(error) => return Err(WorkerError::Folder(Box::new(error))),
+        }
     }
 }
 

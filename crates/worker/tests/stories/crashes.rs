@@ -4,7 +4,7 @@ use shraga_core::status::EventKind::{Candidate, TaskStarted};
 use shraga_core::status::TaskStatus;
 use shraga_testkit::faults::{Fault, Gate, When};
 
-use crate::world::{WORKER, World, lives, pid_in};
+use crate::world::{WORKER, World, lives, pid_in, until_true};
 
 const COUNTING: &str = "echo run >> $SHARED/runs; echo done";
 
@@ -88,16 +88,15 @@ async fn a_crash_in_mid_run_runs_the_task_again_in_a_fresh_folder() {
 #[tokio::test]
 async fn an_outage_between_claim_and_report_loses_nothing() {
     let world = World::new().await;
-    let worker = world.start("until [ -e $SHARED/go ]; do sleep 0.01; done; echo done");
+    let worker = world
+        .start("echo $$ > $SHARED/pid; until [ -e $SHARED/go ]; do sleep 0.01; done; echo done");
     let task = world.assign("").await;
-    world.until_claimed(task).await;
+    pid_in(&world.shared("pid")).await;
     world.faults.cut();
     std::fs::write(world.shared("go"), "").unwrap();
     let outbox = world.shared("w").join("outbox");
-    let in_outbox = || std::fs::read_dir(&outbox).is_ok_and(|entries| entries.count() == 1);
-    while !in_outbox() {
-        tokio::task::yield_now().await;
-    }
+    let kept = || std::fs::read_dir(&outbox).is_ok_and(|entries| entries.count() == 1);
+    until_true("the report is in the outbox", kept).await;
     world.faults.restore();
     let row = world.until_status(task, TaskStatus::Completed).await;
     assert_eq!(row["cr_result"], "done\n");

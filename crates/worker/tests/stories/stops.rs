@@ -5,7 +5,7 @@ use std::time::Duration;
 use shraga_core::row::Table;
 use shraga_core::status::{TaskStatus, WorkerState};
 
-use crate::world::{WORKER, World, lives, pid_in};
+use crate::world::{WORKER, World, lives, pid_in, until_true};
 
 async fn state(world: &World) -> serde_json::Value {
     let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
@@ -69,8 +69,6 @@ async fn a_crashed_worker_takes_its_agents_with_it() {
     let pid = pid_in(&world.shared("pid")).await;
     worker.crash().await;
     let next = world.start("echo done");
-    while lives(pid) {
-        tokio::task::yield_now().await;
-    }
+    until_true("the agent is gone", || !lives(pid)).await;
     next.drain().await;
 }

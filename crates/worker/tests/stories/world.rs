@@ -59,10 +59,6 @@ pub(crate) struct Started {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::new("debug"))
-            .with_writer(std::io::stderr)
-            .try_init();
         let folder = tempfile::tempdir().unwrap();
         let store =
             Store::open(&folder.path().join("store"), shraga_wire::schema::shipped()).unwrap();
@@ -352,19 +348,22 @@ impl Started {
     }
 }
 
-/// Waits until an agent has written its process id to `path`, and gives it.
-pub(crate) async fn pid_in(path: &Path) -> u32 {
+/// Waits until something outside the store is so; `what` names it when it never is.
+pub(crate) async fn until_true(what: &str, is_so: impl Fn() -> bool) {
     let wait = async {
-        loop {
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            if let Some(pid) = text.strip_suffix('\n') {
-                return pid.parse().unwrap();
-            }
+        while !is_so() {
             tokio::task::yield_now().await;
         }
     };
     let waited = tokio::time::timeout(HANG, wait).await;
-    waited.expect("the agent never says its process id")
+    waited.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Waits until an agent has written its process id to `path`, and gives it.
+pub(crate) async fn pid_in(path: &Path) -> u32 {
+    let text = || std::fs::read_to_string(path).unwrap_or_default();
+    until_true("the agent says its process id", || text().ends_with('\n')).await;
+    text().trim().parse().unwrap()
 }
 
 /// Whether a process lives.
