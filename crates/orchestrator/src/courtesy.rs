@@ -6,6 +6,7 @@
 //! 412. An orchestrator with nothing to assign doesn't renew, so an idle system writes nothing.
 
 use shraga_core::ids::{BootId, WorkerId};
+use shraga_core::limits;
 use shraga_core::model::Worker;
 use shraga_core::row::{ChangeSet, Condition, Table, Value, Write, workers};
 use shraga_core::status::{Pool, WorkerKind, WorkerState};
@@ -34,7 +35,8 @@ pub(crate) struct Courtesy {
 
 impl Courtesy {
     /// The side of the orchestrator that runs as `me`.
-    pub(crate) fn new(me: BootId, name: String) -> Self {
+    pub(crate) fn new(me: BootId, name: &str) -> Self {
+        let name = limits::line(name, limits::NAME_UNITS);
         Self { me, name }
     }
 

@@ -23,6 +23,7 @@ use crate::consult::message;
 use crate::courtesy::Courtesy;
 use crate::lookout;
 use crate::memory::Memory;
+use crate::probe::Probe;
 use crate::status::{Board, LastResult, Phase, Reason, Status, StoreKind};
 use crate::stopper::Stopper;
 use crate::tick::{Engine, TickReport};
@@ -237,6 +238,12 @@ impl Orchestrator {
         }
         let memory = self.engine.as_ref().map(|engine| &engine.memory);
         if memory
+            .and_then(Memory::next_others)
+            .is_some_and(Moment::passed)
+        {
+            wanted.assign = wanted.assign.or(Some(Reason::Timer));
+        }
+        if memory
             .and_then(Memory::next_progress)
             .is_some_and(Moment::passed)
         {
@@ -283,10 +290,8 @@ impl Orchestrator {
         self.alarm = report
             .due
             .map(|due| Moment::now().plus(ahead(due, report.now)));
-        self.fruitless = match report.counts.done {
-            0 => self.fruitless + 1,
-            _ => 0,
-        };
+        let fruitful = report.counts.done > 0 || report.left_over;
+        self.fruitless = if fruitful { 0 } else { self.fruitless + 1 };
         if report.again && self.fruitless <= FRUITLESS_MAX {
             return Next::AtOnce(self.follow_up(wanted));
         }
@@ -312,7 +317,8 @@ impl Orchestrator {
     fn next_timer(&self) -> Moment {
         let memory = self.engine.as_ref().map(|engine| &engine.memory);
         let progress = memory.and_then(Memory::next_progress);
-        let alarms = [self.alarm, progress].into_iter().flatten();
+        let others = memory.and_then(Memory::next_others);
+        let alarms = [self.alarm, progress, others].into_iter().flatten();
         alarms.fold(self.loops.next_due(), Moment::min)
     }
 
@@ -451,7 +457,8 @@ impl Orchestrator {
             admin: Some(admin),
             memory: Memory::new(store == StoreKind::Dataverse || legacy),
             batch: BatchSize::default(),
-            courtesy: Courtesy::new(self.boot, self.config.name.clone()),
+            courtesy: Courtesy::new(self.boot, &self.config.name),
+            probe: Probe::default(),
         })
     }
 }

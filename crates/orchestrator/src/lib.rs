@@ -22,6 +22,7 @@ mod lookout;
 mod loops;
 mod memory;
 mod observe;
+mod probe;
 mod settle;
 mod status;
 mod stopper;

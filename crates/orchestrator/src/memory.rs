@@ -34,6 +34,10 @@ const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// coalesced, and short tasks show only their end.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the waiting tasks of people outside of a full window are looked for: the read walks
+/// over everybody else's, so more often costs most when most is waiting.
+const OTHERS_EVERY: Duration = Duration::from_secs(1);
+
 /// Times that windows may be halved after answers that were too large.
 const SHRINK_MAX: u32 = 8;
 
@@ -80,6 +84,8 @@ pub(crate) struct Memory {
     refused: HashMap<Uuid, Moment>,
     pass_due: Moment,
     progress_due: Moment,
+    others_due: Moment,
+    crowded: bool,
 }
 
 impl Memory {
@@ -100,6 +106,8 @@ impl Memory {
             refused: HashMap::new(),
             pass_due: now,
             progress_due: now,
+            others_due: now,
+            crowded: false,
         }
     }
 
@@ -127,6 +135,23 @@ impl Memory {
     /// Whether progress is due to be looked at.
     pub(crate) fn progress_due(&self) -> bool {
         self.progress_due.passed()
+    }
+
+    /// Whether people outside of a full window of waiting tasks are due to be looked for.
+    pub(crate) fn others_due(&self) -> bool {
+        self.others_due.passed()
+    }
+
+    /// When they are, if the last window was full.
+    pub(crate) fn next_others(&self) -> Option<Moment> {
+        self.crowded.then_some(self.others_due)
+    }
+
+    /// A tick that somebody asked for looks at everything, due or not.
+    pub(crate) fn everything_is_due(&mut self) {
+        let now = Moment::now();
+        self.progress_due = now;
+        self.others_due = now;
     }
 
     /// When progress is due next; `None` when there was none since it was last looked at.
@@ -241,6 +266,12 @@ impl Memory {
         if reach.progress.is_some() {
             self.progress_due = Moment::now().plus(PROGRESS_EVERY);
             self.unseen_progress = false;
+        }
+        if let Some(waiting) = reach.waiting {
+            self.crowded = waiting.full;
+            if self.others_due.passed() {
+                self.others_due = Moment::now().plus(OTHERS_EVERY);
+            }
         }
         self.turn_page(reach);
     }

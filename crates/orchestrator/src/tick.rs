@@ -19,6 +19,7 @@ use crate::courtesy::Courtesy;
 use crate::loops::{self, Scope};
 use crate::memory::Memory;
 use crate::observe::{self, question::Question, seen::Seen};
+use crate::probe::Probe;
 use crate::settle::Work;
 use crate::status::{Counts, Degraded, LastResult, LeaseView, Reason, StoreKind};
 use crate::wiring::{PerLoop, Wanted};
@@ -48,6 +49,8 @@ pub struct TickReport {
     pub refused: Vec<String>,
     /// Why some of it could not be applied.
     pub trouble: Option<String>,
+    /// Whether a window was full or a full pass goes on.
+    pub(crate) left_over: bool,
     pub(crate) degraded: Vec<Degraded>,
     pub(crate) lease: LeaseView,
     pub(crate) loops: PerLoop<(Counts, LastResult)>,
@@ -63,6 +66,7 @@ pub(crate) struct Engine {
     pub(crate) memory: Memory,
     pub(crate) batch: BatchSize,
     pub(crate) courtesy: Courtesy,
+    pub(crate) probe: Probe,
 }
 
 /// What one tick saw and what core makes of it.
@@ -85,6 +89,10 @@ impl Engine {
         if wanted.sync.is_some() {
             self.memory.expect_progress();
         }
+        if wanted.repair == Some(Reason::Asked) {
+            self.memory.everything_is_due();
+        }
+        self.probe.refresh(&self.client, self.store).await;
         let looks = self.memory.take_looks();
         match self.plan(wanted, &looks).await {
             Ok(planned) => Ok(self.carry_out(wanted, planned).await),
@@ -116,7 +124,8 @@ impl Engine {
         questions.extend(observe::bring(looks.iter().copied(), &mut seen));
         let now = observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
         let pairs = std::mem::take(&mut seen.pairs);
-        let questions = observe::bring(pairs, &mut seen);
+        let mut questions = observe::bring(pairs, &mut seen);
+        questions.extend(loops::others(&scope, &seen));
         if !questions.is_empty() {
             observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
         }
@@ -180,6 +189,7 @@ impl Engine {
         let policy = Policy {
             assigns: configured.assigns && !matches!(view, LeaseView::Other(_)),
             adopts: self.memory.adopts,
+            events: configured.events && self.probe.has_events(),
             ..configured.clone()
         };
         consult(&seen.snapshot, &policy, now)
@@ -198,9 +208,10 @@ impl Engine {
             notes: std::mem::take(&mut seen.notes),
             degraded: std::mem::take(&mut seen.degraded),
             open: seen.open(),
-            again: seen.reach.is_cut_short(),
+            left_over: seen.reach.is_cut_short(),
             ..TickReport::default()
         };
+        report.degraded.extend_from_slice(self.probe.lacks());
         for (shown, (wanted, panic)) in report.loops.as_mut().zip(wanted.zip(panics)).into_array() {
             shown.0.activations = u64::from(wanted.is_some());
             if let Some(panic) = panic {
@@ -216,7 +227,7 @@ impl Engine {
             report.counts.add(*counts);
         }
         let moved = report.counts.done + report.counts.stale + report.counts.unknown > 0;
-        report.again = report.trouble.is_none() && (report.again || moved);
+        report.again = report.trouble.is_none() && (report.left_over || moved);
         report
     }
 

@@ -179,6 +179,61 @@ impl Double {
         ended.into_iter().filter(|accepted| *accepted).count()
     }
 
+    /// Works until it is dropped: every turn is one request that reports what was claimed, claims
+    /// what is assigned and looks again; without anything to do it waits to be woken.
+    ///
+    /// # Panics
+    /// When the store does not answer.
+    pub async fn works_on(&self) {
+        let (mut assigned, mut claimed) = (Vec::new(), Vec::new());
+        let mut since = self
+            .client
+            .changes(None)
+            .await
+            .expect("the store answers")
+            .next;
+        loop {
+            let idle = assigned.is_empty() && claimed.is_empty();
+            (assigned, claimed) = self.turn(assigned, claimed).await;
+            if idle && assigned.is_empty() {
+                let changes = self.client.changes(Some(since)).await;
+                since = changes.expect("the store answers").next;
+            }
+        }
+    }
+
+    /// Reports `claimed`, claims `assigned`, looks: what is assigned now, what was claimed.
+    async fn turn(
+        &self,
+        assigned: Vec<Mirror>,
+        claimed: Vec<Mirror>,
+    ) -> (Vec<Mirror>, Vec<Mirror>) {
+        let now = self.now();
+        let ends = claimed
+            .iter()
+            .map(|it| self.end_set(it, TaskStatus::Completed, "done", now));
+        let claims = assigned.iter().map(|it| self.claim_set(it, now));
+        let sets: Vec<ChangeSet> = ends.chain(claims).collect();
+        let reply = self.client.exchange(&sets, &[self.look_read()]).await;
+        let reply = reply.expect("the store answers");
+        let claims = reply.outcomes.into_iter().skip(claimed.len());
+        let got = assigned.into_iter().zip(claims);
+        let got = got.filter_map(|(mirror, outcome)| match outcome {
+            Outcome::Done(etags) => Some(Mirror {
+                etag: etags.into_iter().next()??,
+                ..mirror
+            }),
+            Outcome::Refused(_) | Outcome::NotTried | Outcome::Unknown => None,
+        });
+        if let Some(now) = reply.now {
+            self.now.store(now.as_secs(), Ordering::SeqCst);
+        }
+        let rows = reply.answers.into_iter().next().expect("one answer");
+        let mut open = mirrors(&rows.expect("its own rows can be read").rows);
+        open.retain(|mirror| mirror.phase == Some(WorkPhase::Assigned));
+        (open, got.collect())
+    }
+
     async fn apply(&self, sets: &[ChangeSet]) -> Vec<bool> {
         if sets.is_empty() {
             return Vec::new();

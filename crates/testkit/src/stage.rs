@@ -11,10 +11,10 @@ use bytes::Bytes;
 use http::Request;
 use shraga_core::ids::{TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, UserTask};
-use shraga_core::row::{Column, Condition, Table, Value, tasks};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::rows::{self, select};
-use shraga_dataverse::{Client, Options, transport};
+use shraga_dataverse::{Client, OnRefusal, Options, Outcome, transport};
 use shraga_local::http::in_process;
 use shraga_local::ops::{Principal, Role, WorkerClaim};
 use shraga_local::store::Store;
@@ -253,6 +253,27 @@ impl Person {
         let created = self.client.create(Table::Tasks, id, &cells).await;
         created.expect("a person may file a task");
         TaskId::new(id)
+    }
+
+    /// Files many tasks in one request; how long a name is decides nothing.
+    pub async fn files_many(&self, count: usize) {
+        let set = |n: usize| ChangeSet {
+            task: None,
+            why: "file".to_owned(),
+            writes: vec![Write::create(
+                Table::Tasks,
+                Uuid::now_v7(),
+                vec![
+                    (tasks::NAME, format!("task {n}").into()),
+                    (tasks::PROMPT, "please do it".into()),
+                    (tasks::STATUS, TaskStatus::Pending.code().into()),
+                ],
+            )],
+        };
+        let sets: Vec<ChangeSet> = (0..count).map(set).collect();
+        let applied = self.client.apply(&sets, OnRefusal::Continue).await;
+        let outcomes = applied.expect("the store answers").outcomes;
+        assert!(outcomes.iter().all(|it| matches!(it, Outcome::Done(_))));
     }
 
     /// Asks for her task to end.

@@ -7,7 +7,10 @@ use super::*;
 const NOON: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 fn side(n: u128) -> Courtesy {
-    Courtesy::new(BootId::new(Uuid::from_u128(n)), format!("orchestrator {n}"))
+    Courtesy::new(
+        BootId::new(Uuid::from_u128(n)),
+        &format!("orchestrator {n}"),
+    )
 }
 
 fn row(holder: u128, seconds_ago: i64) -> Worker {

@@ -7,6 +7,7 @@
 use crate::batch::BatchSize;
 use crate::memory::Memory;
 use crate::observe::question::Question;
+use crate::observe::seen::Seen;
 use crate::wiring::{PerLoop, Wanted};
 
 mod assign;
@@ -47,6 +48,11 @@ pub(crate) fn questions(wanted: Wanted, scope: &Scope<'_>) -> Vec<Question> {
         }
     }
     asked
+}
+
+/// What is asked besides once the first answers are there.
+pub(crate) fn others(scope: &Scope<'_>, seen: &Seen) -> Option<Question> {
+    assign::others(scope, seen)
 }
 
 #[cfg(test)]

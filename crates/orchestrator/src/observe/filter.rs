@@ -50,8 +50,21 @@ pub(crate) fn id_in(column: &str, ids: impl IntoIterator<Item = Uuid>) -> Filter
 
 /// `column In (ids)`, for text columns that hold identities.
 pub(crate) fn text_in(column: Column, ids: impl IntoIterator<Item = Uuid>) -> Filter {
+    within(column.name(), texts(ids))
+}
+
+/// `column NotIn (ids)`, for text columns that hold identities.
+pub(crate) fn text_not_in(column: Column, ids: impl IntoIterator<Item = Uuid>) -> Filter {
+    Filter::In {
+        column: column.name().to_owned(),
+        values: texts(ids),
+        negated: true,
+    }
+}
+
+fn texts(ids: impl IntoIterator<Item = Uuid>) -> Vec<Literal> {
     let text = |id: Uuid| Literal::Text(id.to_string());
-    within(column.name(), ids.into_iter().map(text).collect())
+    ids.into_iter().map(text).collect()
 }
 
 fn within(column: &str, values: Vec<Literal>) -> Filter {

@@ -17,7 +17,8 @@ use uuid::Uuid;
 use crate::status::Degraded;
 
 use super::filter::{
-    any_status, by, by_descending, compare, eq, id_in, ne, owner, status, text_in, time,
+    any_status, by, by_descending, compare, eq, id_in, ne, owner, status, text_in, text_not_in,
+    time,
 };
 
 /// The primary key of the tasks table.
@@ -68,6 +69,8 @@ pub(crate) enum Question {
     Progress(Mark, u32),
     /// Pending mirrors by rank.
     Waiting(u32),
+    /// Pending mirrors by rank, but for those of these people.
+    WaitingOthers(Vec<UserId>, u32),
     /// Every mirror that is with a worker.
     Active,
     /// Every row of the workers table.
@@ -108,6 +111,7 @@ impl Question {
             | Self::Ended(..)
             | Self::Progress(..)
             | Self::Waiting(_)
+            | Self::WaitingOthers(..)
             | Self::Active
             | Self::Tasks(_)
             | Self::Mirrors(_)
@@ -126,7 +130,8 @@ impl Question {
             Self::Requests(since, top) => (Table::Tasks, requests(admin, *since, *top)),
             Self::Ended(since, top) => (Table::Tasks, ended(*since, *top)),
             Self::Progress(since, top) => (Table::Tasks, progress(*since, *top)),
-            Self::Waiting(top) => (Table::Tasks, waiting(*top)),
+            Self::Waiting(top) => (Table::Tasks, waiting(None, *top)),
+            Self::WaitingOthers(but, top) => (Table::Tasks, waiting(Some(but), *top)),
             Self::Active => (Table::Tasks, active()),
             Self::Workers => (Table::Workers, whole(select::WORKER)),
             Self::People => (Table::Users, people(None)),
@@ -163,15 +168,18 @@ fn new_tasks(admin: Option<UserId>, top: u32) -> Query {
 }
 
 fn requests(admin: Option<UserId>, since: Mark, top: u32) -> Query {
-    let linked = ne(tasks::MIRROR_LINK, Literal::Null);
-    let cancel = [TaskStatus::Canceled, TaskStatus::Canceling].map(status);
-    let concerns = Filter::Or([linked].into_iter().chain(cancel).collect());
-    let mut clauses = vec![changed(since), not_mirror(), concerns];
-    clauses.extend(admin.map(|admin| {
+    let mut edited = vec![ne(tasks::MIRROR_LINK, Literal::Null)];
+    edited.extend(admin.map(|admin| {
         let admin = Literal::Guid(admin.get());
         compare("_modifiedby_value", Comparison::Ne, admin)
     }));
-    let filter = Filter::And(clauses);
+    // A request to cancel counts whoever wrote it.
+    let concerns = Filter::Or(vec![
+        Filter::And(edited),
+        status(TaskStatus::Canceling),
+        cancel_unanswered(),
+    ]);
+    let filter = Filter::And(vec![changed(since), not_mirror(), concerns]);
     let mut query = window(select::USER_TASK, filter, in_order(since), top);
     query.select.push("modifiedon".to_owned());
     query
@@ -198,8 +206,10 @@ fn progress(since: Mark, top: u32) -> Query {
     window(select::MIRROR, filter, in_order(since), top)
 }
 
-fn waiting(top: u32) -> Query {
-    let filter = Filter::And(vec![status(TaskStatus::Pending), mirror()]);
+fn waiting(but: Option<&Vec<UserId>>, top: u32) -> Query {
+    let mut clauses = vec![status(TaskStatus::Pending), mirror()];
+    clauses.extend(but.map(|people| text_not_in(tasks::USER_ID, people.iter().map(|id| id.get()))));
+    let filter = Filter::And(clauses);
     window(select::MIRROR, filter, by(tasks::RANK.name()), top)
 }
 
@@ -254,12 +264,8 @@ fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32) -> Query {
         any_status(&OPEN),
         ne(tasks::MIRROR_LINK, Literal::Null),
     ]);
-    let canceled = Filter::And(vec![
-        status(TaskStatus::Canceled),
-        eq(tasks::FINISHED, Literal::Null),
-    ]);
     let asks = any_status(&[TaskStatus::Submitted, TaskStatus::Canceling]);
-    let open = Filter::Or(vec![linked, asks, canceled]);
+    let open = Filter::Or(vec![linked, asks, cancel_unanswered()]);
     let mut clauses = vec![not_mirror(), open];
     clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
     let filter = Filter::And(clauses);
@@ -269,6 +275,14 @@ fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32) -> Query {
 fn open_mirrors(after: Option<After>, top: u32) -> Query {
     let filter = Filter::And(vec![mirror(), any_status(&OPEN)]);
     page(select::MIRROR, filter, after, top)
+}
+
+/// Canceled by somebody, and not yet by us.
+fn cancel_unanswered() -> Filter {
+    Filter::And(vec![
+        status(TaskStatus::Canceled),
+        eq(tasks::FINISHED, Literal::Null),
+    ])
 }
 
 const ENDED: [TaskStatus; 3] = [

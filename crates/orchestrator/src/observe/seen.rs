@@ -42,6 +42,8 @@ pub(crate) struct Reach {
     pub(crate) requests: Option<Window>,
     /// The same of progress.
     pub(crate) progress: Option<Window>,
+    /// The window of waiting mirrors.
+    pub(crate) waiting: Option<Window>,
     /// Where the next page of open user rows begins; `Some(None)` after the last.
     pub(crate) open_tasks: Option<Option<After>>,
     /// The same of open mirrors.
@@ -174,8 +176,12 @@ impl Seen {
                 self.take_mirrors_and_want_tasks(rows);
                 self.reach.progress = Some(window(*since, rows, *top));
             }
-            Question::Waiting(_) if self.snapshot.legacy.is_empty() => self.take_mirrors(rows),
-            Question::Waiting(_) => self.take_mirrors_and_want_tasks(rows),
+            Question::Waiting(top) => {
+                self.take_waiting(rows);
+                let full = rows.len() >= *top as usize;
+                self.reach.waiting = Some(Window { last: None, full });
+            }
+            Question::WaitingOthers(..) => self.take_waiting(rows),
             Question::Active => {
                 self.take_mirrors(rows);
                 self.snapshot.active_complete = complete(answer);
@@ -236,6 +242,15 @@ impl Seen {
         let new = self.snapshot.tasks[before..].iter().filter(linked);
         let mirrors = new.map(|task| Need::Mirror(MirrorId::of(task.id, 0)));
         self.pairs.extend(mirrors);
+    }
+
+    /// With legacy workers, a waiting mirror is assigned together with the person's row.
+    fn take_waiting(&mut self, rows: &[Row]) {
+        if self.snapshot.legacy.is_empty() {
+            self.take_mirrors(rows);
+        } else {
+            self.take_mirrors_and_want_tasks(rows);
+        }
     }
 
     fn take_mirrors_and_want_tasks(&mut self, rows: &[Row]) {

@@ -1,6 +1,6 @@
 //! What people do to their own rows while Shraga works.
 
-use shraga_core::row::tasks;
+use shraga_core::row::{Table, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_testkit::faults::{Fault, Faults, Gate, When};
 use shraga_testkit::stage::Stage;
@@ -129,5 +129,33 @@ async fn a_request_to_cancel_made_while_no_orchestrator_ran_is_honoured_by_the_n
     ann.edits(task, &[(tasks::STATUS, TaskStatus::Canceled.code().into())])
         .await;
     rest(&mut plain(&stage)).await;
+    assert_eq!(stage.mirror(task).await.status, TaskStatus::Canceled);
+}
+
+#[tokio::test]
+async fn many_tasks_that_nobody_can_take_do_not_keep_others_from_their_turn() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let bob = stage.person("bob@example.com").await;
+    ann.files_many(300).await;
+    let mut orchestrator = plain(&stage);
+    rest(&mut orchestrator).await;
+    let behind = bob.files("bob's").await;
+    rest(&mut orchestrator).await;
+    let worker = stage.own_worker("bob's", 1, &bob).await;
+    play(&mut orchestrator, &worker).await;
+    assert_eq!(seen(&stage, behind).await, TaskStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_request_to_cancel_counts_whoever_wrote_it() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let task = ann.files("one").await;
+    let mut orchestrator = plain(&stage);
+    rest(&mut orchestrator).await;
+    let cells = [(tasks::STATUS, TaskStatus::Canceling.code().into())];
+    stage.overwrite(Table::Tasks, task.get(), &cells).await;
+    rest(&mut orchestrator).await;
     assert_eq!(stage.mirror(task).await.status, TaskStatus::Canceled);
 }

@@ -144,8 +144,12 @@ fn indexes() -> Vec<IndexDef> {
             &["createdon"],
             Some("cr_status eq 1 and cr_ismirror ne true and cr_mirrortaskid eq null"),
         ),
-        // The assign loop: mirrors waiting for a worker, whose turn comes first.
-        index(&["cr_rank"], Some("cr_status eq 1 and cr_ismirror eq true")),
+        // The assign loop: mirrors waiting for a worker, whose turn comes first. With the person, so
+        // that finding others' than hers reads the index alone.
+        index(
+            &["cr_rank", "cr_userid"],
+            Some("cr_status eq 1 and cr_ismirror eq true"),
+        ),
         // A worker's look at what it holds, and the free slots of each worker.
         index(
             &["cr_assignedworkerid"],
