@@ -66,6 +66,10 @@ impl Object {
 
 /// `text` as a JSON string: only quotes, backslashes and control characters are escaped.
 fn quoted(text: &str) -> String {
+    let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..b' ');
+    if text.as_bytes().iter().all(plain) {
+        return format!("\"{text}\"");
+    }
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -15,7 +15,7 @@ use shraga_core::worker::{
 };
 use uuid::Uuid;
 
-use crate::build::{boot, id, user, worker, worker_id};
+use crate::build::{boot, user, worker, worker_id};
 use crate::store::{Store, admin, filed};
 
 pub(crate) const PEOPLE: [&str; 2] = ["ann", "bob"];
@@ -98,11 +98,13 @@ impl World {
     // People.
 
     pub(crate) fn file(&mut self, person: usize, priority: i64) {
-        let name = format!("task {}", self.filed.len());
+        let number = self.filed.len();
+        let name = format!("task {number}");
+        let task = filed_in_one_millisecond(number);
         let owner = user(PEOPLE[person % PEOPLE.len()]);
         self.store
-            .put(Table::Tasks, id(&name), owner, &filed(&name, priority));
-        self.filed.push(TaskId::new(id(&name)));
+            .put(Table::Tasks, task, owner, &filed(&name, priority));
+        self.filed.push(TaskId::new(task));
     }
 
     /// She writes any status into one of her rows, even ones that mean nothing.
@@ -467,6 +469,11 @@ fn check_alone(plans: &[Plan]) {
     }
     assert!(plans.windows(2).all(|pair| pair[0].by < pair[1].by));
     assert_eq!(plans.last().map(|plan| plan.by), Some(Loop::Assign));
+}
+
+/// Identities as time-ordered ones are made: those of one moment begin alike.
+fn filed_in_one_millisecond(number: usize) -> Uuid {
+    Uuid::from_u128(0x0193_f0a1_b2c3_7d4e_8f90_0000_0000_0000 + number as u128)
 }
 
 impl Process {
