@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, DATE, ETAG, LOCATION};
+use http::header::{ALLOW, CONTENT_TYPE, DATE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -13,6 +13,8 @@ use shraga_wire::fault::Fault;
 const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 const ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// When to try again what can't be served now. Longer leaves an idle store waiting.
+const RETRY_AFTER_SECONDS: &str = "1";
 const JSON: &str = "application/json; odata.metadata=minimal";
 
 /// What a body is.
@@ -127,6 +129,11 @@ impl Answer {
         }
         if let Some(allow) = self.allow {
             set(ALLOW, allow);
+        }
+        match self.status {
+            401 => set(WWW_AUTHENTICATE, "Bearer realm=\"shraga\""),
+            503 => set(RETRY_AFTER, RETRY_AFTER_SECONDS),
+            _ => {}
         }
         response
     }

@@ -106,7 +106,7 @@ pub(crate) async fn run(
         }
     }
     run.flush().await;
-    Ok(assemble(&parts, &run.outcomes, run.on_fault, head))
+    Ok(assemble(&parts, &run.outcomes, run.on_fault))
 }
 
 impl Run<'_> {
@@ -159,6 +159,7 @@ impl Run<'_> {
             schema: &schema,
             base: self.base,
             moment: self.app.moment(),
+            role: self.who.role,
             ids: &none,
         };
         Ok(match rows::plan(context, &call, &resource)? {
@@ -188,6 +189,7 @@ impl Run<'_> {
                 schema: &schema,
                 base: self.base,
                 moment,
+                role: self.who.role,
                 ids: &ids,
             };
             match rows::plan(context, &call, &resource)? {
@@ -344,12 +346,7 @@ impl WriteShapes {
     }
 }
 
-fn assemble(
-    parts: &[Part<Request>],
-    outcomes: &[Option<Outcome>],
-    on_fault: Continue,
-    head: &Head,
-) -> Answer {
+fn assemble(parts: &[Part<Request>], outcomes: &[Option<Outcome>], on_fault: Continue) -> Answer {
     let mut out = ResponseWriter::new(&Uuid::now_v7().to_string());
     let mut status = 200;
     for (part, outcome) in parts.iter().zip(outcomes) {
@@ -374,8 +371,7 @@ fn assemble(
             status = outcome.status();
         }
     }
-    let applied = (on_fault == Continue::OnError || head.prefer.continue_on_error)
-        .then(|| "odata.continue-on-error".to_owned());
+    let applied = (on_fault == Continue::OnError).then(|| "odata.continue-on-error".to_owned());
     Answer {
         status,
         content: Content::Multipart(out.content_type()),

@@ -7,8 +7,7 @@ use shraga_wire::fault::Fault;
 use uuid::Uuid;
 
 use crate::ops::{GetOp, Key, Principal, Projection, Role};
-use crate::schema::PRIMARY_ID;
-use crate::store::{ReadOp, Store};
+use crate::store::{ReadAnswer, ReadOp, Store};
 
 /// Names the writer, so that its own writes don't wake it.
 const SESSION: &str = "x-shraga-session";
@@ -81,15 +80,18 @@ async fn act_for(store: &Store, who: Principal, user: Uuid) -> Result<Principal,
     let read = GetOp {
         table: users.clone(),
         key: Key::Id(user),
-        projection: Projection {
-            columns: Some(vec![PRIMARY_ID]),
-            ..Projection::default()
-        },
+        projection: Projection::default(),
     };
     let mut found = store.read(&who, vec![ReadOp::Get(read)]).await;
-    if !matches!(found.pop(), Some(Ok(_))) {
+    let Some(Ok(ReadAnswer::Found(found))) = found.pop() else {
         return Err(Fault::user_not_enabled(format!(
             "The user to act for, systemuser With Id = {user}, does not exist."
+        )));
+    };
+    let row: serde_json::Value = serde_json::from_slice(&found.row).unwrap_or_default();
+    if row["isdisabled"] == true {
+        return Err(Fault::user_not_enabled(format!(
+            "The user {user} is disabled."
         )));
     }
     let tokens = store.list_tokens(&who).await?;

@@ -92,6 +92,13 @@ impl App {
         call: &Call<'_>,
         what: &Definitions<'_>,
     ) -> Result<Answer, Fault> {
+        let allow = metadata::change::allowed(what);
+        if !allow
+            .split(", ")
+            .any(|method| method == call.method.as_str())
+        {
+            return Ok(Answer::not_allowed(call.method, "these definitions", allow));
+        }
         let schema = self.store.schema();
         match metadata::change::plan(&schema, base, call, what)? {
             None => metadata::read(&schema, base, call, what),

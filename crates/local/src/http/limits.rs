@@ -10,6 +10,10 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 /// transcripts reach. Higher lets one caller hold more memory.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
 
+/// Most bytes of all bodies that are being received or worked on, in KiB. It bounds the memory that
+/// all callers together can hold; lower makes big batches wait for one another.
+pub const MAX_BODIES_KIB: u32 = 512 * 1024;
+
 /// Longest address of a request, in bytes, as in Dataverse.
 pub const MAX_URL_BYTES: usize = 32 * 1024;
 

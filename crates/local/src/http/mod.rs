@@ -26,6 +26,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use axum::Router;
@@ -33,11 +34,12 @@ use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use shraga_wire::fault::Fault;
+use shraga_wire::fault::{Fault, codes};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::ops::Principal;
@@ -47,30 +49,43 @@ use answer::Answer;
 use base::Base;
 pub(crate) use base::OverTls;
 use call::{Call, Head};
-use limits::{BODY, MAX_BATCH_BYTES, MAX_BODY_BYTES, MAX_URL_BYTES};
+use limits::{BODY, MAX_BATCH_BYTES, MAX_BODIES_KIB, MAX_BODY_BYTES, MAX_URL_BYTES};
 use path::Resource;
 
 /// Ends long polls when the server stops; set on requests by the listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopping(pub(crate) CancellationToken);
 
-/// The server's state: the store, and nothing beside it.
+/// The server's state: the store, and what is left of the memory for bodies.
 #[derive(Clone)]
 pub(crate) struct App {
     /// Where the rows are.
     pub(crate) store: Store,
+    /// KiB that bodies may still take.
+    bodies: Arc<Semaphore>,
+}
+
+impl App {
+    fn new(store: Store) -> Self {
+        Self {
+            store,
+            bodies: Arc::new(Semaphore::new(MAX_BODIES_KIB as usize)),
+        }
+    }
 }
 
 /// The Web API for callers that prove who they are with a bearer token.
 pub fn service(store: Store) -> Router {
-    Router::new().fallback(serve_one).with_state(App { store })
+    Router::new()
+        .fallback(serve_one)
+        .with_state(App::new(store))
 }
 
 /// The Web API for this process: every request is `principal`'s.
 #[must_use]
 pub fn in_process(store: Store, principal: Principal) -> InProcess {
     InProcess {
-        app: App { store },
+        app: App::new(store),
         principal,
     }
 }
@@ -106,26 +121,22 @@ async fn serve_one(State(app): State<App>, request: Request<Body>) -> Response<B
     let (parts, body) = request.into_parts();
     let answer = guarded(async {
         let who = caller::by_token(&app.store, &parts)?;
-        let body = collect(&parts, body).await?;
+        let (body, _held) = collect(&app.bodies, &parts, body).await?;
         app.answer(who, &parts, body).await
     });
-    let answer = answer.await;
-    let unauthenticated = answer.status == 401;
-    let mut response = answer.into_response(app.store.now());
-    if unauthenticated {
-        response.headers_mut().insert(
-            http::header::WWW_AUTHENTICATE,
-            http::HeaderValue::from_static("Bearer realm=\"shraga\""),
-        );
-    }
-    response
+    answer.await.into_response(app.store.now())
 }
 
 /// Turns refusals and panics into answers.
 async fn guarded(work: impl Future<Output = Result<Answer, Fault>>) -> Answer {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(fault)) => fault.into(),
+        Ok(Err(fault)) => {
+            if fault.status >= 500 && fault.status != 501 {
+                tracing::warn!(status = fault.status, error = %fault, "a request was not served");
+            }
+            fault.into()
+        }
         Err(_panic) => {
             tracing::error!("a request ended in a panic; others go on");
             Fault::unexpected("The server failed on this request; the details are in its log.")
@@ -134,8 +145,12 @@ async fn guarded(work: impl Future<Output = Result<Answer, Fault>>) -> Answer {
     }
 }
 
-/// Reads a body within its limits of size and time.
-async fn collect(parts: &Parts, body: Body) -> Result<Bytes, Fault> {
+/// Reads a body within its limits of size and time. The permit stands for the memory it takes.
+async fn collect(
+    bodies: &Arc<Semaphore>,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Bytes, OwnedSemaphorePermit), Fault> {
     let most = if parts.uri.path().ends_with("/$batch") {
         MAX_BATCH_BYTES
     } else {
@@ -143,19 +158,27 @@ async fn collect(parts: &Parts, body: Body) -> Result<Bytes, Fault> {
     };
     let too_large = || Fault::too_large(format!("The body is larger than {most} bytes."));
     let told = parts.headers.get(CONTENT_LENGTH);
-    let told = told.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if told.is_some_and(|told| told > most as u64) {
+    let told = told.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let has_body = told.is_some() || parts.headers.contains_key(TRANSFER_ENCODING);
+    let size = told.unwrap_or(if has_body { most } else { 0 });
+    if size > most {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY, Limited::new(body, most).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(wrong)) if wrong.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(wrong)) => Err(Fault::invalid_argument(format!(
+    let received = async {
+        let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(MAX_BODIES_KIB);
+        let held = Arc::clone(bodies).acquire_many_owned(kib).await;
+        (held, Limited::new(body, most).collect().await)
+    };
+    match tokio::time::timeout(BODY, received).await {
+        Ok((Ok(held), Ok(body))) => Ok((body.to_bytes(), held)),
+        Ok((_, Err(wrong))) if wrong.is::<LengthLimitError>() => Err(too_large()),
+        Ok((_, Err(wrong))) => Err(Fault::invalid_argument(format!(
             "The body could not be read: {wrong}."
         ))),
+        Ok((Err(_closed), _)) => Err(Fault::unavailable("The server is stopping.")),
         Err(_elapsed) => Err(Fault::new(
             408,
-            shraga_wire::fault::codes::INVALID_ARGUMENT,
+            codes::INVALID_ARGUMENT,
             format!("The body did not arrive within {} s.", BODY.as_secs()),
         )),
     }
@@ -168,7 +191,7 @@ impl App {
         if length > MAX_URL_BYTES {
             return Err(Fault::new(
                 414,
-                shraga_wire::fault::codes::ODATA,
+                codes::ODATA,
                 format!("The address is longer than {MAX_URL_BYTES} bytes; send it in a $batch."),
             ));
         }
@@ -209,6 +232,7 @@ impl App {
                 schema: &schema,
                 base: &base,
                 moment: self.moment(),
+                role: who.role,
                 ids: &ids,
             };
             rows::plan(context, &call, &resource)?
@@ -237,3 +261,6 @@ impl App {
         batch::run(self, who, base, head, content_type, body).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,25 +69,19 @@ pub(crate) fn plan(
                 key: key_name(table, key)?,
             })
         }
-        (_, Definitions::Tables) => return refused(call, "GET, POST"),
-        (_, Definitions::Columns(..) | Definitions::Keys(_)) => return refused(call, "GET, POST"),
-        (_, Definitions::Table(_) | Definitions::Column(..)) => {
-            return refused(call, "GET, PUT, DELETE");
-        }
-        (_, Definitions::Key(..)) => return refused(call, "GET, DELETE"),
+        _ => return Ok(None),
     };
     Ok(Some(planned))
 }
 
-/// Reads go on; other methods are refused with what is allowed.
-fn refused(call: &Call<'_>, allow: &'static str) -> Result<Option<Planned>, Fault> {
-    if *call.method == Method::GET {
-        return Ok(None);
+/// The methods that definitions can be asked with.
+pub(crate) fn allowed(what: &Definitions<'_>) -> &'static str {
+    match what {
+        Definitions::Tables | Definitions::Columns(_, None) | Definitions::Keys(_) => "GET, POST",
+        Definitions::Columns(_, Some(_)) => "GET",
+        Definitions::Table(_) | Definitions::Column(..) => "GET, PUT, DELETE",
+        Definitions::Key(..) => "GET, DELETE",
     }
-    Err(Fault::method_not_allowed(
-        call.method.as_str(),
-        &format!("these definitions (allowed: {allow})"),
-    ))
 }
 
 fn create_table(base: &Base, call: &Call<'_>) -> Result<Planned, Fault> {
@@ -104,7 +98,7 @@ fn add_column(
 ) -> Result<Planned, Fault> {
     let table = table(schema, handle)?;
     let column = column_def::column(&json(call)?)?;
-    let address = below(base, table, "Attributes", column.metadata_id);
+    let address = below(base, call, column.metadata_id);
     let change = SchemaChange::AddColumn {
         table: table.def.logical.clone(),
         column,
@@ -120,7 +114,7 @@ fn add_key(
 ) -> Result<Planned, Fault> {
     let table = table(schema, handle)?;
     let key = column_def::key(&json(call)?)?;
-    let address = below(base, table, "Keys", key.metadata_id);
+    let address = below(base, call, key.metadata_id);
     let change = SchemaChange::AddKey {
         table: table.def.logical.clone(),
         key,
@@ -128,12 +122,9 @@ fn add_key(
     Ok(created(change, address))
 }
 
-fn below(base: &Base, table: &Table, what: &str, id: uuid::Uuid) -> String {
-    format!(
-        "{}EntityDefinitions({})/{what}({id})",
-        base.url(),
-        table.def.metadata_id
-    )
+/// The address of what a POST to this call's address makes, table as the caller wrote it.
+fn below(base: &Base, call: &Call<'_>, id: uuid::Uuid) -> String {
+    format!("{}{}({id})", base.url(), call.path.trim_end_matches('/'))
 }
 
 /// Plans `CreateEntities`: several tables, all or none.

@@ -12,7 +12,6 @@ pub(crate) mod select;
 
 use std::sync::Arc;
 
-use http::Method;
 use serde_json::{Value, json};
 use shraga_wire::fault::{Fault, codes};
 use shraga_wire::query::Query;
@@ -35,9 +34,6 @@ pub(crate) fn read(
     call: &Call<'_>,
     what: &Definitions<'_>,
 ) -> Result<Answer, Fault> {
-    if *call.method != Method::GET {
-        return Ok(Answer::not_allowed(call.method, "these definitions", "GET"));
-    }
     let query = Query::parse(call.query)?;
     refuse_data_options(&query)?;
     let context = |name: &str| format!("{}$metadata#{name}", base.url());

@@ -21,7 +21,7 @@ use crate::http::rows::bulk::BulkShape;
 use crate::http::rows::read::ReadShape;
 use crate::http::rows::target::ContentIds;
 use crate::http::rows::write::WriteShape;
-use crate::ops::{Unit, WriteOp};
+use crate::ops::{Role, Unit, WriteOp};
 use crate::schema::Schema;
 use crate::store::ReadOp;
 
@@ -34,6 +34,8 @@ pub(crate) struct Context<'c> {
     pub(crate) base: &'c Base,
     /// The store's newest version, for delta links, and its time.
     pub(crate) moment: Moment,
+    /// What the caller may do.
+    pub(crate) role: Role,
     /// Rows written earlier in the same change set.
     pub(crate) ids: &'c ContentIds,
 }

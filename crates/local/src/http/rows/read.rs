@@ -16,7 +16,7 @@ use crate::http::limits::{MAX_COUNT, MAX_PAGE_ROWS};
 use crate::http::path::RowPath;
 use crate::http::rows::{Context, Planned, target};
 use crate::http::tokens::{self, Place};
-use crate::ops::{Annotations, Delta, DeltaOp, Found, GetOp, ListOp, Page, Projection};
+use crate::ops::{Annotations, Delta, DeltaOp, Found, GetOp, ListOp, Page, Projection, Role};
 use crate::schema::Table;
 use crate::store::{ReadAnswer, ReadOp};
 
@@ -191,7 +191,7 @@ pub(crate) fn list(context: Context<'_>, call: &Call<'_>, set: &str) -> Result<P
     let page_rows = prefer.page_rows.unwrap_or(MAX_PAGE_ROWS);
     let projection = projection(table, &shape.query, prefer.value_annotations())?;
     if prefer.track_changes || shape.query.delta_token.is_some() {
-        trackable(table, &shape.query)?;
+        trackable(context, table, &shape.query)?;
     }
     if let Some(token) = &shape.query.delta_token {
         let op = DeltaOp {
@@ -251,7 +251,12 @@ fn place(
 }
 
 /// Refuses what changes can't be tracked with.
-fn trackable(table: &Table, query: &Query) -> Result<(), Fault> {
+fn trackable(context: Context<'_>, table: &Table, query: &Query) -> Result<(), Fault> {
+    if context.role != Role::Admin {
+        return Err(Fault::privilege_denied(
+            "Tracking changes needs the right to read all rows: only admins have it.",
+        ));
+    }
     if !table.def.change_tracking {
         return Err(Fault::new(
             400,
