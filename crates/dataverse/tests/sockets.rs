@@ -26,7 +26,7 @@ fn who_am_i() -> Act {
 #[tokio::test]
 async fn a_server_that_accepts_and_says_nothing_is_left_at_the_deadline() {
     let fake = Fake::start([Act::Hang]).await;
-    let error = fake.client().who_am_i().await.unwrap_err();
+    let error = fake.impatient().who_am_i().await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -39,7 +39,7 @@ async fn a_server_that_accepts_and_says_nothing_is_left_at_the_deadline() {
     );
     assert_eq!(
         error.to_string(),
-        "no answer within 0.3s (waiting for an answer)"
+        "no answer within 1s (waiting for an answer)"
     );
     assert_eq!(
         fake.seen().len(),
@@ -52,7 +52,7 @@ async fn a_server_that_accepts_and_says_nothing_is_left_at_the_deadline() {
 async fn a_server_that_drips_cannot_beat_the_deadline() {
     let slow = format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(10_000));
     let fake = Fake::start([Act::Drip(slow)]).await;
-    let error = fake.client().who_am_i().await.unwrap_err();
+    let error = fake.impatient().who_am_i().await.unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
 }
 
@@ -300,12 +300,14 @@ async fn a_lost_reply_leaves_every_write_unknown_and_none_repeated() {
         Act::Hang,
         reply("503 Service Unavailable", &[], FAULT),
     ] {
+        let hangs = matches!(act, Act::Hang);
         let fake = Fake::start([act]).await;
-        let applied = fake
-            .client()
-            .apply(&[update(1)], OnRefusal::Stop)
-            .await
-            .unwrap();
+        let client = if hangs {
+            fake.impatient()
+        } else {
+            fake.client()
+        };
+        let applied = client.apply(&[update(1)], OnRefusal::Stop).await.unwrap();
         assert_eq!(applied.outcomes, [Outcome::Unknown]);
         assert!(applied.lost.is_some());
         assert_eq!(fake.seen().len(), 1);

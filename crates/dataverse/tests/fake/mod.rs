@@ -53,13 +53,16 @@ impl Fake {
         Self { address, seen }
     }
 
-    /// A client of it: a deadline of 300 ms, retries at once.
+    /// A client of it that retries at once.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.options()).unwrap()
+        Client::new(options(&self.address)).unwrap()
     }
 
-    pub(crate) fn options(&self) -> Options {
-        options(&self.address)
+    /// A client that waits a second for an answer: for acts that never give one.
+    pub(crate) fn impatient(&self) -> Client {
+        let mut options = options(&self.address);
+        options.request_timeout = Duration::from_secs(1);
+        Client::new(options).unwrap()
     }
 
     /// The requests so far: first line, headers, body.
@@ -74,7 +77,6 @@ pub(crate) fn options(address: &str) -> Options {
         ..NetworkOptions::default()
     });
     let mut options = Options::new(address.parse().unwrap(), transport.unwrap());
-    options.request_timeout = Duration::from_millis(300);
     options.first_retry_delay = Duration::from_millis(1);
     options.token = Some("secret".to_owned().into());
     options
