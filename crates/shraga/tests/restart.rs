@@ -4,7 +4,18 @@
 #[cfg(test)]
 mod common;
 
-use common::Place;
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use common::{Place, until};
+
+/// Those who file tasks while the store is killed under them.
+const FILERS: usize = 3;
+
+/// Acknowledged tasks after which the store is killed.
+const ENOUGH: usize = 6;
 
 /// Works until a file appears in the folder that holds the data folder.
 const AGENTS: &str = r#"
@@ -32,4 +43,84 @@ fn tasks_survive_a_kill_and_are_finished_after_a_restart() {
         assert!(task["result"].as_str().unwrap().contains("done in attempt"));
     }
     assert!(running.stop().success());
+}
+
+#[test]
+fn every_task_acknowledged_until_the_store_was_killed_is_there_afterwards() {
+    let place = Place::new();
+    let store = place.start(&["serve"]);
+    let (tell, acknowledged) = sync_channel(1024);
+    let filed: BTreeSet<String> = thread::scope(|scope| {
+        for _ in 0..FILERS {
+            let tell = tell.clone();
+            scope.spawn(|| file_until_refused(&place, tell));
+        }
+        drop(tell);
+        let mut filed: BTreeSet<_> = acknowledged.iter().take(ENOUGH).collect();
+        store.kill();
+        filed.extend(acknowledged.iter());
+        filed
+    });
+
+    let store = place.start(&["serve"]);
+    let listed = place.json(&["list", "--limit", "5000"]);
+    let listed = listed.as_array().unwrap().iter();
+    let listed: BTreeSet<_> = listed
+        .map(|task| task["id"].as_str().unwrap().to_owned())
+        .collect();
+    let lost: Vec<_> = filed.difference(&listed).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    assert!(store.stop().success());
+}
+
+fn file_until_refused(place: &Place, tell: SyncSender<String>) {
+    loop {
+        let ran = place.run(&["submit", "work"]);
+        if ran.code != 0 {
+            return;
+        }
+        tell.send(ran.out.trim().to_owned()).unwrap();
+    }
+}
+
+/// Its first try never ends by itself; the next one ends at once.
+const STUBBORN: &str = r#"
+[agents.stubborn]
+kind = "command"
+program = ["sh", "-c", "[ -e \"$PID\" ] && exec echo done; echo $$ >\"$PID\"; exec sleep 600"]
+env = ["PID"]
+"#;
+
+#[test]
+fn the_agent_of_a_killed_worker_is_ended_before_its_work_is_done_again() {
+    let place = Place::with_config(STUBBORN);
+    let pid = place.path().join("pid");
+    let start = || place.start_with(&["up", "--workers", "1"], &[("PID", pid.as_path())]);
+    let running = start();
+    let task = place.submit(&["work"]);
+    until("the agent runs", || {
+        fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))
+    });
+    let orphan = fs::read_to_string(&pid).unwrap();
+    running.kill();
+
+    let running = start();
+    let task = place.until_status(&task, "Completed");
+    assert_eq!(task["result"].as_str().unwrap().trim(), "done");
+    assert!(
+        !alive(orphan.trim()),
+        "the agent of the killed worker still runs"
+    );
+    assert!(running.stop().success());
+}
+
+/// Whether the process runs; one that ended and was not yet asked after does not.
+fn alive(process: &str) -> bool {
+    if let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) {
+        return !stat.contains(") Z ");
+    }
+    let found = std::process::Command::new("kill")
+        .args(["-0", process])
+        .status();
+    found.is_ok_and(|status| status.success())
 }

@@ -3,7 +3,7 @@
 //!
 //! [`sections`] declares every setting once: type, default, environment variable, documentation. A
 //! value is parsed where it enters, and an error names its origin, the key and the value. Unknown
-//! keys are refused with the nearest known one. Only [`env`] reads the environment. Nothing is ever
+//! keys are refused with the nearest known one. Only [`mod@env`] reads the environment. Nothing is ever
 //! written.
 
 pub mod agents;
