@@ -152,6 +152,7 @@ impl Driver {
         self.step(restored);
         loop {
             self.pump();
+            self.hasten();
             if self.is_done() {
                 break;
             }
@@ -269,6 +270,8 @@ impl Driver {
             News::Lines(mirror, lines) => self.step(Input::Lines(mirror, lines)),
             News::Ended(mirror, run, finish) => {
                 if self.sessions.end(mirror, run) {
+                    let (outcome, duration_ms) = (finish.outcome, finish.ran.as_millis());
+                    tracing::info!(%mirror, ?outcome, duration_ms, "the agent ended");
                     self.step(ended(mirror, finish));
                 }
             }

@@ -11,7 +11,9 @@
 //!
 //! Every file here is made new (`O_EXCL`) and every folder is checked to be one, so that no link is
 //! ever followed. The agent works in `work/`: nothing it names can collide with the worker's files.
-//! An attempt that is begun again gets a fresh folder (`attempt-N.2`). Nothing is deleted here.
+//! An attempt that is begun again, because the worker ended in mid-run, gets a fresh folder
+//! (`attempt-N.2`), so that nothing half-done is mistaken for its own. Nothing is deleted here:
+//! folders stay until a person clears them.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -26,8 +28,9 @@ use crate::process::{self, GroupRecord};
 #[cfg(test)]
 mod tests;
 
-/// How many times one attempt may be begun in fresh folders. Only a crash repeats one.
-const REPEATS: u32 = 1000;
+/// How many times one attempt may be begun. Only the end of the worker in mid-run repeats one; a task
+/// that brings the worker down each time must not do so for ever.
+const REPEATS: u32 = 3;
 
 /// A folder or file of the worker's couldn't be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,9 @@ pub(crate) enum FolderError {
         /// The place.
         path: PathBuf,
     },
+    /// The attempt was begun too often.
+    #[error("the worker ended {REPEATS} times while it ran")]
+    BegunTooOften,
     /// The system refused.
     #[error("{} could not be {step}", path.display())]
     Io {
@@ -142,7 +148,8 @@ impl AttemptFolder {
     /// Makes a fresh folder for `attempt` of `task` under the worker's `root`, with the prompt in it.
     ///
     /// # Errors
-    /// When something other than a folder stands in the way, or the disk refuses.
+    /// When something other than a folder stands in the way, the disk refuses, or the attempt was begun
+    /// too often.
     pub(crate) fn create(
         root: &Path,
         task: TaskId,
@@ -220,9 +227,7 @@ fn fresh(parent: &Path, attempt: Attempt) -> Result<PathBuf, FolderError> {
             Err(error) => return Err(io_error("made", &path)(error)),
         }
     }
-    Err(io_error("made", parent)(
-        io::ErrorKind::AlreadyExists.into(),
-    ))
+    Err(FolderError::BegunTooOften)
 }
 
 /// Makes one folder, or accepts one that is there; a link is neither followed nor accepted.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shraga_core::ids::BootId;
 use shraga_core::status::WorkerState;
-use shraga_core::time::Span;
+use shraga_core::time::{Span, Timestamp};
 use shraga_core::worker::{Identity, Input, Limits, Machine, Report};
 use shraga_dataverse::Client;
 use tokio::sync::{Notify, mpsc, watch};
@@ -96,54 +96,78 @@ impl Worker {
     /// When it can't start, or another process took its place. A store that can't be reached later
     /// on is waited for.
     pub async fn run(self, stop: Stop) -> Result<(), WorkerError> {
-        let Self {
-            client,
+        check(&self.config)?;
+        let begun = tokio::select! {
+            begun = self.begin() => begun?,
+            () = stop.drain.cancelled() => return Ok(()),
+            () = stop.now.cancelled() => return Ok(()),
+        };
+        let woken = self
+            .client
+            .store_info()
+            .await
+            .is_ok_and(|info| info.is_some());
+        let wake = Arc::new(Notify::new());
+        let listening = CancellationToken::new();
+        let _listening = listening.clone().drop_guard();
+        if woken {
+            let client = self.client.clone();
+            tokio::spawn(wake::listen(client, Arc::clone(&wake), listening));
+        }
+        let (keeper, restored) = open_outbox(&begun.folder);
+        let (sender, news) = mpsc::channel(NEWS_WAITING);
+        let config = Arc::new(Config {
+            slots: begun.presence.offer.slots,
+            ..self.config
+        });
+        let root = begun.folder.root().to_owned();
+        let driver = Driver::new(Parts {
+            machine: machine(&begun.presence.offer, woken),
+            clock: StoreClock::new(begun.now),
+            sessions: Sessions::new(Arc::clone(&config), root, sender),
+            client: self.client,
             config,
-            status,
-        } = self;
-        check(&config)?;
+            presence: begun.presence,
+            keeper,
+            news,
+            wake,
+            status: self.status,
+            stop,
+            woken,
+        });
+        driver.run(restored).await
+    }
+
+    /// Takes the folder and the row, in this order: who holds the folder knows who is dead. The row
+    /// is written before anything slow, so that the first beat is never late.
+    async fn begin(&self) -> Result<Begun, WorkerError> {
         let boot = presence::new_boot();
-        let folder = open_folder(&config.folder, boot).await?;
-        let offer = Offer::make(&client, &config, boot).await?;
-        let (presence, now) = Presence::register(&client, offer, folder.previous_boot()).await?;
-        let woken = client.store_info().await.is_ok_and(|info| info.is_some());
-        let offer = presence.offer.clone();
+        let folder = open_folder(&self.config.folder, boot).await?;
+        let offer = Offer::make(&self.client, &self.config, boot).await?;
+        let previous = folder.previous_boot();
+        let (presence, now) = Presence::register(&self.client, offer, previous).await?;
+        let offer = &presence.offer;
         tracing::info!(worker.id = %offer.worker, name = offer.name, slots = offer.slots, "registered");
-        status.send_modify(|status| {
+        self.status.send_modify(|status| {
             status.worker = Some(offer.worker);
             status.slots = offer.slots;
             status.state = WorkerState::Ready;
             status.last_beat = Some(now);
         });
         end_leftovers(&folder).await;
-        let (keeper, restored) = open_outbox(&folder);
-        let (sender, news) = mpsc::channel(NEWS_WAITING);
-        let wake = Arc::new(Notify::new());
-        let listening = CancellationToken::new();
-        let _listening = listening.clone().drop_guard();
-        if woken {
-            tokio::spawn(wake::listen(client.clone(), Arc::clone(&wake), listening));
-        }
-        let config = Arc::new(Config {
-            slots: offer.slots,
-            ..config
-        });
-        let driver = Driver::new(Parts {
-            machine: machine(&offer, woken),
-            clock: StoreClock::new(now),
-            sessions: Sessions::new(Arc::clone(&config), folder.root().to_owned(), sender),
-            client,
-            config,
+        Ok(Begun {
+            folder,
             presence,
-            keeper,
-            news,
-            wake,
-            status,
-            stop,
-            woken,
-        });
-        driver.run(restored).await
+            now,
+        })
     }
+}
+
+/// A worker that has its folder and its row. Dropping it frees the folder.
+struct Begun {
+    folder: WorkerFolder,
+    presence: Presence,
+    now: Timestamp,
 }
 
 fn check(config: &Config) -> Result<(), WorkerError> {

@@ -16,7 +16,7 @@ use super::{Interrupt, Interruption, Job, News, interrupted, unavailable};
 use crate::capture::{Capture, Captured};
 use crate::clock::Mark;
 use crate::config::Command;
-use crate::folder::AttemptFolder;
+use crate::folder::{AttemptFolder, FolderError};
 use crate::process::{self, Ended, Ending, Exit, Program, Running};
 
 /// The exit code that asks for another attempt (`EX_TEMPFAIL`).
@@ -36,6 +36,9 @@ pub(super) async fn run(
         tokio::task::spawn_blocking(move || AttemptFolder::create(&root, task, attempt, &kept));
     let folder = match made.await {
         Ok(Ok(folder)) => folder,
+        Ok(Err(error @ FolderError::BegunTooOften)) => {
+            return super::finish(Outcome::Retry, &error.to_string());
+        }
         Ok(Err(error)) => return unavailable(&chain(&error)),
         Err(error) => return unavailable(&chain(&error)),
     };

@@ -19,7 +19,12 @@ const INSPECTED_AT_ONCE: usize = 100;
 impl Driver {
     /// While the store fails, questions wait for their pause.
     pub(super) fn may_ask(&self) -> bool {
-        self.look_due.is_none() || self.status.borrow().trouble.is_none()
+        self.look_due.is_none() || !self.in_trouble()
+    }
+
+    /// Whether the store failed when it was last asked.
+    pub(super) fn in_trouble(&self) -> bool {
+        self.status.borrow().trouble.is_some()
     }
 
     /// Reads single rows that the machine asked for.
@@ -166,7 +171,7 @@ impl Driver {
     }
 
     fn fails(&mut self, error: &Error) {
-        if self.status.borrow().trouble.is_none() {
+        if !self.in_trouble() {
             tracing::warn!(kind = error.kind(), %error, "the store can't be used; it is tried again");
         }
         let trouble = error.to_string();

@@ -93,6 +93,15 @@ impl Driver {
         self.sessions.kill_all(Interruption::WorkerStops);
     }
 
+    /// A worker that drains with nothing running waits for the store only so long: what it has to
+    /// say is on disk.
+    pub(super) fn hasten(&mut self) {
+        let draining = matches!(self.leaving, Leaving::Draining(_));
+        if draining && self.sessions.count() == 0 && self.keeper.rests() && self.in_trouble() {
+            self.leaving = Leaving::Interrupted(Due::after(LAST_REPORTS));
+        }
+    }
+
     /// Whether there is no reason to stay.
     pub(super) fn is_done(&mut self) -> bool {
         let at_rest = self.sessions.count() == 0

@@ -39,6 +39,17 @@ fn an_attempt_has_its_prompt_and_a_place_to_work_and_a_repeat_gets_its_own() {
 }
 
 #[test]
+fn an_attempt_that_was_begun_too_often_is_not_begun_again() {
+    let root = tempfile::tempdir().unwrap();
+    let worker = WorkerFolder::open(root.path(), boot(1)).unwrap();
+    for _ in 0..REPEATS {
+        attempt(worker.root()).unwrap();
+    }
+    let refused = attempt(worker.root()).unwrap_err();
+    assert_eq!(refused.to_string(), "the worker ended 3 times while it ran");
+}
+
+#[test]
 fn recorded_groups_are_found_by_the_next_process_until_forgotten() {
     let root = tempfile::tempdir().unwrap();
     let worker = WorkerFolder::open(root.path(), boot(1)).unwrap();

@@ -11,6 +11,7 @@
 )]
 
 mod crashes;
+mod presence;
 mod races;
 mod stops;
 mod tasks;

@@ -104,6 +104,23 @@ impl World {
         client(&self.store, principal, Some(&self.faults))
     }
 
+    /// The person whose tasks these are.
+    pub(crate) fn person(&self) -> UserId {
+        self.person
+    }
+
+    /// A client of the owner's with this role.
+    pub(crate) fn client_as(&self, role: Role) -> Client {
+        let principal = Principal {
+            user: self.owner,
+            role,
+            worker: None,
+            on_behalf_by: None,
+            session: None,
+        };
+        client(&self.store, principal, Some(&self.faults))
+    }
+
     /// A worker's configuration whose agent is this shell script.
     pub(crate) fn config(&self, name: &str, script: &str) -> Config {
         let command = Command {
