@@ -65,7 +65,8 @@ fn print(context: &Context, task: &TaskView, gates: &[Gate]) -> Result<(), Failu
     let name = paint(BOLD, one_line(&task.name));
     context.output.line(format_args!("{name}  {status}"))?;
     for gate in gates {
-        let mark = if gate.holds { "\u{2713}" } else { "\u{2192}" };
+        let past = gate.holds || task.status == TaskStatus::Completed;
+        let mark = if past { "\u{2713}" } else { "\u{2192}" };
         let label = paint(DIM, format!("{:<10}", gate.name));
         context
             .output
