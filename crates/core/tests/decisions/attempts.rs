@@ -67,6 +67,13 @@ impl Bench {
         self.machine.step(Input::Saved(self.row.id), secs(9))
     }
 
+    /// The row is read by its identity, and stands as it was.
+    fn inspect(&mut self) -> Vec<Effect> {
+        let row = Some(Box::new(self.row.clone()));
+        self.machine
+            .step(Input::Inspected(self.row.id, row), secs(9))
+    }
+
     /// Claims the row and starts the agent.
     fn start(&mut self) {
         let row = self.row.clone();
@@ -280,15 +287,14 @@ fn a_report_the_store_refuses_is_sent_without_its_optional_text() {
     bench.end(Outcome::Completed, 8);
     bench.save();
     let refused = || Answer::Refused("too long".to_owned());
-    let bare = written(
-        &bench.answer(WriteKind::Report, refused(), 9),
-        WriteKind::Report,
-    );
+    let ask = [Effect::Inspect(bench.row.id)];
+    assert_eq!(bench.answer(WriteKind::Report, refused(), 9), ask);
+    let bare = written(&bench.inspect(), WriteKind::Report);
     assert_eq!(bare[0].get(tasks::RESULT), None);
     assert_eq!(status(&bare[0]), TaskStatus::Completed);
-    let gone = bench.answer(WriteKind::Report, refused(), 9);
+    assert_eq!(bench.answer(WriteKind::Report, refused(), 9), ask);
     assert_eq!(
-        gone,
+        bench.inspect(),
         [Effect::Drop(bench.row.id, Attempt(1), Fate::Refused)]
     );
     let row = bench.row.clone();

@@ -340,6 +340,9 @@ impl World {
         if net == Net::RequestLost {
             return Answer::Unknown;
         }
+        if !self.may_write(set) {
+            return Answer::Refused("not yours".to_owned());
+        }
         let before = self.attempts();
         let done = self.store.apply(set, user("worker"));
         assert_eq!(before, self.attempts(), "a worker changed an attempt");
@@ -348,6 +351,17 @@ impl World {
             (Ok(etag), _) => Answer::Done(Some(etag)),
             (Err(_), _) => Answer::Stale,
         }
+    }
+
+    /// Row security: a worker writes open mirrors that are assigned to it.
+    fn may_write(&self, set: &ChangeSet) -> bool {
+        let (_, mirrors) = self.store.tasks();
+        let writes = set.writes.iter();
+        let mut rows = writes.filter(|write| write.table == Table::Tasks);
+        rows.all(|write| {
+            let row = mirrors.iter().find(|it| it.id.get() == write.id);
+            row.is_some_and(|it| it.is_active() && it.shown.worker.is_some())
+        })
     }
 
     // Promises.
