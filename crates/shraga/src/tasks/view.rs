@@ -6,7 +6,7 @@ use shraga_core::ids::{Etag, TaskId};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Row, RowError};
-use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
+use shraga_wire::filter::Filter;
 
 use crate::display::time::rfc3339;
 
@@ -151,22 +151,15 @@ pub fn json(task: &TaskView) -> Value {
     })
 }
 
-/// Rows that are people's tasks, not mirrors, and `owner`'s if given.
+/// Rows that are people's tasks, not mirrors, and `owner`'s if given. The words are those of the
+/// index that answers it.
 #[must_use]
 pub fn mine(owner: Option<UserId>) -> Filter {
-    let compare = |column: &str, literal| {
-        Filter::Compare(
-            Operand::Column(column.to_owned()),
-            Comparison::Eq,
-            Operand::Literal(literal),
-        )
-    };
-    let not_mirror = Filter::Or(vec![
-        compare("cr_ismirror", Literal::Bool(false)),
-        compare("cr_ismirror", Literal::Null),
-    ]);
-    let owned = owner.map(|owner| compare("_ownerid_value", Literal::Guid(owner.get())));
-    Filter::And(std::iter::once(not_mirror).chain(owned).collect())
+    let not_mirror = Filter::ne("cr_ismirror", true);
+    match owner {
+        Some(owner) => not_mirror.and(Filter::eq("_ownerid_value", owner.get())),
+        None => not_mirror,
+    }
 }
 
 /// `$0.12` as a number.
