@@ -13,6 +13,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout};
 
+#[cfg(test)]
+mod tests;
+
 use super::{MAX_RETRY_AFTER, Reply, status};
 use crate::error::{Error, Stage};
 use crate::options::Pacing;
@@ -116,16 +119,24 @@ impl Limits {
         while let Some(until) = self.held_until() {
             sleep_until(until).await;
         }
-        let owed = self.owed_ms.swap(0, Ordering::Relaxed).min(self.wall_burst);
-        if let Some(owed) = NonZeroU32::new(owed) {
+        while let Some(due) = self.instalment() {
             // Never more than the burst, so that it can always be paid.
-            let _ = self.wall.until_n_ready(owed).await;
+            let _ = self.wall.until_n_ready(due).await;
         }
         self.requests.until_ready().await;
         Turn {
             limits: Some(self),
             _place: place,
         }
+    }
+
+    /// The next part of what is owed, in milliseconds.
+    fn instalment(&self) -> Option<NonZeroU32> {
+        let rest = |owed: u32| Some(owed.saturating_sub(self.wall_burst));
+        let owed = self
+            .owed_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest);
+        NonZeroU32::new(owed.unwrap_or_default().min(self.wall_burst))
     }
 
     fn held_until(&self) -> Option<Instant> {
