@@ -17,7 +17,7 @@ use crate::http::limits::MAX_BATCH_URL_BYTES;
 use crate::http::path::{self, Resource};
 use crate::http::rows::bulk::BulkShape;
 use crate::http::rows::read::ReadShape;
-use crate::http::rows::target::{ContentIds, Target};
+use crate::http::rows::target::ContentIds;
 use crate::http::rows::write::WriteShape;
 use crate::http::rows::{Context, Moment, Planned};
 use crate::http::{App, rows};
@@ -65,6 +65,7 @@ struct Run<'r> {
     app: &'r App,
     who: &'r Principal,
     base: &'r Base,
+    moment: Moment,
     on_fault: Continue,
     waiting: Waiting,
     /// One place per part, filled as answers come.
@@ -90,6 +91,7 @@ pub(crate) async fn run(
         app,
         who,
         base,
+        moment: app.moment(),
         on_fault: if head.prefer.continue_on_error {
             Continue::OnError
         } else {
@@ -153,14 +155,13 @@ impl Run<'_> {
         if resource == Resource::Batch {
             return Err(Fault::invalid_argument("A batch can't hold another batch."));
         }
-        let none = ContentIds::default();
         let schema = self.app.store.schema();
         let context = Context {
             schema: &schema,
             base: self.base,
-            moment: self.app.moment(),
+            moment: self.moment,
             role: self.who.role,
-            ids: &none,
+            ids: ContentIds::default(),
         };
         Ok(match rows::plan(context, &call, &resource)? {
             Some(planned) => Step::Rows(planned),
@@ -170,8 +171,7 @@ impl Run<'_> {
 
     fn plan_change_set(&self, requests: &[Request]) -> Result<(Unit, Vec<WriteShape>), Fault> {
         let schema = self.app.store.schema();
-        let moment = self.app.moment();
-        let mut ids = ContentIds::default();
+        let mut named: Vec<(&str, usize)> = Vec::new();
         let mut unit = Unit {
             ops: Vec::with_capacity(requests.len()),
         };
@@ -188,18 +188,17 @@ impl Run<'_> {
             let context = Context {
                 schema: &schema,
                 base: self.base,
-                moment,
+                moment: self.moment,
                 role: self.who.role,
-                ids: &ids,
+                ids: ContentIds {
+                    named: &named,
+                    ops: &unit.ops,
+                },
             };
             match rows::plan(context, &call, &resource)? {
                 Some(Planned::Write(op, shape)) => {
                     if let Some(id) = &request.content_id {
-                        let target = Target {
-                            table: op.table.clone(),
-                            key: op.key.clone(),
-                        };
-                        ids.add(id, target);
+                        named.push((id, unit.ops.len()));
                     }
                     unit.ops.push(op);
                     shapes.push(shape);
@@ -291,7 +290,7 @@ impl Run<'_> {
             let store = &self.app.store;
             let done = store.write(self.who, waiting.units, self.on_fault).await;
             for ((at, shape), done) in waiting.write_shapes.into_iter().zip(done) {
-                self.settle(at, shape.outcome(done));
+                self.settle(at, shape.outcome(self.base, done));
             }
         }
     }
@@ -323,7 +322,7 @@ fn call<'p>(request: &'p Request, path: &'p str, query: &'p str) -> Result<Call<
 }
 
 impl WriteShapes {
-    fn outcome(self, done: Result<Vec<Written>, UnitFault>) -> Outcome {
+    fn outcome(self, base: &Base, done: Result<Vec<Written>, UnitFault>) -> Outcome {
         match (self, done) {
             (Self::Bulk(shape), done) => Outcome::Single(shape.answer(done)),
             (Self::Single(_) | Self::ChangeSet(_), Err(UnitFault { fault, .. })) => {
@@ -333,13 +332,13 @@ impl WriteShapes {
                 written
                     .into_iter()
                     .next()
-                    .map_or_else(Answer::no_content, |written| shape.answer(written)),
+                    .map_or_else(Answer::no_content, |written| shape.answer(base, written)),
             ),
             (Self::ChangeSet(shapes), Ok(written)) => Outcome::ChangeSet(
                 shapes
                     .into_iter()
                     .zip(written)
-                    .map(|(shape, written)| shape.answer(written))
+                    .map(|(shape, written)| shape.answer(base, written))
                     .collect(),
             ),
         }

@@ -9,8 +9,8 @@ use crate::http::answer::{Answer, Content};
 use crate::http::base::Base;
 use crate::http::call::Call;
 use crate::http::path::{self, Definitions, Resource};
+use crate::http::rows::Planned;
 use crate::http::rows::body::not_json;
-use crate::http::rows::{Planned, target};
 use crate::http::{App, metadata};
 use crate::ops::{Key, Match, Principal, Unit, WriteKind, WriteOp};
 use crate::store::Continue;
@@ -203,7 +203,7 @@ fn get_only(
 
 impl App {
     /// Carries out a call for rows that came alone.
-    pub(crate) async fn rows(&self, who: &Principal, planned: Planned) -> Answer {
+    pub(crate) async fn rows(&self, who: &Principal, base: &Base, planned: Planned) -> Answer {
         match planned {
             Planned::Answer(answer) => answer,
             Planned::Read(op, shape) => {
@@ -212,7 +212,7 @@ impl App {
             }
             Planned::Write(op, shape) => match self.write(who, Unit { ops: vec![op] }).await {
                 Ok(written) => match written.into_iter().next() {
-                    Some(written) => shape.answer(written),
+                    Some(written) => shape.answer(base, written),
                     None => no_answer().into(),
                 },
                 Err(unit) => unit.fault.into(),
@@ -241,9 +241,4 @@ impl App {
 
 fn no_answer() -> Fault {
     Fault::unavailable("The store gave no answer; it is stopping.")
-}
-
-/// Rows written by nobody: what a request outside change sets can refer to.
-pub(crate) fn no_ids() -> target::ContentIds {
-    target::ContentIds::default()
 }

@@ -225,7 +225,6 @@ impl App {
         if resource == Resource::Batch {
             return self.batch(who, parts, &base, &call.head, &body).await;
         }
-        let ids = elsewhere::no_ids();
         let planned = {
             let schema = self.store.schema();
             let context = rows::Context {
@@ -233,12 +232,12 @@ impl App {
                 base: &base,
                 moment: self.moment(),
                 role: who.role,
-                ids: &ids,
+                ids: rows::target::ContentIds::default(),
             };
             rows::plan(context, &call, &resource)?
         };
         Ok(match planned {
-            Some(planned) => self.rows(who, planned).await,
+            Some(planned) => self.rows(who, &base, planned).await,
             None => self.elsewhere(who, &base, &call).await,
         })
     }

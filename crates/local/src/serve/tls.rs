@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -62,11 +63,23 @@ pub(crate) fn self_signed(
     if !ip.is_unspecified() && !names.contains(&ip.to_string()) {
         names.push(ip.to_string());
     }
-    let made = rcgen::generate_simple_self_signed(names).map_err(|wrong| refused(&cert, &wrong))?;
+    let (pem, private) = made(names).map_err(|wrong| refused(&cert, &wrong))?;
     fs::create_dir_all(folder).map_err(|wrong| refused(folder, &wrong))?;
-    write(&key, &made.signing_key.serialize_pem(), true)?;
-    write(&cert, &made.cert.pem(), false)?;
+    write(&key, &private, true)?;
+    write(&cert, &pem, false)?;
     Ok((from_files(&cert, &key)?, cert))
+}
+
+/// A new certificate for these names, and its key, as PEM.
+fn made(names: Vec<String>) -> Result<(String, String), rcgen::Error> {
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Shraga embedded store");
+    let key = KeyPair::generate()?;
+    let cert = params.self_signed(&key)?;
+    Ok((cert.pem(), key.serialize_pem()))
 }
 
 /// Writes a file, readable by its owner only when `secret`.

@@ -145,3 +145,29 @@ fn what_names_nothing_is_404_and_a_key_that_cannot_be_read_is_400() {
     assert_eq!(status("accounts(name='a',name='b')"), 400);
     assert_eq!(status("accounts(%ff)"), 400);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_path_is_read_or_refused(path in ".*") {
+        let _ = parse(&path);
+    }
+
+    #[test]
+    fn any_key_is_read_or_refused(args in "[a-z'=,%()0-9 é-]{0,20}") {
+        let _ = parse(&format!("accounts({args})/name"));
+        let _ = parse(&format!("EntityDefinitions({args})/Attributes({args})"));
+    }
+
+    #[test]
+    fn a_quoted_key_value_survives_its_address(value in ".{0,20}") {
+        let encoded = percent_encoding::utf8_percent_encode(
+            &value.replace('\'', "''"),
+            percent_encoding::NON_ALPHANUMERIC,
+        ).to_string();
+        let path = format!("accounts(name='{encoded}')");
+        let Ok(Resource::Row(RowPath::Keyed(_, KeyText::Named(parts)))) = parse(&path) else {
+            return Err(proptest::test_runner::TestCaseError::fail(path));
+        };
+        proptest::prop_assert_eq!(&parts[0].1, &KeyValue::Quoted(value.into()));
+    }
+}

@@ -63,3 +63,10 @@ fn a_page_size_beyond_the_limit_is_the_limit_and_nonsense_is_refused() {
 fn unknown_preferences_are_ignored() {
     assert_eq!(prefer("respond-async, foo=bar; x=y"), Prefer::default());
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_header_is_read_or_refused(header in ".*") {
+        let _ = Prefer::default().read(&header);
+    }
+}

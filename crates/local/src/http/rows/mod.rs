@@ -37,7 +37,7 @@ pub(crate) struct Context<'c> {
     /// What the caller may do.
     pub(crate) role: Role,
     /// Rows written earlier in the same change set.
-    pub(crate) ids: &'c ContentIds,
+    pub(crate) ids: ContentIds<'c>,
 }
 
 /// The store's version and time before anything of the request happened.

@@ -9,7 +9,7 @@ use crate::http::names;
 use crate::http::path::{self, KeyText, KeyValue, Resource, RowPath};
 use crate::http::rows::Context;
 use crate::http::rows::cells;
-use crate::ops::{Cell, Key};
+use crate::ops::{Cell, Key, WriteOp};
 use crate::schema::{PRIMARY_ID, Schema, Table};
 
 /// A row of a table.
@@ -21,23 +21,33 @@ pub(crate) struct Target {
     pub(crate) key: Key,
 }
 
-/// Rows written by the requests of a change set, by `Content-ID`.
-#[derive(Debug, Default)]
-pub(crate) struct ContentIds(Vec<(String, Target)>);
+/// Rows written by earlier requests of a change set, by `Content-ID`. Nothing by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ContentIds<'c> {
+    /// Which write (an index into `ops`) a `Content-ID` names.
+    pub(crate) named: &'c [(&'c str, usize)],
+    /// The writes planned so far.
+    pub(crate) ops: &'c [WriteOp],
+}
 
-impl ContentIds {
-    /// Notes what a request wrote.
-    pub(crate) fn add(&mut self, id: &str, target: Target) {
-        self.0.push((id.to_owned(), target));
-    }
-
-    fn get(&self, id: &str) -> Result<&Target, Fault> {
-        let found = self.0.iter().find(|(known, _)| known == id);
-        found.map(|(_, target)| target).ok_or_else(|| {
+impl ContentIds<'_> {
+    fn get(&self, id: &str) -> Result<Target, Fault> {
+        let found = self.named.iter().find(|(known, _)| *known == id);
+        let op = found.and_then(|(_, index)| self.ops.get(*index));
+        op.map(Target::of).ok_or_else(|| {
             Fault::odata(format!(
                 "Content-ID Reference: '${id}' does not exist in the batch context."
             ))
         })
+    }
+}
+
+impl Target {
+    fn of(op: &WriteOp) -> Self {
+        Self {
+            table: Arc::clone(&op.table),
+            key: op.key.clone(),
+        }
     }
 }
 
@@ -58,7 +68,7 @@ pub(crate) fn table<'s>(schema: &'s Schema, set: &str) -> Result<&'s Arc<Table>,
 /// 404 for an unknown set, 400 for a key that is none of the table's.
 pub(crate) fn row(context: Context<'_>, row: &RowPath<'_>) -> Result<Target, Fault> {
     match row {
-        RowPath::Content(id) => context.ids.get(id).cloned(),
+        RowPath::Content(id) => context.ids.get(id),
         RowPath::Keyed(set, key) => {
             let table = table(context.schema, set)?;
             Ok(Target {

@@ -9,6 +9,7 @@ use shraga_wire::schema::ColumnKind;
 use uuid::Uuid;
 
 use crate::http::answer::Answer;
+use crate::http::base::Base;
 use crate::http::call::Call;
 use crate::http::path::RowPath;
 use crate::http::rows::body::{self, RowBody};
@@ -20,8 +21,7 @@ use crate::schema::{ColumnRole, PRIMARY_ID, Table};
 /// How the answer to a write is to look.
 #[derive(Clone, Debug)]
 pub(crate) struct WriteShape {
-    /// The address of the entity set.
-    set_address: String,
+    table: Arc<Table>,
     /// The row's address as the request wrote it; otherwise it is told by primary key.
     as_written: Option<String>,
     /// `@odata.context` of the row in the answer, when one is wanted.
@@ -132,7 +132,7 @@ pub(crate) fn delete(
 ) -> Result<Planned, Fault> {
     let target = target::row(context, row)?;
     let kind = WriteKind::Delete(condition(call.head.if_match));
-    Ok(quiet(context, target, kind, Vec::new()))
+    Ok(quiet(target, kind, Vec::new()))
 }
 
 /// Plans a write of one property.
@@ -150,7 +150,7 @@ pub(crate) fn put_property(
     let column = writable(&target.table, name)?;
     let cell = body::read_value(&target.table, column, call.body)?;
     let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(context, target, kind, vec![(column, cell)]))
+    Ok(quiet(target, kind, vec![(column, cell)]))
 }
 
 /// Plans a DELETE of one property, which clears it.
@@ -166,7 +166,7 @@ pub(crate) fn clear_property(
     let target = target::row(context, row)?;
     let column = writable(&target.table, name)?;
     let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(context, target, kind, vec![(column, Cell::Null)]))
+    Ok(quiet(target, kind, vec![(column, Cell::Null)]))
 }
 
 /// Plans a PUT of `nav/$ref`, which sets a lookup.
@@ -185,7 +185,7 @@ pub(crate) fn put_link(
     let address = body::read_link(call.body)?;
     let cell = target::bound(context, &target.table, column, &address)?;
     let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(context, target, kind, vec![(column, cell)]))
+    Ok(quiet(target, kind, vec![(column, cell)]))
 }
 
 /// Plans a DELETE of `nav/$ref`, which clears a lookup.
@@ -201,7 +201,7 @@ pub(crate) fn clear_link(
     let target = target::row(context, row)?;
     let column = body::navigation(&target.table, nav)?;
     let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(context, target, kind, vec![(column, Cell::Null)]))
+    Ok(quiet(target, kind, vec![(column, Cell::Null)]))
 }
 
 fn writable(table: &Table, name: &str) -> Result<usize, Fault> {
@@ -305,7 +305,7 @@ fn planned(
     }
     let by_key = matches!(target.key, Key::Alternate(..)) && !call.path.starts_with('$');
     let shape = WriteShape {
-        set_address: format!("{}{}", context.base.url(), target.table.def.set),
+        table: Arc::clone(&target.table),
         as_written: by_key.then(|| format!("{}{}", context.base.url(), call.path)),
         applied: representation
             .as_ref()
@@ -328,14 +328,9 @@ fn representation_url(context: Context<'_>, table: &Table, select: &[String]) ->
 }
 
 /// A write that answers 204 and nothing else.
-fn quiet(
-    context: Context<'_>,
-    target: Target,
-    kind: WriteKind,
-    cells: Vec<(usize, Cell)>,
-) -> Planned {
+fn quiet(target: Target, kind: WriteKind, cells: Vec<(usize, Cell)>) -> Planned {
     let shape = WriteShape {
-        set_address: format!("{}{}", context.base.url(), target.table.def.set),
+        table: Arc::clone(&target.table),
         as_written: None,
         representation: None,
         applied: None,
@@ -359,7 +354,7 @@ fn quiet(
 
 impl WriteShape {
     /// The answer to the request, given what the store did.
-    pub(crate) fn answer(self, written: Written) -> Answer {
+    pub(crate) fn answer(self, base: &Base, written: Written) -> Answer {
         if self.tells == Tells::Nothing {
             return Answer::no_content();
         }
@@ -371,7 +366,7 @@ impl WriteShape {
                 ..Answer::json(status, read::with_context(context_url, row))
             };
         }
-        let by_id = || format!("{}({})", self.set_address, written.id);
+        let by_id = || format!("{}{}({})", base.url(), self.table.def.set, written.id);
         Answer {
             entity_id: Some(self.as_written.unwrap_or_else(by_id)),
             created: written.created,

@@ -156,3 +156,18 @@ fn a_repeated_property_or_a_body_that_is_no_object_is_refused() {
         assert_eq!(fault(json).status, 400, "{json}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_body_is_read_or_refused(body in ".*") {
+        let _ = super::read(&table(), body.as_bytes());
+    }
+
+    #[test]
+    fn any_value_of_any_column_is_read_or_refused(
+        column in "new_(name|count|when|kind|price|on|ref|Parent@odata.bind)",
+        value in "(null|true|-?[0-9]{1,25}(\\.[0-9]{1,5})?(e[0-9]{1,3})?|\"[^\"\\\\]{0,30}\"|\\[\\]|\\{\\})",
+    ) {
+        let _ = super::read(&table(), format!("{{\"{column}\":{value}}}").as_bytes());
+    }
+}
