@@ -4,6 +4,21 @@
 //! rows through the store's client, agents in process groups of their own, reports through an outbox
 //! on disk. It never assigns, never judges another worker, and knows no SQL and no configuration
 //! file.
+//!
+//! What holds, whatever happens:
+//! - One process is one worker: it holds the lock of its folder and writes its row only under the
+//!   version it knows. Another process that takes the row over ends this one.
+//! - An agent runs only under a lease that names this worker, this process and the attempt. It ends,
+//!   with its whole process group, when the lease is lost, when the person cancels, and when the
+//!   worker ends.
+//! - A finished result is on disk before it is sent, and stays until the store has it, as the task's
+//!   result or as a candidate.
+//!
+//! A worker that comes back after a crash first ends what still runs of the process before it, then
+//! sends that one's unsent reports. Attempts which had not ended are its own still: their lease is
+//! given the new process by `If-Match`, and they begin again in a fresh folder with a stream of
+//! their own, three times at most; then the attempt is reported as interrupted, which counts as a
+//! loss. What was half-done stays in the old folder.
 
 mod agents;
 mod capture;

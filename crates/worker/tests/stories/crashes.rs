@@ -113,3 +113,36 @@ async fn an_outbox_that_cannot_be_written_costs_durability_not_results() {
     world.until_status(task, TaskStatus::Completed).await;
     worker.drain().await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_agent_that_outlived_its_worker_is_ended_before_its_task_is_looked_at() {
+    use std::os::unix::process::CommandExt;
+    let world = World::new().await;
+    let mut orphan = std::process::Command::new("sleep")
+        .arg("1000")
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let pid = orphan.id();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let ticks = stat
+        .rsplit_once(") ")
+        .unwrap()
+        .1
+        .split(' ')
+        .nth(19)
+        .unwrap();
+    let machine = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let record = format!(r#"{{"pid":{pid},"started":"{}/{ticks}"}}"#, machine.trim());
+    let running = world.shared("w").join("running");
+    std::fs::create_dir_all(&running).unwrap();
+    std::fs::write(running.join("task-attempt-1.json"), record).unwrap();
+    let worker = world.start("echo alone");
+    let task = world.assign("").await;
+    world.until_status(task, TaskStatus::Completed).await;
+    assert!(!lives(pid), "the orphan still runs");
+    assert_eq!(std::fs::read_dir(running).unwrap().count(), 0);
+    orphan.wait().unwrap();
+    worker.drain().await;
+}
