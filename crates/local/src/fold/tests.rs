@@ -35,3 +35,32 @@ proptest::proptest! {
         proptest::prop_assert_eq!(compare(&b, &a), expected.reverse());
     }
 }
+
+#[test]
+fn texts_that_differ_within_a_character_compare_by_the_whole_character() {
+    // Same first byte of a two-byte character behind eight equal bytes, and in the middle of them.
+    assert_eq!(compare("12345678Ä", "12345678ä"), Ordering::Equal);
+    assert_eq!(compare("1234567Ä9", "1234567ä9"), Ordering::Equal);
+    assert_eq!(compare("1234567Ä9", "1234567Ö9"), Ordering::Less);
+    assert_eq!(
+        compare("1234567890abcdefX", "1234567890ABCDEFx"),
+        Ordering::Equal
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_short_way_to_match_agrees_with_the_long_one(
+        text in "[aAbB]{0,6}",
+        pattern in "[aAbB]{0,3}",
+    ) {
+        for place in [Place::Anywhere, Place::Start, Place::End] {
+            // A character beyond ASCII at the end of the text takes the long way.
+            let long = match place {
+                Place::End => matches(&format!("ä{text}"), &pattern, place),
+                Place::Anywhere | Place::Start => matches(&format!("{text}ä"), &pattern, place),
+            };
+            proptest::prop_assert_eq!(matches(&text, &pattern, place), long);
+        }
+    }
+}

@@ -49,11 +49,19 @@ pub(crate) fn stored_version(conn: &Connection) -> rusqlite::Result<i64> {
 
 /// Brings a database of version `from` to [`KNOWN`], one transaction per step.
 pub(crate) fn migrate(conn: &Connection, from: i64) -> rusqlite::Result<()> {
-    for (version, step) in (1..).zip(MIGRATIONS).filter(|&(version, _)| version > from) {
-        let transaction = conn.unchecked_transaction()?;
-        transaction.execute_batch(step)?;
-        transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
-    }
-    Ok(())
+    (from..KNOWN).try_for_each(|version| step(conn, version))
 }
+
+/// Takes a database from `version` to the next one.
+fn step(conn: &Connection, version: i64) -> rusqlite::Result<()> {
+    let migration = usize::try_from(version)
+        .ok()
+        .and_then(|v| MIGRATIONS.get(v));
+    let transaction = conn.unchecked_transaction()?;
+    transaction.execute_batch(migration.copied().unwrap_or_default())?;
+    transaction.pragma_update(None, "user_version", version + 1)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests;

@@ -224,3 +224,6 @@ pub(crate) fn failure(error: &rusqlite::Error) -> Failure {
         _ => Failure::Other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,9 +15,8 @@ use shraga_wire::fault::Fault;
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::group::{Group, USERS};
+use super::group::{Broken, Group, Guard, Start, USERS};
 use super::types::{NewToken, TokenRecord, TokenRequest};
-use super::wakes::Wakes;
 use super::writer::Writer;
 use crate::clock;
 use crate::ops::{Cell, Key, Principal, Role, Unit, WorkerClaim, WriteKind, WriteOp};
@@ -233,17 +232,18 @@ impl Writer {
         schema: &Schema,
         op: WriteOp,
     ) -> Result<(), Failure> {
-        let mut group = Group {
-            conn: &self.conn,
-            schema,
+        let start = Start {
             now: self.shared.clock.seconds(),
             version: self.version,
-            users: &mut self.users,
-            users_changed: false,
-            wakes: Wakes::default(),
-            text: String::new(),
+            guard: Guard::None,
         };
-        let outcome = group.unit(who, &Unit { ops: vec![op] })?;
+        let mut group = Group::new(&self.conn, schema, &mut self.users, start);
+        let outcome = match group.unit(who, &Unit { ops: vec![op] }) {
+            Ok(outcome) => outcome,
+            Err(Broken::Engine(error)) => return Err(error.into()),
+            // The transaction is this write's own and is undone by whoever sees the failure.
+            Err(Broken::HalfDone) => return Err(Fault::duplicate_record().into()),
+        };
         self.version = group.version;
         outcome.map(|_| ()).map_err(|failed| failed.fault.into())
     }

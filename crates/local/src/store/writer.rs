@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::failure::{self, Failure};
-use super::group::Group;
+use super::group::{Broken, Group, Guard, Start};
 use super::types::{Continue, NewToken, SchemaChange, TokenRequest, UnitFault};
 use super::wakes::Wakes;
 use super::{Shared, alter, tokens};
@@ -80,6 +80,13 @@ impl WriteJob {
             fault: fault.clone(),
         };
         vec![Err(failed); answered]
+    }
+}
+
+fn fault_of(broken: &Broken) -> Fault {
+    match broken {
+        Broken::HalfDone => Fault::unexpected("The request couldn't be undone alone."),
+        Broken::Engine(error) => failure::fault(error),
     }
 }
 
@@ -157,8 +164,8 @@ impl Writer {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 self.undo();
-                let fault = failure::fault(&error);
-                tracing::error!(error = %error, "store.group_failed: nothing of it was written");
+                let fault = fault_of(&error);
+                tracing::error!(?error, "store.group_failed: nothing of it was written");
                 jobs.iter().map(|job| job.all_failed(&fault)).collect()
             }
         };
@@ -169,20 +176,26 @@ impl Writer {
     }
 
     /// One transaction. An error means that nothing of it happened.
-    fn group(&mut self, jobs: &[WriteJob]) -> Result<Vec<Outcomes>, rusqlite::Error> {
+    fn group(&mut self, jobs: &[WriteJob]) -> Result<Vec<Outcomes>, Broken> {
+        match self.attempt(jobs, Guard::None) {
+            Err(Broken::HalfDone) => {
+                self.undo();
+                self.attempt(jobs, Guard::Savepoints)
+            }
+            done => done,
+        }
+    }
+
+    fn attempt(&mut self, jobs: &[WriteJob], guard: Guard) -> Result<Vec<Outcomes>, Broken> {
         meta::begin(&self.conn)?;
         let schema = self.shared.schema.load_full();
         let before = self.version;
-        let mut group = Group {
-            conn: &self.conn,
-            schema: &schema,
+        let start = Start {
             now: self.shared.clock.seconds(),
             version: before,
-            users: &mut self.users,
-            users_changed: false,
-            wakes: Wakes::default(),
-            text: String::new(),
+            guard,
         };
+        let mut group = Group::new(&self.conn, &schema, &mut self.users, start);
         let mut all = Vec::with_capacity(jobs.len());
         for job in jobs {
             let mut outcomes = Vec::with_capacity(job.units.len());
@@ -210,7 +223,9 @@ impl Writer {
         if users_changed {
             self.reload_disabled(&schema);
         }
-        self.shared.board.publish(version, wakes);
+        if version > before {
+            self.shared.board.publish(version, wakes);
+        }
         Ok(all)
     }
 

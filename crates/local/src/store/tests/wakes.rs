@@ -145,3 +145,29 @@ async fn no_wakeup_is_lost_between_asking_again_and_waiting() {
     }
     assert_eq!(listener.await.unwrap(), next);
 }
+
+#[tokio::test]
+async fn a_ring_that_overflowed_forgets_the_oldest_and_says_so() {
+    use crate::store::wakes::{Board, Wakes};
+    let w = world().await;
+    let schema = arc_swap::ArcSwap::from(w.store.schema());
+    let board = Board::new(0);
+    for version in 1..=5_000 {
+        let mut wakes = Wakes::default();
+        wakes.add(&w.ann, &w.table(), &[w.ann.user]);
+        board.publish(version, wakes);
+    }
+    assert_eq!(
+        board
+            .changes(&schema, &w.admin, Some(10))
+            .await
+            .changed
+            .len(),
+        2 * 3
+    );
+    assert_eq!(
+        board.changes(&schema, &w.admin, Some(4_990)).await.changed,
+        thing_by(Role::User)
+    );
+    assert_eq!(board.changes(&schema, &w.admin, Some(0)).await.next, 5_000);
+}
