@@ -73,6 +73,13 @@ impl Row {
         })
     }
 
+    /// Some of its columns, as a type of the caller's that names them; `None` when they don't fit.
+    /// Cheaper than [`Self::object`].
+    #[must_use]
+    pub fn part<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+        serde_json::from_slice(&self.json).ok()
+    }
+
     /// Its version, when the store sent one.
     #[must_use]
     pub fn etag(&self) -> Option<Etag> {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::clock::Moment;
 use crate::observe::question::{After, Mark};
-use crate::observe::seen::{Reach, Window};
+use crate::observe::seen::{Known, Reach, Window};
 use crate::status::StoreKind;
 
 /// Rows to look at again in the next tick at most. More than that and a full pass is cheaper.
@@ -74,6 +74,8 @@ pub(crate) struct Memory {
     pub(crate) marks: Option<Marks>,
     /// The full pass on its way.
     pub(crate) pass: Option<Pass>,
+    /// Mirrors that are with a worker, as last read.
+    pub(crate) known: Known,
     /// Whether mirrors made by others are looked for before one is made.
     pub(crate) adopts: bool,
     /// Halvings of every window, after answers that were too large or too slow.
@@ -98,6 +100,7 @@ impl Memory {
             people_read: false,
             marks: None,
             pass: None,
+            known: Known::default(),
             adopts,
             shrink: 0,
             look: HashSet::new(),

@@ -174,12 +174,13 @@ impl Engine {
     }
 
     fn blank(&self) -> Seen {
-        Seen::new(Snapshot {
+        let snapshot = Snapshot {
             admin: self.admin,
             legacy: self.config.legacy_workers.clone(),
             turns: self.memory.turns.clone(),
             ..Snapshot::default()
-        })
+        };
+        Seen::new(snapshot, self.memory.known.clone())
     }
 
     fn consult(&self, seen: &mut Seen, now: Timestamp) -> (Vec<Plan>, PerLoop<Option<String>>) {
@@ -236,6 +237,9 @@ impl Engine {
         self.memory.grow();
         self.memory.adopts |= seen.foreign_mirrors;
         self.memory.people_read |= seen.people_complete;
+        if let Some(known) = seen.now_known() {
+            self.memory.known = known;
+        }
         seen.people.keys().for_each(|id| self.memory.met(*id));
         self.memory.advance(self.store, &seen.reach, now);
     }

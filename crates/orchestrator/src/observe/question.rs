@@ -23,8 +23,6 @@ use super::filter::{
 
 /// The primary key of the tasks table.
 pub(crate) const TASK_ID: &str = "cr_shraga_taskid";
-/// The primary key of the users table.
-pub(crate) const PERSON_ID: &str = "cr_shraga_userid";
 
 /// Rows of a window that must be complete to be of use (active mirrors, workers, people): the
 /// largest page a store gives.
@@ -213,10 +211,11 @@ fn waiting(but: Option<&Vec<UserId>>, top: u32) -> Query {
     window(select::MIRROR, filter, by(tasks::RANK.name()), top)
 }
 
+/// Versions only: what is known of a mirror at its version needn't be read again.
 fn active() -> Query {
     let filter = Filter::And(vec![mirror(), any_status(&WITH_A_WORKER)]);
     window(
-        select::MIRROR,
+        &[tasks::STATUS.name()],
         filter,
         by(tasks::ASSIGNED_WORKER.name()),
         WHOLE,
@@ -224,7 +223,7 @@ fn active() -> Query {
 }
 
 fn people(state: Option<&str>) -> Query {
-    let mut query = whole(&[users::STATE.name()]);
+    let mut query = whole(select::PERSON);
     query.filter = state.map(|state| eq(users::STATE, Literal::Text(state.to_owned())));
     query
 }

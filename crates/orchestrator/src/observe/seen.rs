@@ -4,19 +4,22 @@
 //! changes were seen is worked out here, but only remembered once the tick is over.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 use shraga_core::ids::{Etag, MirrorId, TaskId, UserId};
 use shraga_core::model::{Mirror, Person, UserTask, Worker};
 use shraga_core::plan::sync::CARRIED;
 use shraga_core::plan::{Need, Snapshot};
-use shraga_core::row::{Value, tasks, users};
+use shraga_core::row::{Value, tasks};
 use shraga_core::status::{TaskStatus, WorkerKind};
 use shraga_core::time::Timestamp;
 use shraga_dataverse::rows::{self, Row, Rows};
 use uuid::Uuid;
 
-use super::question::{After, Mark, PERSON_ID, Question, TASK_ID, WHOLE};
+use super::question::{After, Mark, Question, TASK_ID, WHOLE};
 use crate::courtesy;
 use crate::status::Degraded;
 
@@ -95,13 +98,19 @@ pub(crate) struct Seen {
     tasks: HashMap<TaskId, usize>,
     mirrors: HashMap<MirrorId, usize>,
     asked: HashSet<Need>,
+    known: Known,
+    active: Option<Vec<MirrorId>>,
 }
+
+/// Mirrors that are with a worker, as they were read at their versions.
+pub(crate) type Known = Arc<HashMap<MirrorId, Mirror>>;
 
 impl Seen {
     /// Starts with what is known without asking.
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, known: Known) -> Self {
         Self {
             snapshot,
+            known,
             ..Self::default()
         }
     }
@@ -183,7 +192,7 @@ impl Seen {
             }
             Question::WaitingOthers(..) => self.take_waiting(rows),
             Question::Active => {
-                self.take_mirrors(rows);
+                self.take_active(rows);
                 self.snapshot.active_complete = complete(answer);
             }
             Question::Workers => {
@@ -244,6 +253,34 @@ impl Seen {
         self.pairs.extend(mirrors);
     }
 
+    /// What is known at the version that was read is used; the rest is asked for.
+    fn take_active(&mut self, rows: &[Row]) {
+        let mut active = Vec::with_capacity(rows.len());
+        for row in rows {
+            let Some(slim) = row.part::<Slim>() else {
+                continue;
+            };
+            let id = MirrorId::new(slim.id);
+            active.push(id);
+            let known = self.known.get(&id);
+            let known = known.filter(|known| known.etag.as_str() == slim.etag);
+            match known.cloned() {
+                Some(mirror) => self.keep_mirror(mirror),
+                None => self.pairs.push(Need::Mirror(id)),
+            }
+        }
+        self.active = Some(active);
+    }
+
+    /// The mirrors that are with a worker, when they were asked for: known from now on.
+    pub(crate) fn now_known(&self) -> Option<Known> {
+        let mirrors = self.active.as_ref()?.iter().filter_map(|id| {
+            let at = *self.mirrors.get(id)?;
+            Some((*id, self.snapshot.mirrors[at].clone()))
+        });
+        Some(Arc::new(mirrors.collect()))
+    }
+
     /// With legacy workers, a waiting mirror is assigned together with the person's row.
     fn take_waiting(&mut self, rows: &[Row]) {
         if self.snapshot.legacy.is_empty() {
@@ -287,13 +324,16 @@ impl Seen {
 
     /// A row at a mirror's identity is a mirror, or a stranger.
     fn take_at_mirror_id(&mut self, row: &Row) {
-        if let Ok(mirror) = rows::mirror(row)
-            && text(row, tasks::IS_MIRROR.name()).as_deref() == Some("true")
-        {
-            self.keep_mirror(mirror);
-        } else if let (Some(id), Some(owner)) = (guid(row, TASK_ID), guid(row, "_ownerid_value")) {
-            let (id, owner) = (MirrorId::new(id), UserId::new(owner));
-            self.snapshot.strangers.insert(id, owner);
+        let Some(slim) = row.part::<Slim>() else {
+            return;
+        };
+        match rows::mirror(row) {
+            Ok(mirror) if slim.mirror == Some(true) => self.keep_mirror(mirror),
+            Ok(_) | Err(_) => {
+                let owner = slim.owner.map(UserId::new).unwrap_or(NOBODY);
+                let id = MirrorId::new(slim.id);
+                self.snapshot.strangers.insert(id, owner);
+            }
         }
     }
 
@@ -311,28 +351,46 @@ impl Seen {
 
     fn take_people(&mut self, rows: &[Row]) {
         for row in rows {
-            let Some(id) = guid(row, PERSON_ID) else {
-                continue;
-            };
-            let disabled = text(row, users::STATE.name()).as_deref() == Some("disabled");
-            self.people.insert(UserId::new(id), disabled);
+            match rows::person(row) {
+                Ok(person) => drop(self.people.insert(person.id, person.disabled)),
+                Err(error) => self.notes.push(error.to_string()),
+            }
         }
     }
 
     fn take_carried(&mut self, rows: &[Row]) {
         for row in rows {
-            let (Some(id), Ok(mut cells)) = (guid(row, TASK_ID), row.object()) else {
+            let (Some(slim), Some(cells)) = (row.part::<Slim>(), row.part::<Cells<'_>>()) else {
                 continue;
             };
             let carried = CARRIED.iter().filter_map(|column| {
-                let value = text_value(cells.remove(column.name())?)?;
-                Some((*column, Value::Text(value)))
+                let text: Option<String> =
+                    serde_json::from_str(cells.get(column.name())?.get()).ok()?;
+                Some((*column, Value::Text(text?)))
             });
-            let carried: Vec<_> = carried.collect();
-            self.snapshot.carried.insert(id, carried);
+            self.snapshot.carried.insert(slim.id, carried.collect());
         }
     }
 }
+
+/// The columns of a row of the tasks table that say which row it is.
+#[derive(Deserialize)]
+struct Slim {
+    #[serde(rename = "@odata.etag")]
+    etag: String,
+    #[serde(rename = "cr_shraga_taskid")]
+    id: Uuid,
+    #[serde(rename = "cr_ismirror", default)]
+    mirror: Option<bool>,
+    #[serde(rename = "_ownerid_value", default)]
+    owner: Option<Uuid>,
+}
+
+/// A row's columns, their values unread.
+type Cells<'a> = HashMap<&'a str, &'a RawValue>;
+
+/// The owner of a row whose owner can't be read.
+const NOBODY: UserId = UserId::new(Uuid::nil());
 
 /// The status core sees of a mirror that `rows` refused is unknown; nothing is done with it.
 fn bad_task(row: &Row, why: String) -> Option<BadTask> {
