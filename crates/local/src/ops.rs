@@ -188,7 +188,8 @@ pub struct ListOp {
     pub order_by: Vec<OrderBy>,
     /// At most this many rows in this page.
     pub limit: u32,
-    /// Whether a cookie for a next page is wanted when there are more (`$top` wants none).
+    /// Whether a cookie for a next page is wanted when there are more. Only then may a page of long
+    /// rows end before the limit.
     pub paged: bool,
     /// Where the page starts: a cookie of an earlier page.
     pub after: Option<PageCookie>,

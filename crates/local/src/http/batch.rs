@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::http::answer::{Answer, Content};
 use crate::http::base::Base;
 use crate::http::call::{Call, Head};
-use crate::http::limits::MAX_BATCH_URL_BYTES;
+use crate::http::limits::{MAX_BATCH_ANSWER_BYTES, MAX_BATCH_URL_BYTES, MAX_READS_AT_ONCE};
 use crate::http::path::{self, Resource};
 use crate::http::rows::bulk::BulkShape;
 use crate::http::rows::read::ReadShape;
@@ -70,6 +70,8 @@ struct Run<'r> {
     waiting: Waiting,
     /// One place per part, filled as answers come.
     outcomes: Vec<Option<Outcome>>,
+    /// Bytes of the answers so far.
+    answered: usize,
     /// Whether a failure ended the batch.
     stopped: bool,
 }
@@ -99,6 +101,7 @@ pub(crate) async fn run(
         },
         waiting: Waiting::default(),
         outcomes: parts.iter().map(|_| None).collect(),
+        answered: 0,
         stopped: false,
     };
     for (at, part) in parts.iter().enumerate() {
@@ -113,6 +116,12 @@ pub(crate) async fn run(
 
 impl Run<'_> {
     async fn take(&mut self, at: usize, part: &Part<Request>) {
+        if self.answered > MAX_BATCH_ANSWER_BYTES {
+            let fault = Fault::too_large(format!(
+                "The answers of this batch are larger than {MAX_BATCH_ANSWER_BYTES} bytes; split it."
+            ));
+            return self.refuse(at, fault).await;
+        }
         match part {
             Part::Single(request) => match self.plan_single(request) {
                 Ok(Step::Rows(planned)) => self.wait(at, planned).await,
@@ -244,6 +253,9 @@ impl Run<'_> {
                 self.before_reads().await;
                 self.waiting.reads.push(op);
                 self.waiting.read_shapes.push((at, shape));
+                if self.waiting.reads.len() == MAX_READS_AT_ONCE {
+                    self.flush().await;
+                }
             }
             Planned::Write(op, shape) => {
                 self.before_writes().await;
@@ -298,6 +310,9 @@ impl Run<'_> {
     fn settle(&mut self, at: usize, outcome: Outcome) {
         if outcome.status() >= 400 && self.on_fault == Continue::StopAtFirst {
             self.stopped = true;
+        }
+        if let Outcome::Single(answer) = &outcome {
+            self.answered += answer.body.len();
         }
         self.outcomes[at] = Some(outcome);
     }

@@ -10,6 +10,14 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 /// transcripts reach. Higher lets one caller hold more memory.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
 
+/// Most bytes of the answers of one `$batch`; requests beyond are refused. Together with the limit
+/// of a page it bounds what one caller's reads hold in memory.
+pub const MAX_BATCH_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// Most reads of a `$batch` that go to the store at once. They share a snapshot; more would hold
+/// more pages in memory before [`MAX_BATCH_ANSWER_BYTES`] is looked at.
+pub const MAX_READS_AT_ONCE: usize = 64;
+
 /// Most bytes of all bodies that are being received or worked on, in KiB. It bounds the memory that
 /// all callers together can hold; lower makes big batches wait for one another.
 pub const MAX_BODIES_KIB: u32 = 512 * 1024;

@@ -164,18 +164,20 @@ async fn collect(
     if size > most {
         return Err(too_large());
     }
-    let received = async {
-        let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(MAX_BODIES_KIB);
-        let held = Arc::clone(bodies).acquire_many_owned(kib).await;
-        (held, Limited::new(body, most).collect().await)
+    let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(MAX_BODIES_KIB);
+    let held = tokio::time::timeout(BODY, Arc::clone(bodies).acquire_many_owned(kib)).await;
+    let Ok(Ok(held)) = held else {
+        return Err(Fault::unavailable(
+            "Too many large requests at once; try again.",
+        ));
     };
+    let received = Limited::new(body, most).collect();
     match tokio::time::timeout(BODY, received).await {
-        Ok((Ok(held), Ok(body))) => Ok((body.to_bytes(), held)),
-        Ok((_, Err(wrong))) if wrong.is::<LengthLimitError>() => Err(too_large()),
-        Ok((_, Err(wrong))) => Err(Fault::invalid_argument(format!(
+        Ok(Ok(body)) => Ok((body.to_bytes(), held)),
+        Ok(Err(wrong)) if wrong.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(wrong)) => Err(Fault::invalid_argument(format!(
             "The body could not be read: {wrong}."
         ))),
-        Ok((Err(_closed), _)) => Err(Fault::unavailable("The server is stopping.")),
         Err(_elapsed) => Err(Fault::new(
             408,
             codes::INVALID_ARGUMENT,

@@ -15,6 +15,10 @@ use crate::sql::{self, bind, meta, rows};
 /// Up to where matching rows are counted beside a page: one more than the wire may say.
 const COUNT_CAP: u64 = 5_001;
 
+/// Bytes after which a page of rows ends early and points to the next one. Higher lets one read of
+/// long texts hold more memory; lower costs more requests for them.
+const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
+
 /// A snapshot, and who looks at it.
 pub(super) struct Snapshot<'a> {
     pub(super) conn: &'a Connection,
@@ -114,7 +118,7 @@ impl Snapshot<'_> {
         };
         let mut last = None;
         while let Some(row) = found.next()? {
-            if page.len == op.limit {
+            if last.is_some() || page.len == op.limit {
                 page.next = last;
                 break;
             }
@@ -123,7 +127,8 @@ impl Snapshot<'_> {
             }
             writer.row(row, &mut page.rows)?;
             page.len += 1;
-            if op.paged && page.len == op.limit {
+            let full = page.len == op.limit || page.rows.len() >= MAX_PAGE_BYTES;
+            if op.paged && full {
                 last = Some(cookie.read(row)?);
             }
         }
@@ -172,7 +177,7 @@ impl Snapshot<'_> {
         let mut found = statement.raw_query();
         let mut last = op.since;
         while let Some(row) = found.next()? {
-            if delta.len == op.limit {
+            if delta.len == op.limit || delta.rows.len() >= MAX_PAGE_BYTES {
                 (delta.more, delta.version) = (true, last);
                 break;
             }

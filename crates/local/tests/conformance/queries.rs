@@ -176,6 +176,10 @@ async fn a_count_is_plain_text_and_obeys_the_filter() {
         .await;
     assert_eq!((reply.status, reply.text().as_str()), (200, "3"));
     assert!(reply.header("content-type").starts_with("text/plain"));
+    assert_eq!(
+        world.admin().get("new_things/$count?$top=1").await.status,
+        400
+    );
 }
 
 #[tokio::test]
@@ -240,4 +244,22 @@ async fn the_metadata_document_describes_the_tables() {
     ] {
         assert!(xml.contains(part), "{part} in {xml}");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_long_rows_ends_early_and_points_to_the_next() {
+    let world = World::new().await;
+    let text = "x".repeat(1_000_000);
+    for name in 0..20 {
+        let body = json!({"cr_name": name.to_string(), "cr_transcript": text});
+        world.admin().create("cr_shraga_tasks", body).await;
+    }
+    let mut next = Some("cr_shraga_tasks?$top=19".to_owned());
+    let mut pages = Vec::new();
+    while let Some(path) = next {
+        let reply = world.admin().get(&path).await;
+        pages.push(reply.column("cr_name").len());
+        next = reply.json()["@odata.nextLink"].as_str().map(str::to_owned);
+    }
+    assert_eq!(pages, [17, 2]);
 }

@@ -153,10 +153,13 @@ pub(crate) fn count(context: Context<'_>, call: &Call<'_>, set: &str) -> Result<
         };
         return Ok(Planned::Read(ReadOp::Delta(op), ReadShape::DeltaCount));
     }
+    let filter = filter(table, &mut query)?;
+    query.aliases.clear();
+    no_options(&query, "$count")?;
     let op = ListOp {
         table: Arc::clone(table),
         projection: Projection::default(),
-        filter: filter(table, &mut query)?,
+        filter,
         order_by: Vec::new(),
         limit: 0,
         paged: false,
@@ -219,7 +222,7 @@ pub(crate) fn list(context: Context<'_>, call: &Call<'_>, set: &str) -> Result<P
         projection,
         filter: filter(table, &mut asked)?,
         limit,
-        paged: shape.remaining.is_none_or(|rows| rows > limit),
+        paged: true,
         after: place.map(|place| place.after),
         count: asked.count,
         order_by: order(table, asked)?,
@@ -321,7 +324,7 @@ fn no_options(query: &Query, what: &str) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::odata(format!(
-        "Query options other than $select don't apply to {what}."
+        "One of these query options doesn't apply to {what}."
     )))
 }
 
@@ -504,9 +507,10 @@ impl ListShape {
         out.extend_from_slice(b",\"value\":[");
         out.extend_from_slice(&page.rows);
         out.push(b']');
+        let remaining = self.remaining.map(|rows| rows.saturating_sub(page.len));
         match (page.next, self.track_from) {
+            (Some(_), None) if remaining == Some(0) => {}
             (Some(after), version) => {
-                let remaining = self.remaining.map(|rows| rows.saturating_sub(page.len));
                 let place = Place {
                     after,
                     remaining,
