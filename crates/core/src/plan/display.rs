@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{Loop, Need, Plan};
-use crate::row::{ChangeSet, Condition, Table, Value, Write, events, tasks};
+use crate::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks};
+use crate::status::TaskStatus;
 
 /// Longer values are cut: a plan is read, not replayed. A lease fits.
 const VALUE_CHARS: usize = 200;
@@ -75,9 +76,21 @@ impl fmt::Display for Write {
             .iter()
             .filter(|(column, _)| *column != tasks::EVENT_HEAD);
         for (column, value) in visible {
-            writeln!(f, "    {} = {}", column.name(), shortened(value))?;
+            write!(f, "    {} = {}", column.name(), shortened(value))?;
+            match status(*column, value) {
+                Some(status) => writeln!(f, " {status}")?,
+                None => writeln!(f)?,
+            }
         }
         Ok(())
+    }
+}
+
+/// The name of a task's status, which on the wire is a number.
+fn status(column: Column, value: &Value) -> Option<TaskStatus> {
+    match value {
+        Value::Int(code) if column == tasks::STATUS => TaskStatus::try_from(*code).ok(),
+        Value::Int(_) | Value::Null | Value::Text(_) | Value::Bool(_) | Value::Time(_) => None,
     }
 }
 

@@ -48,9 +48,8 @@ fn waits(view: &View<'_>, task: TaskId) -> Option<Reason> {
     let filed = view.filed().iter().find(|(it, _)| it.id == task);
     let mirror = match (view.mirror(task), filed) {
         (Some(mirror), _) => mirror.id,
-        (None, Some((_, Filed::Create { id, .. }))) => *id,
         (None, Some((_, Filed::Blocked(reason)))) => return Some(*reason),
-        (None, Some((_, Filed::Unknown(_))) | None) => return None,
+        (None, Some((_, Filed::Create { .. } | Filed::Unknown(_))) | None) => return None,
     };
     scheduled(view, mirror)
 }

@@ -246,7 +246,7 @@ impl Default for Policy {
             backoff_max: Span::mins(10),
             progress_interval: Span::secs(2),
             explain_after: Span::secs(15),
-            mirror_patience: Span::secs(1),
+            mirror_patience: Span::secs(3),
             submitted_deadline: Span::mins(10),
             admin_email: None,
         }

@@ -47,6 +47,14 @@ fn without_an_orchestrator_the_mirror_is_what_is_missing() {
 }
 
 #[test]
+fn a_task_that_no_orchestrator_took_up_says_so() {
+    let mut seen = snapshot();
+    seen.mirrors.clear();
+    seen.tasks = vec![task("t", "ann", 90)];
+    assert!(gates(&seen).contains("-> mirrored: not yet; check that an orchestrator runs"));
+}
+
+#[test]
 fn a_task_without_a_worker_says_which_kind_is_missing() {
     let mut seen = snapshot();
     let said = gates(&seen);
