@@ -259,6 +259,9 @@ impl Mime {
     }
 
     fn one_line(&mut self, text: &str) {
+        if memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_none() {
+            return self.text(text);
+        }
         for piece in text.split(['\r', '\n']) {
             self.text(piece);
         }

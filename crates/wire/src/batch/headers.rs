@@ -1,7 +1,7 @@
 //! Headers of a batch part, kept as the lines they came in.
 //!
 //! A part has a handful of headers and a reader asks for a few, so looking through the lines is
-//! cheaper than a map. Text that is not UTF-8, or a line without a colon, is skipped.
+//! cheaper than a map. A line that has no colon or is no UTF-8 is skipped.
 
 use bytes::Bytes;
 
@@ -19,16 +19,24 @@ impl Headers {
     /// The trimmed value of the first header of this name, in any case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let (_, value) = self
+            .lines()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
+        std::str::from_utf8(value).ok()
     }
 
     /// All headers, in order, trimmed.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = std::str::from_utf8(&self.0).unwrap_or("");
-        text.lines()
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.trim(), value.trim()))
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        self.lines()
+            .filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
+    }
+
+    fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.split(|&byte| byte == b'\n').filter_map(|line| {
+            let colon = memchr::memchr(b':', line)?;
+            let (name, value) = (&line[..colon], &line[colon + 1..]);
+            Some((name.trim_ascii(), value.trim_ascii()))
+        })
     }
 }
