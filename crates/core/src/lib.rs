@@ -4,6 +4,11 @@
 //! `plan(&Snapshot, &Policy, now) -> Plan`. A [`row::ChangeSet`] of a plan is so specific that
 //! applying it makes no choice. There is no async, no serde, no clock, no randomness and no I/O in
 //! this crate: time and new identifiers are handed in, text of the wire is parsed elsewhere.
+//!
+//! To read it: [`model`] (what there is), [`row`] (what a write is), [`plan`] (what the orchestrator
+//! decides, a file per loop), [`worker`] (what a worker does, a state machine), [`why`] (the same
+//! decisions, explained), [`audit`] (what is left behind). `tests/scenarios` shows snapshots and the
+//! plans made of them.
 
 pub mod audit;
 pub mod ids;
