@@ -161,4 +161,7 @@ fn completions_and_config_need_no_store() {
         .find(|entry| entry["key"] == "store.token_file")
         .unwrap();
     assert_eq!(entry["origin"], "flag");
+    assert_eq!(entry["value"], "x");
+    let slots = entries.iter().find(|entry| entry["key"] == "worker.slots");
+    assert_eq!(slots.unwrap()["value"], 1);
 }

@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::display::paint::DIM;
@@ -31,7 +31,7 @@ impl ShowConfig {
                 .map(|entry| {
                     json!({
                         "key": entry.key,
-                        "value": entry.value,
+                        "value": entry.value.as_deref().map(value),
                         "origin": entry.origin.to_string(),
                         "about": words(entry.doc),
                     })
@@ -56,6 +56,15 @@ impl ShowConfig {
         output.line(table.print())?;
         Ok(Exit::Done)
     }
+}
+
+/// A value as the file would have it, for scripts.
+fn value(literal: &str) -> Value {
+    let read = format!("value = {literal}").parse::<toml::Table>();
+    let value = read.ok().and_then(|mut table| table.remove("value"));
+    value
+        .and_then(|value| serde_json::to_value(value).ok())
+        .unwrap_or(Value::Null)
 }
 
 /// A documentation text of several lines as one.
