@@ -55,6 +55,8 @@ pub(crate) fn connect_writer(file: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // For the journals of savepoints. Readers sort on disk what doesn't fit their cache.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
 }
 
@@ -74,7 +76,6 @@ fn connect(file: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
     let conn = Connection::open(file)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.pragma_update(None, "busy_timeout", BUSY_MS)?;
-    conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "cache_size", -cache_kib)?;
     conn.pragma_update(None, "foreign_keys", false)?;
     conn.create_collation(COLLATION, fold::compare)?;

@@ -69,7 +69,7 @@ fn lock(data: &Path) -> Result<File, OpenError> {
         folder: data.to_owned(),
         source,
     };
-    std::fs::create_dir_all(data).map_err(unusable)?;
+    make_private(data).map_err(unusable)?;
     let mut options = OpenOptions::new();
     let options = options.create(true).truncate(false).write(true);
     let file = options.open(data.join(LOCK)).map_err(unusable)?;
@@ -80,6 +80,15 @@ fn lock(data: &Path) -> Result<File, OpenError> {
         }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
+}
+
+/// Makes the folder when absent, for nobody but the operating system's user where it knows users.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 fn migrate(conn: &Connection, file: &Path) -> Result<(), OpenError> {

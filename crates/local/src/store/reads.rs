@@ -1,6 +1,6 @@
 //! Answering reads from one snapshot.
 
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, Rows};
 use shraga_wire::fault::{Fault, codes};
 
 use super::failure::Failure;
@@ -15,9 +15,12 @@ use crate::sql::{self, bind, meta, rows};
 /// Up to where matching rows are counted beside a page: one more than the wire may say.
 const COUNT_CAP: u64 = 5_001;
 
-/// Bytes after which a page of rows ends early and points to the next one. Higher lets one read of
-/// long texts hold more memory; lower costs more requests for them.
-const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
+/// How long a page may get, bytes of JSON: it ends with the row that passes this, and the next page
+/// starts there. Higher costs memory per reader, lower makes more requests of wide rows.
+const PAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long an answer may get that can't be continued, bytes of JSON.
+const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// A snapshot, and who looks at it.
 pub(super) struct Snapshot<'a> {
@@ -111,28 +114,11 @@ impl Snapshot<'_> {
         // One more than fits, to tell whether there is another page.
         rows::push_limit(&mut query, u64::from(op.limit) + u64::from(op.paged));
         let mut statement = self.prepare(&query)?;
-        let mut found = statement.raw_query();
-        let mut page = Page {
+        let page = Page {
             count,
             ..Page::default()
         };
-        let mut last = None;
-        while let Some(row) = found.next()? {
-            if last.is_some() || page.len == op.limit {
-                page.next = last;
-                break;
-            }
-            if page.len > 0 {
-                page.rows.push(b',');
-            }
-            writer.row(row, &mut page.rows)?;
-            page.len += 1;
-            let full = page.len == op.limit || page.rows.len() >= MAX_PAGE_BYTES;
-            if op.paged && full {
-                last = Some(cookie.read(row)?);
-            }
-        }
-        Ok(page)
+        fill(page, op, &mut statement.raw_query(), &mut writer, &cookie)
     }
 
     fn delta(&self, op: &DeltaOp) -> Result<Delta, Failure> {
@@ -177,7 +163,7 @@ impl Snapshot<'_> {
         let mut found = statement.raw_query();
         let mut last = op.since;
         while let Some(row) = found.next()? {
-            if delta.len == op.limit || delta.rows.len() >= MAX_PAGE_BYTES {
+            if delta.len == op.limit || delta.rows.len() >= PAGE_BYTES {
                 (delta.more, delta.version) = (true, last);
                 break;
             }
@@ -205,6 +191,43 @@ impl Snapshot<'_> {
         delta.deleted = gone.into_iter().map(|(_, id)| id).collect();
         Ok(())
     }
+}
+
+/// Fills a page with the rows that fit; a row more than that means another page.
+fn fill(
+    mut page: Page,
+    op: &ListOp,
+    found: &mut Rows<'_>,
+    writer: &mut json::Writer<'_>,
+    cookie: &Cookie<'_>,
+) -> Result<Page, Failure> {
+    let mut last = None;
+    while let Some(row) = found.next()? {
+        if page.len == op.limit || last.is_some() {
+            page.next = last;
+            break;
+        }
+        if page.len > 0 {
+            page.rows.push(b',');
+        }
+        writer.row(row, &mut page.rows)?;
+        page.len += 1;
+        let size = page.rows.len();
+        if op.paged && (page.len == op.limit || size >= PAGE_BYTES) {
+            last = Some(cookie.read(row)?);
+        }
+        if !op.paged && size > ANSWER_BYTES {
+            return Err(too_long().into());
+        }
+    }
+    Ok(page)
+}
+
+fn too_long() -> Fault {
+    Fault::too_large(
+        "The answer is too long. Ask for fewer columns with $select, for fewer rows with $top, or \
+         page with odata.maxpagesize.",
+    )
 }
 
 fn absent(table: &Table, key: &Key) -> Fault {

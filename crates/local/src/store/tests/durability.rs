@@ -31,11 +31,17 @@ fn acknowledged_writes_survive_kill_9() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(acknowledged.len(), 300);
+    let nested = std::fs::read_dir(dir.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = Store::open(dir.path(), vec![things()]).unwrap();
+        let store = Store::open(&nested, vec![things()]).unwrap();
         let who = principal(Uuid::nil(), Role::Admin);
         let user = store.ensure_user(&who, "admin@x").await.unwrap();
         let w = World {
@@ -63,14 +69,8 @@ fn child_that_writes_until_killed() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = Store::open(std::path::Path::new(&dir), vec![things()]).unwrap();
-        let who = principal(Uuid::nil(), Role::Admin);
-        let user = store.ensure_user(&who, "admin@x").await.unwrap();
-        let w = World {
-            store,
-            admin: principal(user, Role::Admin),
-            ..world().await
-        };
+        let nested = tempfile::tempdir_in(dir).unwrap();
+        let w = world_in(nested, vec![things()]).await;
         loop {
             let (id, twin) = (Uuid::now_v7(), Uuid::now_v7());
             let refers = [("x_name", s("twin")), ("x_ref", Cell::Id(id))];

@@ -354,3 +354,35 @@ async fn a_filter_nested_too_deep_is_refused_rather_than_fatal() {
     };
     assert_eq!(w.page(&w.admin, op).await.unwrap_err().status, 400);
 }
+
+#[tokio::test]
+async fn a_page_of_wide_rows_ends_early_and_goes_on_where_it_ended() {
+    let w = world().await;
+    let wide = "x".repeat(1_000_000);
+    for i in 0..40 {
+        let values = [("x_name", s(&format!("n{i:02}"))), ("x_memo", s(&wide))];
+        w.create(&w.admin, &values).await.unwrap();
+    }
+    let first = w.page(&w.admin, w.list("", "x_name")).await.unwrap();
+    assert!(first.len < 40 && first.rows.len() < 20_000_000);
+    let names = paged(&w, "", "x_name", 1_000).await;
+    assert_eq!(names.len(), 40);
+    assert!(names.is_sorted());
+    let all = ListOp {
+        paged: false,
+        limit: 100,
+        ..w.list("", "")
+    };
+    assert!(w.page(&w.admin, all).await.is_ok());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_data_folder_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("a").join("b");
+    drop(Store::open(&data, vec![things()]).unwrap());
+    let mode = std::fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+}

@@ -46,7 +46,10 @@ pub(super) async fn world() -> World {
 }
 
 pub(super) async fn world_with(defs: Vec<TableDef>) -> World {
-    let dir = tempfile::tempdir().unwrap();
+    world_in(tempfile::tempdir().unwrap(), defs).await
+}
+
+pub(super) async fn world_in(dir: TempDir, defs: Vec<TableDef>) -> World {
     let clock = Clock::standing(NOW);
     let store = Store::open_with(dir.path(), defs, clock.clone()).unwrap();
     let root = principal(Uuid::nil(), Role::Admin);
