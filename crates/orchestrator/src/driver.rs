@@ -287,9 +287,11 @@ impl Orchestrator {
                 each.due = next;
             }
         });
-        self.alarm = report
-            .due
-            .map(|due| Moment::now().plus(ahead(due, report.now)));
+        // What an earlier tick of other loops waits for still counts.
+        let earlier = self.alarm.filter(|alarm| !alarm.passed());
+        let due = report.due.map(|due| ahead(due, report.now));
+        let due = due.map(|ahead| Moment::now().plus(ahead));
+        self.alarm = [earlier, due].into_iter().flatten().min();
         let fruitful = report.counts.done > 0 || report.left_over;
         self.fruitless = if fruitful { 0 } else { self.fruitless + 1 };
         if report.again && self.fruitless <= FRUITLESS_MAX {

@@ -219,6 +219,30 @@ impl Stage {
         found.iter().map(read).collect()
     }
 
+    /// How many rows of the tasks table have this status: mirrors, or people's own.
+    pub async fn count_tasks(&self, mirrors: bool, status: TaskStatus) -> u64 {
+        let mirror = compare(tasks::IS_MIRROR, Literal::Bool(true));
+        let kind = if mirrors {
+            mirror
+        } else {
+            Filter::Not(Box::new(mirror))
+        };
+        let status = compare(tasks::STATUS, Literal::Int(status.code()));
+        let filter = Filter::And(vec![kind, status]);
+        let admin = self.admin_client(&Faults::new());
+        let counted = admin.count(Table::Tasks, Some(&filter)).await;
+        counted.expect("the store answers")
+    }
+
+    /// How many events of this type there are.
+    pub async fn count_events(&self, kind: &str) -> u64 {
+        use shraga_core::row::events;
+        let filter = compare(events::KIND, Literal::Text(kind.to_owned()));
+        let admin = self.admin_client(&Faults::new());
+        let counted = admin.count(Table::Events, Some(&filter)).await;
+        counted.expect("the store answers")
+    }
+
     /// How many events of this type there are about the task.
     pub async fn events(&self, id: TaskId, kind: &str) -> u64 {
         use shraga_core::row::events;

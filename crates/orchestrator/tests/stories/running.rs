@@ -54,6 +54,37 @@ async fn wake_ups_alone_carry_a_task_to_its_end() {
     running.await.unwrap().unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_orchestrators_and_two_workers_at_once_take_each_task_through_once() {
+    const TASKS: u64 = 200;
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let token = CancellationToken::new();
+    let mut roles = tokio::task::JoinSet::new();
+    for name in ["w1", "w2"] {
+        let worker = stage.shared_worker(name, 20).await;
+        roles.spawn(async move { worker.works_on().await });
+    }
+    for name in ["first", "second"] {
+        let client = stage.admin_client(&Faults::new());
+        let orchestrator = Orchestrator::new(client, Config::new(name), token.clone());
+        roles.spawn(async move { orchestrator.run().await.unwrap() });
+    }
+    let mut since = ann.client.changes(None).await.unwrap().next;
+    ann.files_many(usize::try_from(TASKS).unwrap()).await;
+    let ended = async {
+        while stage.count_tasks(false, TaskStatus::Completed).await < TASKS {
+            since = ann.client.changes(Some(since)).await.unwrap().next;
+        }
+    };
+    tokio::time::timeout(4 * DEADLINE, ended).await.unwrap();
+    assert_eq!(stage.count_tasks(true, TaskStatus::Completed).await, TASKS);
+    for kind in ["TaskMirrored", "TaskStarted", "TaskCompleted"] {
+        assert_eq!(stage.count_events(kind).await, TASKS, "{kind}");
+    }
+    token.cancel();
+}
+
 #[tokio::test]
 async fn a_stopped_orchestrator_hands_its_lease_back_and_says_so() {
     let stage = Stage::new().await;
