@@ -19,7 +19,7 @@ use shraga_dataverse::Client;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::agents::{Interruption, News};
-use crate::clock::{Due, StoreClock};
+use crate::clock::{Due, Mark, StoreClock};
 use crate::config::Config;
 use crate::error::WorkerError;
 use crate::keeper::Keeper;
@@ -89,6 +89,7 @@ pub(crate) struct Driver {
     beat_wanted: bool,
     beat_due: Due,
     look_due: Option<Due>,
+    last_look: Option<Mark>,
     pause: Duration,
     looked_idle: bool,
     /// Whether the last look found more than there were slots for.
@@ -138,6 +139,7 @@ impl Driver {
             look_wanted: true,
             beat_wanted: false,
             look_due: None,
+            last_look: None,
             pause: FIRST_PAUSE,
             looked_idle: false,
             more_waits: false,

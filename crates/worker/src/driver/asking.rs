@@ -2,19 +2,25 @@
 //!
 //! A store that fails is asked again after a pause that grows; one that answers resets it.
 
+use std::time::Duration;
+
 use shraga_core::ids::MirrorId;
 use shraga_core::worker::{Answer, Input, Ticket};
 use shraga_dataverse::{Error, Outcome, Row};
 
 use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::agents::Interruption;
-use crate::clock::Due;
+use crate::clock::{Due, Mark};
 use crate::look::{self, Beside, Inspected, Looked};
 use crate::presence::{Beat, Holder};
 use crate::send::Sent;
 
 /// Mirrors read by identity in one request, after a restart or a lost reply.
 const INSPECTED_AT_ONCE: usize = 100;
+
+/// Least time between two looks of a worker that has work. A look reads every open assignment, so a
+/// busy store's wake-ups share one; more would delay claims, and requests to cancel.
+const LOOK_SPACING: Duration = Duration::from_millis(5);
 
 impl Driver {
     /// While the store fails, questions wait for their pause.
@@ -37,11 +43,26 @@ impl Driver {
         self.inspecting = Some(Box::pin(look::inspect(self.client.clone(), asked)));
     }
 
+    /// Whether a look can wait because there is work, and another was sent a moment ago.
+    fn looked_just_now(&self) -> bool {
+        let recent = self
+            .last_look
+            .is_some_and(|look| look.elapsed() < LOOK_SPACING);
+        recent && !self.beat_wanted && !self.machine.is_idle()
+    }
+
     /// Looks, and beats with it when that is due.
     pub(super) fn start_look(&mut self) {
         if self.looking.is_some() || !(self.look_wanted || self.beat_wanted) {
             return;
         }
+        if self.looked_just_now() {
+            self.look_wanted = false;
+            let soon = Due::after(LOOK_SPACING);
+            self.look_due = Some(self.look_due.map_or(soon, |due| due.min(soon)));
+            return;
+        }
+        self.last_look = Some(Mark::now());
         let mut beside = Beside::default();
         if self.beat_wanted {
             beside.beat = self.presence.beat(&Beat {
