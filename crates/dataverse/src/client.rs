@@ -198,17 +198,6 @@ impl Client {
         self.send(call).await.map(drop)
     }
 
-    /// One raw read below `/api/data/v9.2/`, for metadata and diagnosis.
-    ///
-    /// # Errors
-    /// Any [`Error`] of a request.
-    pub async fn read_raw(&self, path_and_query: &str) -> Result<Bytes, Error> {
-        let reply = self
-            .send(Call::get(format!("{API}{path_and_query}")))
-            .await?;
-        Ok(reply.body)
-    }
-
     /// Sends a call as this caller.
     async fn send(&self, call: Call) -> Result<Reply, Error> {
         let call = match self.acting_for {

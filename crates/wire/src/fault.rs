@@ -61,8 +61,6 @@ pub mod codes {
     pub const PRIVILEGE_DENIED: Code = Code(0x8004_0220);
     /// A caller that is disabled or unknown to the organisation.
     pub const USER_NOT_ENABLED: Code = Code(0x8004_0225);
-    /// A principal without this privilege.
-    pub const PRINCIPAL_PRIVILEGE_DENIED: Code = Code(0x8004_0231);
     /// A row with this identity exists already.
     pub const DUPLICATE_RECORD: Code = Code(0x8004_0237);
     /// No such table.
@@ -97,12 +95,8 @@ pub mod codes {
     pub const DUPLICATE_RECORD_ENTITY_KEY: Code = Code(0x8006_0892);
     /// An alternate key with this name exists already.
     pub const ENTITY_KEY_NAME_EXISTS: Code = Code(0x8006_0893);
-    /// More execution time than the limit allows.
-    pub const THROTTLED_TIME: Code = Code(0x8007_2321);
     /// More requests than the limit allows.
     pub const THROTTLED_REQUESTS: Code = Code(0x8007_2322);
-    /// More concurrent requests than the limit allows.
-    pub const THROTTLED_CONCURRENCY: Code = Code(0x8007_2326);
     /// Change tracking is off for the table.
     pub const CHANGE_TRACKING_NOT_ENABLED: Code = Code(0x8007_2491);
 }
