@@ -1,6 +1,6 @@
 //! Listening: TCP, TLS, limits against slow or greedy clients, and an end that is prompt.
 //!
-//! A client holds at most a connection of [`MAX_CONNECTIONS`](crate::http::limits::MAX_CONNECTIONS):
+//! A client holds at most a connection of [`MAX_CONNECTIONS`]:
 //! heads, bodies and answers each have a time limit, and no thread waits for anybody. Addresses
 //! other than loopback need TLS. The caller is trusted with one thing only: paths of its own files.
 
