@@ -1,7 +1,7 @@
 //! The only place of this crate that reads a clock.
 //!
 //! A [`Clock`] is handed in, so that tests move time by hand. Deadlines of statements use
-//! [`monotonic_ms`], which no test needs to move. New row identities are made here too, since a
+//! `monotonic_ms`, which no test needs to move. New row identities are made here too, since a
 //! `UUIDv7` is mostly time.
 
 #![expect(

@@ -76,7 +76,7 @@ pub(crate) fn matches(text: &str, pattern: &str, place: Place) -> bool {
     glob(&text, &tokens)
 }
 
-/// [`matches`] for ASCII without wildcards, which nearly all texts are.
+/// [`matches()`] for ASCII without wildcards, which nearly all texts are.
 fn plainly_matches(text: &[u8], pattern: &[u8], place: Place) -> bool {
     let Some(beyond) = text.len().checked_sub(pattern.len()) else {
         return false;

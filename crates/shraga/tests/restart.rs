@@ -79,7 +79,8 @@ fn file_until_refused(place: &Place, tell: SyncSender<String>) {
         if ran.code != 0 {
             return;
         }
-        tell.send(ran.out.trim().to_owned()).unwrap();
+        tell.send(ran.out.trim().to_owned())
+            .expect("the test takes what is filed");
     }
 }
 

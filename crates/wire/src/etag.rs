@@ -10,7 +10,7 @@ pub fn print(version: i64) -> String {
     format!("W/\"{version}\"")
 }
 
-/// Reads a weak (or carelessly strong) entity tag made by [`print`].
+/// Reads a weak (or carelessly strong) entity tag made by [`print()`].
 #[must_use]
 pub fn parse(tag: &str) -> Option<i64> {
     let tag = tag.trim();

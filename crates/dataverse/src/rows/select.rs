@@ -48,7 +48,7 @@ pub const MIRROR: &[&str] = &[
     "cr_finishedon",
 ];
 
-/// Columns of [`super::worker`].
+/// Columns of [`super::worker()`].
 pub const WORKER: &[&str] = &[
     "_ownerid_value",
     "cr_name",
@@ -64,7 +64,7 @@ pub const WORKER: &[&str] = &[
     "cr_lastassigned",
 ];
 
-/// Columns of [`super::event`].
+/// Columns of [`super::event()`].
 pub const EVENT: &[&str] = &[
     "createdon",
     "cr_name",
