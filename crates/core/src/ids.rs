@@ -9,6 +9,10 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+/// How much of an identity is shown where space is short: the 48 bits of time of a UUIDv7 and the
+/// bits right after them, which differ between identities of one millisecond.
+const SHORT_CHARS: usize = 18;
+
 macro_rules! guid_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -28,10 +32,11 @@ macro_rules! guid_newtype {
                 self.0
             }
 
-            /// The first eight hexadecimal digits, for logs and tables.
+            /// The first 18 characters, for logs and plans: a prefix that also tells apart what was
+            /// made in one millisecond, and that verbs accept.
             #[must_use]
             pub fn short(self) -> String {
-                self.0.simple().to_string()[..8].to_owned()
+                self.0.hyphenated().to_string()[..SHORT_CHARS].to_owned()
             }
         }
 

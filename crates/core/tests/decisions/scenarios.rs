@@ -252,7 +252,7 @@ impl Scene {
             text = text.replace(&id.to_string(), &format!("<{name}>"));
         }
         for (id, name) in &names {
-            let short = &id.simple().to_string()[..8];
+            let short = &id.hyphenated().to_string()[..18];
             text = text.replace(short, &format!("<{name}>"));
         }
         text
