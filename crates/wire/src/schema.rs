@@ -161,7 +161,7 @@ pub struct KeyDef {
 /// An index, for the embedded store only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexDef {
-    /// Wire names of its columns.
+    /// Wire names of its columns. The primary key comes last when it isn't among them.
     pub columns: Vec<String>,
     /// `$filter` text of the rows it covers; all when `None`.
     pub rows: Option<String>,

@@ -9,7 +9,7 @@ use shraga_wire::query::OrderBy;
 
 use super::{Sql, value};
 use crate::ops::{Cell, PageCookie};
-use crate::schema::{PRIMARY_ID, Table};
+use crate::schema::{PRIMARY_ID, Table, VERSION};
 use crate::sql;
 
 /// A column to sort by.
@@ -41,9 +41,10 @@ pub(crate) fn orders(table: &Table, by: &[OrderBy]) -> Result<Vec<Order>, Fault>
             return Ok(orders);
         }
     }
+    // In the direction of the column before it, so that an index read backwards serves it too.
     orders.push(Order {
         column: PRIMARY_ID,
-        descending: false,
+        descending: orders.last().is_some_and(|last| last.descending),
     });
     Ok(orders)
 }
@@ -59,6 +60,10 @@ impl Sql {
             sql::push_column(&mut self.text, &table.columns[order.column].logical);
             if order.descending {
                 self.text.push_str(" DESC");
+            }
+            if order.column == VERSION {
+                // No two rows share a version: what comes after can't matter.
+                break;
             }
         }
     }

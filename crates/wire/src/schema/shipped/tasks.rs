@@ -145,9 +145,9 @@ fn indexes() -> Vec<IndexDef> {
             Some("cr_status eq 1 and cr_ismirror ne true and cr_mirrortaskid eq null"),
         ),
         // The assign loop: mirrors waiting for a worker, whose turn comes first. With the person, so
-        // that finding others' than hers reads the index alone.
+        // that finding others' than hers reads the index alone; behind the key that ties go by.
         index(
-            &["cr_rank", "cr_userid"],
+            &["cr_rank", "cr_shraga_taskid", "cr_userid"],
             Some("cr_status eq 1 and cr_ismirror eq true"),
         ),
         // A worker's look at what it holds, and the free slots of each worker.
