@@ -10,7 +10,7 @@ use shraga_wire::schema::{Grant, WriteRule};
 
 use crate::ops::{Cell, Principal, Role};
 use crate::query::{self, Sql};
-use crate::schema::Table;
+use crate::schema::{PRIMARY_ID, Table};
 
 /// The rights of users and workers on a table, compiled.
 #[derive(Debug, Default)]
@@ -185,7 +185,7 @@ impl<'a> Gate<'a> {
         ))
     }
 
-    /// Refuses columns and values outside the permit.
+    /// Refuses columns and values outside the permit. Anybody who may create may choose the identity.
     ///
     /// # Errors
     /// 403 naming the column.
@@ -197,7 +197,7 @@ impl<'a> Gate<'a> {
         let Permit::Within(rule) = permit else {
             return Ok(());
         };
-        for (column, cell) in cells {
+        for (column, cell) in cells.iter().filter(|(c, _)| *c != PRIMARY_ID) {
             let name = &self.table.columns[*column].logical;
             let Some(writable) = rule.columns.iter().find(|w| w.column == *column) else {
                 return Err(refused(format!("The caller may not set column '{name}'.")));

@@ -254,9 +254,9 @@ impl<'a> Group<'a> {
         let table = &*op.table;
         let gate = Gate::new(table, who);
         let permit = gate.create()?;
-        gate.check_columns(permit, &op.cells)?;
         let merged = with_key(table, op);
         let cells = merged.as_deref().unwrap_or(&op.cells);
+        gate.check_columns(permit, cells)?;
         check_required(table, cells)?;
         let id = new_row_id(op, cells);
         let owner = self.owner(who, table, cells)?;

@@ -289,3 +289,21 @@ async fn a_filter_cannot_name_the_callers_facts() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn the_values_of_a_key_are_written_only_by_who_may_set_their_columns() {
+    let w = world().await;
+    let by_price = WriteOp {
+        key: Key::Alternate(2, vec![Cell::Real(1.0)]),
+        ..w.op(WriteKind::Upsert, Uuid::nil(), &[("x_name", s("n"))])
+    };
+    let refused = w.one(&w.ann, by_price.clone()).await.unwrap_err();
+    assert_eq!(refused.status, 403);
+    assert!(refused.message.contains("x_price"));
+    assert!(w.one(&w.admin, by_price).await.unwrap().created);
+    let by_code = WriteOp {
+        key: Key::Alternate(0, vec![s("c")]),
+        ..w.op(WriteKind::Upsert, Uuid::nil(), &[("x_name", s("n"))])
+    };
+    assert!(w.one(&w.ann, by_code).await.unwrap().created);
+}

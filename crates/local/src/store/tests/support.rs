@@ -155,6 +155,7 @@ pub(super) fn things() -> TableDef {
         keys: vec![
             key("x_bycode", &["x_code"]),
             key("x_bypair", &["x_count", "x_ref"]),
+            key("x_byprice", &["x_price"]),
         ],
         indexes: vec![
             IndexDef {
