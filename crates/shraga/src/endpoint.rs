@@ -60,11 +60,28 @@ impl Endpoint {
             .hint("ask the store's admin for a token, and set DATAVERSE_URL and DATAVERSE_TOKEN"),
             _ => Failure::from(error).context(format!("can't read {}", path.display())),
         })?;
-        serde_json::from_str(&text).map_err(|error| {
+        let damaged = |error: anyhow::Error| {
             Failure::from_error(Exit::Configuration, error)
                 .context(format!("{} is damaged", path.display()))
                 .hint("restart `shraga up` or `shraga serve` there: it writes the file anew")
-        })
+        };
+        let endpoint: Self = serde_json::from_str(&text).map_err(|error| damaged(error.into()))?;
+        // A file from elsewhere would be sent as a token to whatever address stands here.
+        let tokens = [&endpoint.token_file, &endpoint.user_token_file];
+        let stray = tokens.into_iter().find(|file| !is_inside(folder, file));
+        match stray.map(|file| file.display().to_string()) {
+            Some(stray) => Err(damaged(anyhow::anyhow!("{stray} is not in this folder"))),
+            None => Ok(endpoint),
+        }
+    }
+}
+
+/// Whether `file` is in `folder`, or isn't there at all.
+fn is_inside(folder: &Path, file: &Path) -> bool {
+    match (folder.canonicalize(), file.canonicalize()) {
+        (Ok(folder), Ok(file)) => file.starts_with(folder),
+        (_, Err(_)) => true,
+        (Err(_), Ok(_)) => false,
     }
 }
 
@@ -80,12 +97,31 @@ pub fn not_running(folder: &Path) -> Failure {
     ))
 }
 
-/// The data folder seen from `from`: `.shraga` there or in the nearest folder above.
+/// The data folder seen from `from`: `.shraga` there or in the nearest folder above, up to `home`
+/// if that is on the way. Somebody else's is passed over, since it could send us anywhere.
 #[must_use]
-pub fn find_folder(from: &Path) -> Option<PathBuf> {
+pub fn find_folder(from: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let mut past_home = false;
     from.ancestors()
+        .take_while(|folder| !std::mem::replace(&mut past_home, Some(*folder) == home))
         .map(|folder| folder.join(FOLDER))
-        .find(|folder| folder.is_dir())
+        .find(|folder| folder.is_dir() && is_ours(folder))
+}
+
+#[cfg(unix)]
+fn is_ours(folder: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // Whoever owns a file we make is us; there is no other safe way to ask.
+    let us = tempfile::tempfile().and_then(|file| file.metadata());
+    match (us, folder.metadata()) {
+        (Ok(us), Ok(folder)) => us.uid() == folder.uid(),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_ours(_folder: &Path) -> bool {
+    true
 }
 
 /// Makes the data folder: private to its owner, and ignored by git.

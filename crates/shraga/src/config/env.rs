@@ -26,6 +26,15 @@ pub fn os_user() -> String {
         .unwrap_or_else(|| "user".to_owned())
 }
 
+/// The person's home, beyond which nothing of hers is looked for.
+pub fn home() -> Option<PathBuf> {
+    ["HOME", "USERPROFILE"]
+        .into_iter()
+        .find_map(lookup)
+        .map(PathBuf::from)
+        .and_then(|home| home.canonicalize().ok())
+}
+
 /// The name of this machine, from the environment or `/etc/hostname`; never a blocking probe.
 pub fn host_name() -> String {
     let file = || std::fs::read_to_string("/etc/hostname").ok();

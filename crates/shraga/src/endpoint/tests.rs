@@ -41,7 +41,21 @@ fn the_data_folder_is_found_from_any_folder_below_and_ignores_itself() {
     let deep = dir.path().join("a/b");
     std::fs::create_dir_all(&deep).unwrap();
     create_folder(&dir.path().join(FOLDER)).unwrap();
-    assert_eq!(find_folder(&deep), Some(dir.path().join(FOLDER)));
+    assert_eq!(find_folder(&deep, None), Some(dir.path().join(FOLDER)));
+    assert_eq!(find_folder(&deep, Some(&deep)), None, "not above home");
+    let home = find_folder(&deep, Some(dir.path()));
+    assert_eq!(home, Some(dir.path().join(FOLDER)));
     let ignore = std::fs::read_to_string(dir.path().join(FOLDER).join(".gitignore")).unwrap();
     assert_eq!(ignore, "*\n");
+}
+
+#[test]
+fn a_token_file_outside_the_data_folder_is_never_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::NamedTempFile::new().unwrap();
+    let mut stray = endpoint(dir.path());
+    stray.user_token_file = elsewhere.path().to_owned();
+    stray.publish(dir.path()).unwrap();
+    let refused = Endpoint::read(dir.path()).unwrap_err();
+    assert_eq!(refused.exit, Exit::Configuration);
 }

@@ -14,7 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::folder::CERTIFICATE_FILE;
-use crate::config::Config;
+use crate::config::{Config, env};
 use crate::endpoint::{self, Endpoint};
 use crate::exit::{Exit, Failure};
 
@@ -128,7 +128,7 @@ fn data_folder(config: &Config) -> Result<PathBuf, Failure> {
         return Ok(config.store.data.clone());
     }
     let here = std::env::current_dir()?;
-    endpoint::find_folder(&here).ok_or_else(|| {
+    endpoint::find_folder(&here, env::home().as_deref()).ok_or_else(|| {
         Failure::new(
             Exit::Configuration,
             "no store: DATAVERSE_URL is not set, and there is no .shraga folder here or above",

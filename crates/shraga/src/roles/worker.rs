@@ -80,7 +80,7 @@ pub(crate) fn folder_of(config: &Config, data: &Path, name: &str) -> PathBuf {
 fn data_folder(config: &Config) -> PathBuf {
     let found = std::env::current_dir()
         .ok()
-        .and_then(|here| endpoint::find_folder(&here))
+        .and_then(|here| endpoint::find_folder(&here, env::home().as_deref()))
         .filter(|_| !config.is_set("store.data"));
     found.unwrap_or_else(|| config.store.data.clone())
 }
