@@ -1,8 +1,9 @@
 //! Settling: what is written in one tick, and what becomes of each outcome.
 //!
 //! 412 and 404 are no answers: the rows are looked at again in the next tick. Neither is an unknown
-//! outcome. A refusal for good of a new task's mirror makes the person's row Failed with the reason;
-//! any other is left alone for a while, so that it can't keep those behind it from their turn.
+//! outcome, nor what was not tried. A refusal for good of a new task's mirror makes the person's row
+//! Failed with the reason; any other is left alone for a while, so that it can't keep those behind it
+//! from their turn.
 
 use shraga_core::ids::UserId;
 use shraga_core::limits;
@@ -107,7 +108,9 @@ impl Engine {
                 refusals.push(Loop::Mirror, refusal);
             }
         }
-        report.trouble = applied.trouble.map(|error| trouble(&error));
+        if let Some(error) = applied.trouble {
+            report.trouble = Some(trouble(&error));
+        }
         refusals
     }
 
@@ -128,7 +131,15 @@ impl Engine {
                 self.meet(set);
                 None
             }
-            Outcome::NotTried => None,
+            Outcome::NotTried => {
+                match by {
+                    // What called for it counts as seen: no window shows it again.
+                    Loop::Repair | Loop::Sync => self.look_again(set),
+                    // Still in the window that showed it.
+                    Loop::Health | Loop::Mirror | Loop::Assign => {}
+                }
+                None
+            }
             Outcome::Unknown => {
                 counts.unknown += 1;
                 self.look_again(set);

@@ -176,6 +176,25 @@ async fn a_throttled_orchestrator_goes_on_when_it_may() {
 }
 
 #[tokio::test]
+async fn an_end_whose_telling_was_not_tried_is_told_once_the_store_takes_writes_again() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let worker = stage.shared_worker("w1", 1).await;
+    let task = ann.files("one").await;
+    let faults = Faults::new();
+    let mut orchestrator = orchestrator(&stage, &faults);
+    rest(&mut orchestrator).await;
+    worker.works().await;
+    // Longer than a client waits: the error says that nothing was done.
+    let throttle = Fault::Throttle { retry_after: 301 };
+    faults.arm(When::write_with("cr_finishedon"), throttle);
+    let report = orchestrator.tick_once().await.unwrap();
+    assert!(report.trouble.is_some());
+    rest(&mut orchestrator).await;
+    went_through_once(&stage, task).await;
+}
+
+#[tokio::test]
 async fn a_server_that_restarts_in_between_costs_a_tick_and_nothing_else() {
     let stage = Stage::new().await;
     let ann = stage.person("ann@example.com").await;
