@@ -9,7 +9,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// How much of an identity is shown where space is short: the 48 bits of time of a UUIDv7 and the
+/// How much of an identity is shown where space is short: the 48 bits of time of a `UUIDv7` and the
 /// bits right after them, which differ between identities of one millisecond.
 const SHORT_CHARS: usize = 18;
 

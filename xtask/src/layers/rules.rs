@@ -76,6 +76,20 @@ pub(super) const RULES: &[Rule] = &[
         absent: &[HTTP_CLIENT, TERMINAL, PROCESSES],
     },
     Rule {
+        name: "shraga-sim",
+        may: &["shraga-core"],
+        tests_may: &[],
+        absent: &[
+            ASYNC,
+            HTTP_CLIENT,
+            HTTP_SERVER,
+            NETWORK,
+            SQL,
+            TERMINAL,
+            PROCESSES,
+        ],
+    },
+    Rule {
         name: "shraga-orchestrator",
         may: &["shraga-core", "shraga-dataverse", "shraga-wire"],
         tests_may: &["shraga-testkit", "shraga-local"],

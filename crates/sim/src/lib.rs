@@ -1,0 +1,56 @@
+//! The deterministic simulator: the shipped decisions over a model of a store, with faults.
+//!
+//! One seed is one history: several orchestrators, workers and people act on one store in an order
+//! the seed decides, and between any two writes something may crash, be lost, repeated, delayed,
+//! throttled or cut off. After every write the promises are checked ([`promises`]); at the end the
+//! faults stop and everything must come to rest. The same seed gives the same history, always.
+//!
+//! It knows the core only. Its store is the one allowed model of a store in the workspace.
+
+mod breaks;
+mod orchestrator;
+mod people;
+mod promises;
+mod store;
+mod view;
+mod worker;
+mod world;
+
+pub use breaks::Break;
+pub use promises::{Promise, Violation};
+
+use world::World;
+
+/// How histories are run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A rule of the shipped code to break on purpose, to see that the simulator notices.
+    pub broken: Option<Break>,
+    /// Whether to keep a line for every step.
+    pub trace: bool,
+}
+
+/// What one history was like.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Steps taken.
+    pub steps: u64,
+    /// Tasks filed.
+    pub tasks: u64,
+    /// Change sets that happened.
+    pub writes: u64,
+    /// Change sets that a condition refused.
+    pub refused: u64,
+    /// Faults injected.
+    pub faults: u64,
+    /// A line for every step, when asked for.
+    pub trace: Vec<String>,
+    /// The broken promise, if one was broken.
+    pub violation: Option<Violation>,
+}
+
+/// Runs the history of `seed`.
+#[must_use]
+pub fn run(seed: u64, options: &Options) -> History {
+    World::new(seed, options).run()
+}
