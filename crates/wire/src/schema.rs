@@ -170,7 +170,7 @@ pub struct IndexDef {
 /// What roles other than admin may do with a table.
 ///
 /// Row conditions are `$filter` texts in which `@me` is the caller's user, `@worker` its worker,
-/// `@pool` and `@slots` what its token allows.
+/// `@pool`, `@slots` and `@labels` what its token allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// What people may do.

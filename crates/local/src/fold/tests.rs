@@ -64,3 +64,12 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_long_pattern_that_nearly_matches_everywhere_takes_no_longer_than_the_text() {
+    let text = "a".repeat(1_000_000);
+    let pattern = format!("{}b", "A".repeat(500_000));
+    assert!(!matches(&text, &pattern, Place::Anywhere));
+    assert!(!matches(&text, &format!("{pattern}%c"), Place::Anywhere));
+    assert!(matches(&text, &pattern[..500_000], Place::Anywhere));
+}

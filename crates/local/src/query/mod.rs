@@ -25,6 +25,14 @@ pub(crate) use order::{Order, orders};
 /// How deep a filter may nest. Deeper trees come only from attacks and would exhaust the stack.
 const MAX_DEPTH: usize = 100;
 
+/// How many conditions are joined without parentheses between them. Longer chains are halved: the
+/// engine's tree is as deep as a chain is long and may not be deeper than 1,000.
+const MAX_CHAIN: usize = 8;
+
+/// The longest text that may be searched for, in characters. A search takes text times pattern at
+/// worst, and nothing interrupts it.
+const MAX_PATTERN: usize = 1_000;
+
 /// A piece of SQL and the parameters of its question marks, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sql {
@@ -54,6 +62,8 @@ pub(crate) enum Fact {
     Pool,
     /// `@slots`: the most slots its token allows.
     Slots,
+    /// `@labels`: the labels its token names, as a list without spaces.
+    Labels,
 }
 
 impl Fact {
@@ -63,6 +73,7 @@ impl Fact {
             "worker" => Some(Self::Worker),
             "pool" => Some(Self::Pool),
             "slots" => Some(Self::Slots),
+            "labels" => Some(Self::Labels),
             _ => None,
         }
     }
@@ -74,8 +85,15 @@ impl Fact {
             Self::Worker => claim.map_or(Cell::Null, |c| Cell::Id(c.id)),
             Self::Pool => claim.map_or(Cell::Null, |c| Cell::Text(c.pool.clone())),
             Self::Slots => claim.map_or(Cell::Null, |c| Cell::Int(i64::from(c.slots))),
+            Self::Labels => claim.map_or(Cell::Null, |c| Cell::Text(listed(&c.labels))),
         }
     }
+}
+
+/// A list of words in the one form in which lists are compared.
+fn listed(words: &str) -> String {
+    let words = words.split(',').map(str::trim).filter(|w| !w.is_empty());
+    words.collect::<Vec<_>>().join(",")
 }
 
 impl Sql {
@@ -224,11 +242,18 @@ impl Compiler<'_> {
             return Ok(());
         }
         self.text("(");
-        for (i, filter) in filters.iter().enumerate() {
-            if i > 0 {
-                self.text(word);
+        if filters.len() > MAX_CHAIN {
+            let (left, right) = filters.split_at(filters.len() / 2);
+            self.join(left, word, empty, depth)?;
+            self.text(word);
+            self.join(right, word, empty, depth)?;
+        } else {
+            for (i, filter) in filters.iter().enumerate() {
+                if i > 0 {
+                    self.text(word);
+                }
+                self.filter(filter, depth + 1)?;
             }
-            self.filter(filter, depth + 1)?;
         }
         self.text(")");
         Ok(())
@@ -343,6 +368,7 @@ impl Compiler<'_> {
         match operand {
             Operand::Literal(literal) => {
                 let cell = value::cell(self.table, column, literal)?;
+                check_pattern(&cell)?;
                 self.value(column, cell);
             }
             Operand::Alias(_) if self.mode == Mode::Caller => self.text("NULL"),
@@ -380,6 +406,15 @@ impl Compiler<'_> {
         }
         self.text(if negated { ") IS NOT TRUE)" } else { ")" });
         Ok(())
+    }
+}
+
+fn check_pattern(cell: &Cell) -> Result<(), Fault> {
+    match cell {
+        Cell::Text(text) if text.chars().count() > MAX_PATTERN => Err(Fault::odata(format!(
+            "A text to search for may have {MAX_PATTERN} characters at most."
+        ))),
+        Cell::Null | Cell::Int(_) | Cell::Real(_) | Cell::Text(_) | Cell::Id(_) => Ok(()),
     }
 }
 

@@ -52,7 +52,7 @@ const STEPS_PER_LOOK: i32 = 10_000;
 
 /// Opens the writing connection, making the file when absent.
 pub(crate) fn connect_writer(file: &Path) -> rusqlite::Result<Connection> {
-    let conn = connect(file, WRITER_CACHE_KIB)?;
+    let conn = connect(file, WRITER_CACHE_KIB, &Deadline::default())?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -61,19 +61,43 @@ pub(crate) fn connect_writer(file: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Opens a reading connection with its deadline: statements end with an error once
-/// [`monotonic_ms`] passes it.
-pub(crate) fn connect_reader(file: &Path) -> rusqlite::Result<(Connection, Arc<AtomicU64>)> {
-    let mut conn = connect(file, READER_CACHE_KIB)?;
+/// When the statements of a connection have to end, by [`monotonic_ms`]; never by default.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline(Arc<AtomicU64>);
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+}
+
+impl Deadline {
+    /// Statements end with an error after this moment.
+    pub(crate) fn set(&self, at_ms: u64) {
+        self.0.store(at_ms, Ordering::Relaxed);
+    }
+
+    /// Statements may take as long as they like.
+    pub(crate) fn lift(&self) {
+        self.set(u64::MAX);
+    }
+
+    fn passed(&self) -> bool {
+        monotonic_ms() > self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Opens a reading connection with its deadline.
+pub(crate) fn connect_reader(file: &Path) -> rusqlite::Result<(Connection, Deadline)> {
+    let deadline = Deadline::default();
+    let mut conn = connect(file, READER_CACHE_KIB, &deadline)?;
     conn.pragma_update(None, "query_only", true)?;
-    let deadline = Arc::new(AtomicU64::new(u64::MAX));
-    let seen = Arc::clone(&deadline);
-    let expired = move || monotonic_ms() > seen.load(Ordering::Relaxed);
-    conn.progress_handler(STEPS_PER_LOOK, Some(expired))?;
+    let seen = deadline.clone();
+    conn.progress_handler(STEPS_PER_LOOK, Some(move || seen.passed()))?;
     Ok((conn, deadline))
 }
 
-fn connect(file: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
+fn connect(file: &Path, cache_kib: i64, deadline: &Deadline) -> rusqlite::Result<Connection> {
     let conn = Connection::open(file)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     // Plans never depend on bound values. Without this SQLite (with STAT4, as bundled) prepares a
@@ -89,7 +113,7 @@ fn connect(file: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
         (STARTS_WITH, Place::Start),
         (ENDS_WITH, Place::End),
     ] {
-        add_text_function(&conn, name, place)?;
+        add_text_function(&conn, name, place, deadline.clone())?;
     }
     Ok(conn)
 }
@@ -101,9 +125,19 @@ pub(crate) const STARTS_WITH: &str = "text_starts_with";
 /// Name of the function that tells whether its first argument ends with its second.
 pub(crate) const ENDS_WITH: &str = "text_ends_with";
 
-fn add_text_function(conn: &Connection, name: &str, place: Place) -> rusqlite::Result<()> {
+/// A search of long texts is a single step of the engine: it looks at the deadline by itself.
+fn add_text_function(
+    conn: &Connection,
+    name: &str,
+    place: Place,
+    deadline: Deadline,
+) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     conn.create_scalar_function(name, 2, flags, move |args| {
+        if deadline.passed() {
+            let interrupted = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
+            return Err(rusqlite::Error::SqliteFailure(interrupted, None));
+        }
         let (text, pattern) = (args.get_raw(0), args.get_raw(1));
         Ok(match (text.as_str(), pattern.as_str()) {
             (Ok(text), Ok(pattern)) => Some(fold::matches(text, pattern, place)),

@@ -14,12 +14,18 @@ fn a_statement_past_its_deadline_ends_with_a_timeout() {
     while monotonic_ms() == first {
         std::hint::spin_loop();
     }
-    deadline.store(first, Ordering::Relaxed);
+    deadline.set(first);
     let ended = conn
         .query_row(endless, [], |row| row.get::<_, i64>(0))
         .unwrap_err();
     assert_eq!(failure(&ended), Failure::Timeout);
-    deadline.store(u64::MAX, Ordering::Relaxed);
+    // A few steps, each of which may be long.
+    let search = format!("SELECT {CONTAINS}('text', 'x')");
+    let ended = conn
+        .query_row(&search, [], |row| row.get::<_, bool>(0))
+        .unwrap_err();
+    assert_eq!(failure(&ended), Failure::Timeout);
+    deadline.lift();
     let one: i64 = conn.query_row("SELECT 1", [], |row| row.get(0)).unwrap();
     assert_eq!(one, 1);
 }

@@ -4,7 +4,6 @@
 //! for [`READ_LIMIT_MS`]; then it ends with a fault, so that no filter can hold a reader for good.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -18,7 +17,7 @@ use super::reads::Snapshot;
 use super::types::{ReadAnswer, ReadOp};
 use crate::clock::monotonic_ms;
 use crate::ops::Principal;
-use crate::sql::{self, meta};
+use crate::sql::{self, Deadline, meta};
 
 /// How many threads read. More than cores only helps when reads wait for the disk.
 const READERS: usize = 3;
@@ -66,13 +65,13 @@ fn next(queue: &Queue) -> Option<ReadJob> {
     receiver.blocking_recv()
 }
 
-fn serve(conn: &Connection, deadline: &AtomicU64, shared: &Shared, job: ReadJob) {
+fn serve(conn: &Connection, deadline: &Deadline, shared: &Shared, job: ReadJob) {
     if job.reply.is_closed() {
         return;
     }
-    deadline.store(monotonic_ms() + READ_LIMIT_MS, Ordering::Relaxed);
+    deadline.set(monotonic_ms() + READ_LIMIT_MS);
     let answers = answer(conn, shared, &job);
-    deadline.store(u64::MAX, Ordering::Relaxed);
+    deadline.lift();
     if !conn.is_autocommit()
         && let Err(error) = meta::commit(conn)
     {

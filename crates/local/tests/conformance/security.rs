@@ -133,3 +133,44 @@ async fn nobody_but_an_admin_acts_for_others() {
     let garbage = [("MSCRMCallerID", "bob")];
     assert_eq!(world.admin().get_with("WhoAmI", &garbage).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_worker_carries_no_label_that_its_token_does_not_name() {
+    let world = World::new().await;
+    let mut who = world.worker.clone();
+    let claim = who.worker.as_mut().unwrap();
+    claim.labels = "gpu, eu".to_owned();
+    let row = format!("cr_shraga_workers({})", claim.id);
+    let worker = world.by(&who);
+    let labels = |labels| json!({"cr_pool": "shared", "cr_slots": 2, "cr_labels": labels});
+    for granted in [json!("gpu,eu"), json!(""), json!(null)] {
+        let reply = worker.patch(&row, &[], labels(granted)).await;
+        assert_eq!(reply.status, 204, "{}", reply.text());
+    }
+    for more in ["gpu,eu,secret", "secret"] {
+        let reply = worker.patch(&row, &[], labels(json!(more))).await;
+        assert_eq!(reply.status, 403, "{more}");
+    }
+    let kept = worker.get(&row).await.json()["cr_labels"].clone();
+    assert_eq!(kept, json!(null));
+}
+
+#[tokio::test]
+async fn a_filter_of_very_many_terms_is_answered_or_refused_for_what_it_is() {
+    let world = World::new().await;
+    let terms = vec!["new_count eq 1"; 3_500].join(" or ");
+    let get = format!("GET new_things?$filter={terms} HTTP/1.1\n\n");
+    let reply = world.by(&world.ann).batch(&[], &[&get]).await;
+    assert_eq!(reply.parts(), [200], "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_text_to_search_for_has_a_limit() {
+    let world = World::new().await;
+    for (length, status) in [(1_000, 200), (1_001, 400)] {
+        let filter = format!("contains(new_note,'{}')", "a".repeat(length));
+        let get = format!("GET new_things?$filter={filter} HTTP/1.1\n\n");
+        let reply = world.by(&world.ann).batch(&[], &[&get]).await;
+        assert_eq!(reply.parts(), [status]);
+    }
+}

@@ -89,7 +89,7 @@ fn every_condition_is_a_filter_over_the_tables_own_columns_and_the_callers_param
                 assert!(names.contains(&column), "{}: {text}", table.logical);
             }
             for alias in aliases_of(&filter) {
-                let known = ["me", "worker", "pool", "slots"];
+                let known = ["me", "worker", "pool", "slots", "labels"];
                 assert!(known.contains(&alias.as_str()), "{text}");
             }
         }

@@ -28,7 +28,8 @@ const OWN_COLUMNS: [&str; 16] = [
 
 const OWN: &str = "cr_shraga_workerid eq @worker";
 const WITHIN_TOKEN: &str = "cr_shraga_workerid eq @worker and _ownerid_value eq @me \
-                            and cr_pool eq @pool and cr_slots le @slots";
+                            and cr_pool eq @pool and cr_slots le @slots \
+                            and (cr_labels eq @labels or cr_labels eq null or cr_labels eq '')";
 
 pub(super) fn table() -> TableDef {
     let columns = vec![
