@@ -167,15 +167,16 @@ fn read_all<'a>(rows: impl Iterator<Item = &'a shraga_dataverse::Row>) -> Vec<To
     .collect()
 }
 
+/// The orchestrator's own stream counts; a worker's only for what was assigned to it; no other does.
 fn counting(told: Vec<Told>) -> Vec<Told> {
     let assigned: HashSet<_> = told.iter().filter_map(Told::assigned).collect();
     told.into_iter()
         .filter(|told| {
             let stream = told.event.stream.to_ascii_lowercase();
-            let Some((worker, _)) = stream.split_once('/') else {
-                return true;
-            };
-            assigned.contains(&(told.event.attempt.0, worker.to_owned()))
+            match stream.split_once('/') {
+                None => stream == shraga_core::audit::ORCHESTRATOR,
+                Some((worker, _)) => assigned.contains(&(told.event.attempt.0, worker.to_owned())),
+            }
         })
         .collect()
 }
@@ -203,3 +204,6 @@ fn orchestrator_first(told: &Told) -> u8 {
         Ok(_) | Err(_) => 3,
     }
 }
+
+#[cfg(test)]
+mod tests;
