@@ -26,6 +26,8 @@ pub struct Machine {
     /// Attempts that are over: looks before the mark may still show them open. An attempt whose
     /// report the store refuses for good is never taken up again by this process.
     over: BTreeMap<(MirrorId, Attempt), Mark>,
+    /// Reports of earlier processes about tasks that are held for an older one, newest first.
+    behind: BTreeMap<MirrorId, Vec<Report>>,
 }
 
 impl Machine {
@@ -39,6 +41,7 @@ impl Machine {
             mark: 0,
             held: BTreeMap::new(),
             over: BTreeMap::new(),
+            behind: BTreeMap::new(),
         }
     }
 
@@ -73,10 +76,7 @@ impl Machine {
     #[must_use]
     pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         match input {
-            Input::Restored(reports) => {
-                let reports = reports.into_iter();
-                reports.map(|report| self.restore(report, now)).collect()
-            }
+            Input::Restored(reports) => self.restored(reports),
             Input::Looked { asked, rows } => self.looked(asked, &rows, now),
             Input::Answered(answers) => {
                 self.mark += 1;
@@ -97,8 +97,27 @@ impl Machine {
         }
     }
 
+    /// Reports of earlier processes, oldest first: of each task one at a time.
+    fn restored(&mut self, reports: Vec<Report>) -> Vec<Effect> {
+        for report in reports.into_iter().rev() {
+            self.behind.entry(report.mirror).or_default().push(report);
+        }
+        let tasks: Vec<MirrorId> = self.behind.keys().copied().collect();
+        let oldest = tasks.into_iter().filter_map(|id| self.restore_next(id));
+        oldest.collect()
+    }
+
+    fn restore_next(&mut self, id: MirrorId) -> Option<Effect> {
+        let next = self.behind.get_mut(&id)?.pop();
+        if next.is_none() {
+            self.behind.remove(&id);
+        }
+        next.map(|report| self.restore(report))
+    }
+
     /// A report of an earlier process: the row says what is left to do about it.
-    fn restore(&mut self, report: Report, now: Timestamp) -> Effect {
+    fn restore(&mut self, report: Report) -> Effect {
+        let now = report.at;
         let (id, ids) = (report.mirror, Ids::of_report(&report));
         let seen = Seen {
             etag: Etag::new(""),
@@ -374,7 +393,9 @@ impl Machine {
             Fate::Published | Fate::Candidate | Fate::Moot => Mark(self.mark),
         };
         self.over.insert((id, attempt), over);
-        vec![Effect::Drop(id, attempt, fate)]
+        let next = self.restore_next(id);
+        let dropped = Effect::Drop(id, attempt, fate);
+        std::iter::once(dropped).chain(next).collect()
     }
 
     fn lines(&mut self, id: MirrorId, lines: Vec<String>, now: Timestamp) -> Option<Effect> {

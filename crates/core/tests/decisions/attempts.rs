@@ -322,6 +322,36 @@ fn a_report_of_an_earlier_process_is_published_if_its_lease_still_stands() {
     assert!(stream.unwrap().ends_with("/late\""));
 }
 
+#[test]
+fn reports_of_two_attempts_at_one_task_are_settled_one_after_the_other() {
+    let mut bench = bench();
+    bench.start();
+    let first = report_of(&bench.end(Outcome::Completed, 8));
+    let second = Report {
+        attempt: Attempt(2),
+        ..first.clone()
+    };
+    let id = bench.row.id;
+    bench.machine = machine("b2", 1);
+    let restored = Input::Restored(vec![first, second]);
+    assert_eq!(
+        bench.machine.step(restored, secs(20)),
+        [Effect::Inspect(id)]
+    );
+    bench.row.lease.as_mut().unwrap().attempt = Attempt(2);
+    let kept = written(&bench.inspect(), WriteKind::Candidate);
+    assert_eq!(kept[0].get(events::ATTEMPT), Some(&Value::Int(1)));
+    assert_eq!(
+        bench.answer(WriteKind::Candidate, Answer::Done(None), 21),
+        [
+            Effect::Drop(id, Attempt(1), Fate::Candidate),
+            Effect::Inspect(id)
+        ]
+    );
+    let report = written(&bench.inspect(), WriteKind::Report);
+    assert_eq!(status(&report[0]), TaskStatus::Completed);
+}
+
 fn report_of(effects: &[Effect]) -> Report {
     match effects {
         [Effect::Save(report)] => (**report).clone(),
