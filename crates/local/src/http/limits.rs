@@ -22,6 +22,11 @@ pub const MAX_READS_AT_ONCE: usize = 64;
 /// all callers together can hold; lower makes big batches wait for one another.
 pub const MAX_BODIES_KIB: u32 = 512 * 1024;
 
+/// Bodies up to this size, in KiB, don't wait for their share of [`MAX_BODIES_KIB`]: a beat or a
+/// small batch must get through while slow senders hold all of it. The number of connections bounds
+/// what they take together, to 32 MiB.
+pub const SMALL_BODY_KIB: u32 = 64;
+
 /// Longest address of a request, in bytes, as in Dataverse.
 pub const MAX_URL_BYTES: usize = 32 * 1024;
 

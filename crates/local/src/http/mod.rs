@@ -49,7 +49,9 @@ use answer::Answer;
 use base::Base;
 pub(crate) use base::OverTls;
 use call::{Call, Head};
-use limits::{BODY, MAX_BATCH_BYTES, MAX_BODIES_KIB, MAX_BODY_BYTES, MAX_URL_BYTES};
+use limits::{
+    BODY, MAX_BATCH_BYTES, MAX_BODIES_KIB, MAX_BODY_BYTES, MAX_URL_BYTES, SMALL_BODY_KIB,
+};
 use path::Resource;
 
 /// Ends long polls when the server stops; set on requests by the listener.
@@ -145,6 +147,19 @@ async fn guarded(work: impl Future<Output = Result<Answer, Fault>>) -> Answer {
     }
 }
 
+/// The share of memory that a body of `size` bytes takes, once it is free.
+async fn share(bodies: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, Fault> {
+    let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(MAX_BODIES_KIB);
+    let kib = if kib <= SMALL_BODY_KIB { 0 } else { kib };
+    let held = tokio::time::timeout(BODY, Arc::clone(bodies).acquire_many_owned(kib)).await;
+    let Ok(Ok(held)) = held else {
+        return Err(Fault::unavailable(
+            "Too many large requests at once; try again.",
+        ));
+    };
+    Ok(held)
+}
+
 /// Reads a body within its limits of size and time. The permit stands for the memory it takes.
 async fn collect(
     bodies: &Arc<Semaphore>,
@@ -164,13 +179,7 @@ async fn collect(
     if size > most {
         return Err(too_large());
     }
-    let kib = u32::try_from(size.div_ceil(1024)).unwrap_or(MAX_BODIES_KIB);
-    let held = tokio::time::timeout(BODY, Arc::clone(bodies).acquire_many_owned(kib)).await;
-    let Ok(Ok(held)) = held else {
-        return Err(Fault::unavailable(
-            "Too many large requests at once; try again.",
-        ));
-    };
+    let held = share(bodies, size).await?;
     let received = Limited::new(body, most).collect();
     match tokio::time::timeout(BODY, received).await {
         Ok(Ok(body)) => Ok((body.to_bytes(), held)),
