@@ -66,14 +66,32 @@ impl Endpoint {
                 .hint("restart `shraga up` or `shraga serve` there: it writes the file anew")
         };
         let endpoint: Self = serde_json::from_str(&text).map_err(|error| damaged(error.into()))?;
-        // A file from elsewhere would be sent as a token to whatever address stands here.
+        // The folder may have come with a checkout: no token goes to another machine, and no file
+        // from elsewhere goes anywhere as a token.
         let tokens = [&endpoint.token_file, &endpoint.user_token_file];
-        let stray = tokens.into_iter().find(|file| !is_inside(folder, file));
-        match stray.map(|file| file.display().to_string()) {
-            Some(stray) => Err(damaged(anyhow::anyhow!("{stray} is not in this folder"))),
-            None => Ok(endpoint),
+        if let Some(stray) = tokens.into_iter().find(|file| !is_inside(folder, file)) {
+            let stray = stray.display();
+            return Err(damaged(anyhow::anyhow!("{stray} is not in this folder")));
         }
+        if !is_this_machine(&endpoint.url) {
+            let url = crate::display::clean::one_line(&endpoint.url);
+            return Err(damaged(anyhow::anyhow!(
+                "{url} is no address of this machine"
+            )));
+        }
+        Ok(endpoint)
     }
+}
+
+/// Whether an address names this machine by number, as a store that listens here writes it.
+fn is_this_machine(url: &str) -> bool {
+    let ip: std::net::IpAddr = match url::Url::parse(url).as_ref().map(url::Url::host) {
+        Ok(Some(url::Host::Ipv4(ip))) => ip.into(),
+        Ok(Some(url::Host::Ipv6(ip))) => ip.into(),
+        Ok(Some(url::Host::Domain(_)) | None) | Err(_) => return false,
+    };
+    // Only an own address can be bound; nothing is sent.
+    ip.is_loopback() || std::net::UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// Whether `file` is in `folder`, or isn't there at all.

@@ -59,3 +59,21 @@ fn a_token_file_outside_the_data_folder_is_never_sent() {
     let refused = Endpoint::read(dir.path()).unwrap_err();
     assert_eq!(refused.exit, Exit::Configuration);
 }
+
+#[test]
+fn an_address_of_another_machine_gets_no_token() {
+    let dir = tempfile::tempdir().unwrap();
+    for (url, fits) in [
+        ("http://127.0.0.1:1", true),
+        ("https://[::1]:1", true),
+        ("https://203.0.113.7:1", false),
+        ("https://127.0.0.1.example.org", false),
+        ("https://127.0.0.1@203.0.113.7", false),
+        ("nonsense", false),
+    ] {
+        let mut planted = endpoint(dir.path());
+        planted.url = url.to_owned();
+        planted.publish(dir.path()).unwrap();
+        assert_eq!(Endpoint::read(dir.path()).is_ok(), fits, "{url}");
+    }
+}
