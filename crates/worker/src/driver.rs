@@ -15,7 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use shraga_core::ids::{BootId, MirrorId};
 use shraga_core::status::WorkerState;
 use shraga_core::worker::{Answer, Effect, Fate, Finish, Input, Machine, StopCause, Ticket};
-use shraga_dataverse::Client;
+use shraga_dataverse::{Client, Error};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::agents::{Interruption, News};
@@ -91,6 +91,8 @@ pub(crate) struct Driver {
     look_due: Option<Due>,
     last_look: Option<Mark>,
     pause: Duration,
+    /// Whether the last writes got no answer: that reads do says nothing about the next.
+    writes_fail: bool,
     looked_idle: bool,
     /// Whether the last look found more than there were slots for.
     more_waits: bool,
@@ -141,6 +143,7 @@ impl Driver {
             look_due: None,
             last_look: None,
             pause: FIRST_PAUSE,
+            writes_fail: false,
             looked_idle: false,
             more_waits: false,
             superseded: None,
@@ -354,7 +357,7 @@ async fn posted(client: Client, batch: Vec<Posted>) -> Sent {
         Sent {
             answers: answers.collect(),
             now: None,
-            error: None,
+            error: Some(Error::NotReached),
         }
     })
 }

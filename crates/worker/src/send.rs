@@ -19,7 +19,7 @@ pub(crate) struct Sent {
     pub(crate) answers: Vec<(Ticket, Answer)>,
     /// The store's time, when it answered.
     pub(crate) now: Option<Timestamp>,
-    /// Why the batch as a whole failed, when it did.
+    /// Why some of it, or all, has no answer.
     pub(crate) error: Option<Error>,
 }
 
@@ -37,6 +37,7 @@ pub(crate) async fn send(client: Client, batch: Vec<Posted>) -> Sent {
             };
         }
     };
+    let error = applied.lost.or_else(|| doubtful(&applied.outcomes));
     let mut outcomes = applied.outcomes.into_iter();
     let answers = tickets
         .into_iter()
@@ -49,8 +50,18 @@ pub(crate) async fn send(client: Client, batch: Vec<Posted>) -> Sent {
     Sent {
         answers,
         now: applied.now,
-        error: None,
+        error,
     }
+}
+
+/// Why a batch that was answered leaves some of its writes open.
+fn doubtful(outcomes: &[Outcome]) -> Option<Error> {
+    outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Refused(refusal) => (refusal.kind == RefusalKind::Unavailable)
+            .then(|| Error::Unavailable(refusal.fault.clone())),
+        Outcome::Unknown | Outcome::NotTried => Some(Error::NotReached),
+        Outcome::Done(_) => None,
+    })
 }
 
 fn answer(outcome: Outcome, set: &ChangeSet) -> Answer {

@@ -1,6 +1,7 @@
 //! Asking the store, and taking in what it answers: looks, beats, single rows, and writes' outcomes.
 //!
-//! A store that fails is asked again after a pause that grows; one that answers resets it.
+//! A store that fails is asked again after a pause that grows; one that answers resets it, unless it
+//! answers reads but no writes.
 
 use std::time::Duration;
 
@@ -174,11 +175,10 @@ impl Driver {
         if let Some(now) = sent.now {
             self.clock.heard(now);
         }
-        let unsure = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Unknown);
         let stale = |(_, answer): &(Ticket, Answer)| matches!(answer, Answer::Stale);
+        self.writes_fail = sent.error.is_some();
         match &sent.error {
             Some(error) => self.fails(error),
-            None if sent.answers.iter().any(unsure) => self.look_after_pause(),
             None => self.works(),
         }
         self.look_wanted |= sent.answers.iter().any(stale);
@@ -186,7 +186,9 @@ impl Driver {
     }
 
     fn works(&mut self) {
-        self.pause = FIRST_PAUSE;
+        if !self.writes_fail {
+            self.pause = FIRST_PAUSE;
+        }
         self.status
             .send_if_modified(|status| status.trouble.take().is_some());
     }
@@ -198,10 +200,6 @@ impl Driver {
         let trouble = error.to_string();
         self.status
             .send_modify(|status| status.trouble = Some(trouble));
-        self.look_after_pause();
-    }
-
-    fn look_after_pause(&mut self) {
         self.look_due = Some(Due::after(self.pause));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }

@@ -3,6 +3,7 @@
 use shraga_core::status::EventKind::{Candidate, TaskStarted};
 use shraga_core::status::TaskStatus;
 use shraga_testkit::faults::{Fault, Gate, When};
+use shraga_worker::Status;
 
 use crate::world::{WORKER, World, lives, pid_in, until_true};
 
@@ -144,5 +145,21 @@ async fn an_agent_that_outlived_its_worker_is_ended_before_its_task_is_looked_at
     assert!(!lives(pid), "the orphan still runs");
     assert_eq!(std::fs::read_dir(running).unwrap().count(), 0);
     orphan.wait().unwrap();
+    worker.drain().await;
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_is_asked_again_with_pauses_and_said_to_be_in_trouble() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        let full = Fault::Answer { status: 507 };
+        world.faults.arm(When::write_with("cr_finishedon"), full);
+    }
+    let mut worker = world.start("echo done");
+    let task = world.assign("").await;
+    let troubled = |status: &Status| status.trouble.is_some();
+    worker.until("in trouble", troubled).await;
+    world.until_status(task, TaskStatus::Completed).await;
+    assert_eq!(world.faults.pending(), 0);
     worker.drain().await;
 }
