@@ -2,7 +2,7 @@
 //!
 //! One seed is one history: several orchestrators, workers and people act on one store in an order
 //! the seed decides, and between any two writes something may crash, be lost, repeated, delayed,
-//! throttled or cut off. After every write the promises are checked ([`promises`]); at the end the
+//! throttled or cut off. After every write the promises are checked ([`Promise`]); at the end the
 //! faults stop and everything must come to rest. The same seed gives the same history, always.
 //!
 //! It knows the core only. Its store is the one allowed model of a store in the workspace.
