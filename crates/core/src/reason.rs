@@ -103,7 +103,7 @@ impl Reason {
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::AdminUnknown => "check the orchestrator's sign-in: `shraga doctor`",
+            Self::AdminUnknown => "check the orchestrator's token and log",
             Self::Quarantined => "an admin should look at the Error events of this task",
             Self::NotSeen | Self::NotOurTurn => "nothing: it takes a moment",
             Self::Unlinked => "nothing: the orchestrator repairs it",
@@ -119,13 +119,13 @@ impl Reason {
             Self::NotReleased => "set its status to Pending (1), or cancel it",
             Self::ClaimTimeout | Self::WorkerVanished => "see `shraga workers`; it is tried again",
             Self::Released => "nothing: it is assigned again",
-            Self::TooManyLosses | Self::AgentFailed => {
-                "read `shraga logs ID`, then `shraga retry ID`"
+            Self::TooManyLosses | Self::AgentFailed => "read `shraga logs ID`, then file it again",
+            Self::TimedOut => {
+                "give it more time in its agent's `timeout_seconds`, then file it again"
             }
-            Self::TimedOut => "give it more time in its agent's `timeout_seconds`, then retry",
             Self::AgentUnavailable => "check the agent's `program` on the worker's machine",
             Self::Invalid => "file it again with the content corrected",
-            Self::CancelRequested => "`shraga retry ID` files it again",
+            Self::CancelRequested => "nothing; file it again if it should run after all",
             Self::Duplicate => "nothing: its other mirror goes on",
         }
     }

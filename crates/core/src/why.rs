@@ -161,7 +161,7 @@ fn mirrored(seen: &Explained<'_>, _: Timestamp) -> Option<Gate> {
         (None, None) => Some(Gate::closed(
             "mirrored",
             "not yet",
-            "check that an orchestrator runs: `shraga doctor`",
+            "check that an orchestrator runs: `shraga up` or `shraga orchestrate`",
         )),
     }
 }
@@ -189,7 +189,7 @@ fn worker(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
         return Some(Gate::closed(
             "answered",
             "it asks a question",
-            "answer it: `shraga answer ID TEXT`",
+            "answer it in the row's `cr_answer`",
         ));
     }
     let told = seen.task.and_then(told);

@@ -42,7 +42,7 @@ fn without_an_orchestrator_the_mirror_is_what_is_missing() {
     seen.admin = None;
     insta::assert_snapshot!(gates(&seen), @r"
     ok filed: 10s ago
-    -> mirrored: the orchestrator has not signed in yet (admin-unknown); check the orchestrator's sign-in: `shraga doctor`
+    -> mirrored: the orchestrator has not signed in yet (admin-unknown); check the orchestrator's token and log
     ");
 }
 
