@@ -14,9 +14,25 @@ pub(crate) fn command(program: impl AsRef<Path>, args: &[&str]) -> Command {
     command
 }
 
-/// This toolchain's cargo, its lock file taken as it is.
+/// What `cargo run` tells this program about itself. Passed on, build scripts that watch it would
+/// run again, and everything above them would be built again, each time one comes by this way.
+const OF_THIS_PACKAGE: [&str; 7] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
+/// This toolchain's cargo, as if typed.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    command("cargo", args)
+    let mut cargo = command("cargo", args);
+    for name in OF_THIS_PACKAGE {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 /// Runs to the end, its output shown as it comes; anything but success is an error.
