@@ -88,10 +88,16 @@ fn against(server: &Server, program: impl AsRef<std::path::Path>) -> Command {
     command
 }
 
-/// The development build of the binary, built now if need be.
+/// The development build of the binary, built now if need be. Of the whole workspace, so that its
+/// libraries have the features they were built with for the tests, and are not built again.
 pub(crate) fn built() -> Result<PathBuf> {
     run_command(&mut cargo(&[
-        "build", "--quiet", "--locked", "-p", "shraga",
+        "build",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--bin",
+        "shraga",
     ]))?;
     Ok(target()?
         .join("debug")
