@@ -15,7 +15,6 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::Command;
-use crate::process;
 
 mod command;
 #[cfg(test)]
@@ -64,7 +63,7 @@ pub(crate) enum Interruption {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {
     why: Arc<OnceLock<Interruption>>,
-    stop: process::Stop,
+    stop: shraga_process::Stop,
 }
 
 impl Interrupt {

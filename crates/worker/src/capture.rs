@@ -9,12 +9,12 @@ use std::io::Write;
 
 use shraga_core::ids::MirrorId;
 use shraga_core::limits;
+use shraga_process::{Pipe, Sink};
 use tokio::sync::mpsc;
 
 use crate::agents::News;
 use crate::folder::{AttemptFolder, FolderError};
 use crate::lines::Lines;
-use crate::process::{Pipe, Sink};
 
 #[cfg(test)]
 mod tests;

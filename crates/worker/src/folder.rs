@@ -21,9 +21,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use shraga_core::ids::{Attempt, BootId, TaskId};
+use shraga_process::GroupRecord;
 use uuid::Uuid;
 
-use crate::process::{self, GroupRecord};
+use crate::private::{new_private_folder, private_folder};
 
 #[cfg(test)]
 mod tests;
@@ -221,7 +222,7 @@ fn fresh(parent: &Path, attempt: Attempt) -> Result<PathBuf, FolderError> {
             more => format!("attempt-{attempt}.{more}"),
         };
         let path = parent.join(name);
-        match process::new_private_folder(&path) {
+        match new_private_folder(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(io_error("made", &path)(error)),
@@ -232,7 +233,7 @@ fn fresh(parent: &Path, attempt: Attempt) -> Result<PathBuf, FolderError> {
 
 /// Makes one folder, or accepts one that is there; a link is neither followed nor accepted.
 fn make_folder(path: &Path) -> Result<(), FolderError> {
-    process::private_folder(path).map_err(|error| match error.kind() {
+    private_folder(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotADirectory => FolderError::NotAFolder {
             path: path.to_owned(),
         },

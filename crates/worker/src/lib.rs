@@ -32,7 +32,7 @@ mod lines;
 mod look;
 mod outbox;
 mod presence;
-mod process;
+mod private;
 mod report;
 mod send;
 mod sessions;
@@ -44,6 +44,5 @@ pub use config::{
     Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_DRAIN, DEFAULT_GRACE,
 };
 pub use error::WorkerError;
-pub use process::{ProcessError, ToolError, run_tool};
 pub use status::{Status, Work};
 pub use worker::{Stop, Worker};

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::process;
+use crate::private::{private_folder, sync_folder};
 
 #[cfg(test)]
 mod tests;
@@ -83,7 +83,7 @@ impl<T: Serialize + DeserializeOwned> Outbox<T> {
                 source,
             }
         };
-        process::private_folder(folder).map_err(error("made"))?;
+        private_folder(folder).map_err(error("made"))?;
         let mut outbox = Self {
             folder: folder.to_owned(),
             next: 1,
@@ -134,7 +134,7 @@ impl<T: Serialize + DeserializeOwned> Outbox<T> {
         let written = encode(value)
             .and_then(|bytes| write_synced(&temporary, &bytes))
             .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| process::sync_folder(&self.folder));
+            .and_then(|()| sync_folder(&self.folder));
         written.map(|()| id).map_err(|source| {
             let _ = fs::remove_file(&temporary);
             OutboxError {

@@ -22,7 +22,7 @@ use crate::keeper::{Keeper, Reports};
 use crate::presence::{self, Offer, Presence};
 use crate::sessions::Sessions;
 use crate::status::Status;
-use crate::{process, wake};
+use crate::wake;
 
 /// News that wait for the driver, of all agents together. It takes them at once; more would only
 /// hold more memory while it doesn't.
@@ -209,7 +209,7 @@ async fn end_leftovers(folder: &WorkerFolder) {
         .recorded_groups()
         .into_iter()
         .map(|(path, group)| async move {
-            if process::end_group(&group).await {
+            if shraga_process::end_group(&group).await {
                 let _ = std::fs::remove_file(path);
             } else {
                 tracing::error!(

@@ -64,10 +64,16 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "shraga-process",
+        may: &[],
+        tests_may: &[],
+        absent: &[HTTP_CLIENT, HTTP_SERVER, NETWORK, SQL, CLOCKS, TERMINAL],
+    },
+    Rule {
         name: "shraga-dataverse",
-        may: &["shraga-core", "shraga-wire"],
+        may: &["shraga-core", "shraga-process", "shraga-wire"],
         tests_may: &["shraga-testkit", "shraga-local"],
-        absent: &[HTTP_SERVER, SQL, TERMINAL, PROCESSES],
+        absent: &[HTTP_SERVER, SQL, TERMINAL],
     },
     Rule {
         name: "shraga-local",
@@ -91,13 +97,23 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         name: "shraga-orchestrator",
-        may: &["shraga-core", "shraga-dataverse", "shraga-wire"],
+        may: &[
+            "shraga-core",
+            "shraga-dataverse",
+            "shraga-process",
+            "shraga-wire",
+        ],
         tests_may: &["shraga-testkit", "shraga-local"],
-        absent: &[HTTP_SERVER, SQL, TERMINAL, PROCESSES],
+        absent: &[HTTP_SERVER, SQL, TERMINAL],
     },
     Rule {
         name: "shraga-worker",
-        may: &["shraga-core", "shraga-dataverse", "shraga-wire"],
+        may: &[
+            "shraga-core",
+            "shraga-dataverse",
+            "shraga-process",
+            "shraga-wire",
+        ],
         tests_may: &["shraga-testkit", "shraga-local"],
         absent: &[HTTP_SERVER, SQL, TERMINAL],
     },
@@ -109,6 +125,7 @@ pub(super) const RULES: &[Rule] = &[
             "shraga-dataverse",
             "shraga-local",
             "shraga-orchestrator",
+            "shraga-process",
             "shraga-worker",
         ],
         tests_may: &["shraga-testkit"],

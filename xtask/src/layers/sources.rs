@@ -43,9 +43,16 @@ const ABSENCES: [Absence; 4] = [
     },
     Absence {
         below: &["crates/"],
-        but_in: &["crates/worker/src/process"],
-        words: &["Command::new(", "CommandWrap::"],
-        why: "starts no program itself; one module of the worker does",
+        but_in: &["crates/process/src/"],
+        words: &[
+            "Command::new(",
+            "CommandWrap",
+            "process::Command",
+            "process::{",
+            "tokio::process",
+            "process_wrap",
+        ],
+        why: "starts no program itself; crates/process does",
     },
 ];
 

@@ -1,11 +1,11 @@
-//! Git for the demo: through the worker's process module, with deadlines and none of the person's
+//! Git for the demo: with deadlines and none of the person's
 //! own configuration.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use shraga_worker::{ProcessError, ToolError, run_tool};
+use shraga_process::{ProcessError, ToolError, run_tool};
 
 use crate::config::env;
 use crate::exit::{Exit, Failure};
@@ -27,9 +27,10 @@ pub(super) async fn git(dir: &Path, args: &[&str]) -> Result<String, Failure> {
                 Failure::from_error(Exit::Failed, error)
                     .hint("the demo works in a git repository: install git")
             }
-            ToolError::Process(_) | ToolError::TooLong { .. } | ToolError::Failed { .. } => {
-                Failure::from_error(Exit::Failed, error)
-            }
+            ToolError::Process(_)
+            | ToolError::TooLong { .. }
+            | ToolError::TooMuch { .. }
+            | ToolError::Failed { .. } => Failure::from_error(Exit::Failed, error),
         })
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use shraga_core::limits;
 use shraga_core::reason::Reason;
 use shraga_core::worker::{Finish, Outcome};
+use shraga_process::{Ended, Ending, Exit, Program, Running};
 use tokio::sync::mpsc;
 
 use super::{Interrupt, Interruption, Job, News, interrupted, unavailable};
@@ -17,7 +18,6 @@ use crate::capture::{Capture, Captured};
 use crate::clock::Mark;
 use crate::config::Command;
 use crate::folder::{AttemptFolder, FolderError};
-use crate::process::{self, Ended, Ending, Exit, Program, Running};
 
 /// The exit code that asks for another attempt (`EX_TEMPFAIL`).
 const TRY_AGAIN: i32 = 75;
@@ -82,7 +82,7 @@ async fn attend(
 }
 
 fn program(job: &Job, prompt: String, command: &Command, folder: &AttemptFolder) -> Program {
-    let mut env = process::allowed_environment(&job.environment, &command.env);
+    let mut env = shraga_process::allowed_environment(&job.environment, &command.env);
     let dir = folder.work();
     let own = [
         ("SHRAGA_TASK_ID", job.task.to_string()),

@@ -1,6 +1,9 @@
 //! Real shells that misbehave in every way a program can.
 #![cfg(unix)]
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::*;
 
 /// Long enough that only a hang reaches it.
@@ -287,4 +290,63 @@ async fn only_allowed_variables_reach_the_program() {
     )
     .await;
     assert_eq!(heard.text(), "none 2\n");
+}
+
+fn path() -> BTreeMap<String, String> {
+    BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())])
+}
+
+async fn tool(script: &str, deadline: Duration) -> Result<String, ToolError> {
+    run_tool(
+        &["sh", "-c", script],
+        &std::env::temp_dir(),
+        path(),
+        deadline,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_tool_that_works_answers_and_one_that_fails_says_its_last_line() {
+    assert_eq!(tool("echo yes", HANG).await.unwrap(), "yes\n");
+    let error = tool("echo part; echo first >&2; echo last >&2; exit 2", HANG).await;
+    assert_eq!(error.unwrap_err().to_string(), "`sh -c` failed: last");
+}
+
+#[tokio::test]
+async fn a_failed_tools_whole_output_is_there_for_those_who_read_it() {
+    let script = "echo out; echo err >&2; exit 2";
+    let output = tool_output(&["sh", "-c", script], &std::env::temp_dir(), path(), HANG).await;
+    let expected = ToolOutput {
+        exit: Exit::Code(2),
+        out: b"out\n".to_vec(),
+        err: b"err\n".to_vec(),
+    };
+    assert_eq!(output.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_hanging_tool_and_its_children_are_gone_after_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "trap '' TERM; echo $$ > group; sleep 100 & sleep 100; wait";
+    let argv = ["sh", "-c", script];
+    let error = run_tool(&argv, folder.path(), path(), Duration::from_secs(3)).await;
+    let text = error.unwrap_err().to_string();
+    assert_eq!(text, "`sh -c` took longer than 3s");
+    let group = std::fs::read_to_string(folder.path().join("group")).unwrap();
+    assert!(!os::group_lives(group.trim().parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_tool_that_prints_without_end_is_ended_at_its_bound() {
+    let error = tool("cat /dev/zero", HANG).await.unwrap_err();
+    assert!(matches!(error, ToolError::TooMuch { .. }), "{error}");
+    let error = tool("head -c 2000000 /dev/zero", HANG).await.unwrap_err();
+    assert!(matches!(error, ToolError::TooMuch { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_tool_that_complains_without_end_still_answers() {
+    let text = tool("head -c 3000000 /dev/zero >&2; echo done", HANG).await;
+    assert_eq!(text.unwrap(), "done\n");
 }

@@ -1,30 +1,27 @@
-//! What differs between operating systems: groups of processes, private folders. Nothing else may
-//! ask `cfg`.
+//! What differs between operating systems: groups of processes. Nothing else here may ask `cfg`.
 //!
-//! A group is recorded by its leader's process id and start time, so that a worker started later can
+//! A group is recorded by its leader's process id and start time, so that a process started later can
 //! tell it from another that got the same number. On Windows a job object ends with its owner, so
 //! there is never anything to find.
-
-use std::io;
-use std::path::Path;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use serde::{Deserialize, Serialize};
 
-use super::Exit;
+use crate::after;
+use crate::running::{Exit, GONE_STEP, GONE_WITHIN};
 
 /// A group as recorded on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GroupRecord {
+pub struct GroupRecord {
     /// Process id of the leader, which is the id of the group.
-    pub(crate) pid: u32,
+    pub pid: u32,
     /// When the leader started, in the system's own words; empty when it can't be told.
-    pub(crate) started: String,
+    pub started: String,
 }
 
 impl GroupRecord {
     /// The record of the group led by the living process `pid`.
-    pub(crate) fn of(pid: u32) -> Self {
+    pub fn of(pid: u32) -> Self {
         Self {
             pid,
             started: imp::started(pid).unwrap_or_default(),
@@ -32,44 +29,23 @@ impl GroupRecord {
     }
 }
 
-/// Makes the folder `path`, readable to its owner only, or accepts a folder that is there.
-///
-/// # Errors
-/// `NotADirectory` when something else is there, a link to a folder included.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    match new_private_folder(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let is_folder = path.symlink_metadata()?.is_dir();
-            is_folder
-                .then_some(())
-                .ok_or(io::ErrorKind::NotADirectory.into())
-        }
-        other => other,
-    }
-}
-
 /// Kills what lives of a group recorded by a process that is gone, and waits (2 s at most) until it
 /// is. Tells whether nothing of it lives any more.
-pub(crate) async fn end_group(record: &GroupRecord) -> bool {
+pub async fn end_group(record: &GroupRecord) -> bool {
     let gone = async {
         while imp::is_still(record) {
             imp::kill(record.pid);
-            crate::clock::after(super::GONE_STEP).await;
+            after(GONE_STEP).await;
         }
     };
-    tokio::time::timeout(super::GONE_WITHIN, gone).await.is_ok()
+    tokio::time::timeout(GONE_WITHIN, gone).await.is_ok()
 }
 
-pub(super) use imp::{ask_to_end, exit_of, group_lives, own_group, same_variable};
-pub(crate) use imp::{new_private_folder, sync_folder};
+pub(crate) use imp::{ask_to_end, exit_of, group_lives, own_group, same_variable};
 
 #[cfg(unix)]
 mod imp {
-    use std::fs::{DirBuilder, File};
-    use std::io;
-    use std::os::unix::fs::DirBuilderExt;
     use std::os::unix::process::ExitStatusExt;
-    use std::path::Path;
     use std::process::ExitStatus;
 
     use process_wrap::tokio::ProcessGroup;
@@ -77,15 +53,15 @@ mod imp {
 
     use super::{ChildWrapper, CommandWrap, Exit, GroupRecord};
 
-    pub(in super::super) fn own_group(command: &mut CommandWrap) {
+    pub(crate) fn own_group(command: &mut CommandWrap) {
         command.wrap(ProcessGroup::leader());
     }
 
-    pub(in super::super) fn ask_to_end(child: &mut dyn ChildWrapper) {
+    pub(crate) fn ask_to_end(child: &mut dyn ChildWrapper) {
         let _ = child.signal(Signal::TERM.as_raw());
     }
 
-    pub(in super::super) fn exit_of(status: ExitStatus) -> Exit {
+    pub(crate) fn exit_of(status: ExitStatus) -> Exit {
         match (status.code(), status.signal()) {
             (Some(code), _) => Exit::Code(code),
             (None, Some(signal)) => Exit::Signal(signal),
@@ -93,22 +69,12 @@ mod imp {
         }
     }
 
-    pub(in super::super) fn same_variable(known: &str, name: &str) -> bool {
+    pub(crate) fn same_variable(known: &str, name: &str) -> bool {
         known == name
     }
 
-    /// Makes a folder that didn't exist, readable to its owner only.
-    pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
-        DirBuilder::new().mode(0o700).create(path)
-    }
-
-    /// Makes names in the folder survive a power cut.
-    pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
     /// Whether any process of the group lives; the dead that nobody reaped don't count.
-    pub(in super::super) fn group_lives(pid: u32) -> bool {
+    pub(crate) fn group_lives(pid: u32) -> bool {
         group(pid).is_some_and(|group| test_kill_process_group(group).is_ok())
             && super::table::members(pid).is_none_or(|members| !members.is_empty())
     }
@@ -198,43 +164,31 @@ mod table {
 
 #[cfg(windows)]
 mod imp {
-    use std::io;
-    use std::path::Path;
     use std::process::ExitStatus;
 
     use process_wrap::tokio::JobObject;
 
     use super::{ChildWrapper, CommandWrap, Exit, GroupRecord};
 
-    pub(in super::super) fn own_group(command: &mut CommandWrap) {
+    pub(crate) fn own_group(command: &mut CommandWrap) {
         command.wrap(JobObject);
     }
 
     /// There is no polite request that a program without a window would hear.
-    pub(in super::super) fn ask_to_end(child: &mut dyn ChildWrapper) {
+    pub(crate) fn ask_to_end(child: &mut dyn ChildWrapper) {
         let _ = child.start_kill();
     }
 
-    pub(in super::super) fn exit_of(status: ExitStatus) -> Exit {
+    pub(crate) fn exit_of(status: ExitStatus) -> Exit {
         Exit::Code(status.code().unwrap_or(-1))
     }
 
-    pub(in super::super) fn same_variable(known: &str, name: &str) -> bool {
+    pub(crate) fn same_variable(known: &str, name: &str) -> bool {
         known.eq_ignore_ascii_case(name)
     }
 
-    /// Makes a folder that didn't exist; who may read it is inherited.
-    pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
-        std::fs::create_dir(path)
-    }
-
-    /// A rename is durable by itself here; folders can't be synced.
-    pub(crate) fn sync_folder(_path: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
     /// Ending the job is synchronous.
-    pub(in super::super) fn group_lives(_pid: u32) -> bool {
+    pub(crate) fn group_lives(_pid: u32) -> bool {
         false
     }
 

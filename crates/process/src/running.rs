@@ -1,14 +1,9 @@
-//! Starting external programs: the only module of the workspace that does.
+//! One program, from its start until nothing of its group is left.
 //!
-//! Every program runs in a process group of its own (a job object on Windows) with a closed
-//! environment, a deadline and its standard input fed without deadlock. However it ends, the whole
-//! group is gone before [`Running::finish`] returns, and a dropped [`Running`] kills its group.
 //! Ending is polite first (`SIGTERM`), then not (`SIGKILL` after a grace). The end of a pipe is never
 //! waited for beyond a grace once the program itself has ended, since a grandchild may hold it open.
-//!
 //! What is read is handed to a [`Sink`], which bounds it; reading goes on after the bound, so that a
-//! talkative program doesn't block. A program that leaves its group on purpose (`setsid`) escapes:
-//! containing hostile programs is a sandbox's work, not this module's.
+//! talkative program doesn't block. A dropped [`Running`] kills its group.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,86 +16,52 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
-
-mod collect;
-mod os;
-#[cfg(test)]
-mod tests;
-
-pub use collect::{ToolError, run_tool};
-pub(crate) use os::{GroupRecord, end_group, new_private_folder, private_folder, sync_folder};
+use crate::after;
+use crate::os::{self, GroupRecord};
 
 /// Bytes read from a pipe at once. A Linux pipe holds 64 KiB; more would never be filled.
 const READ_BYTES: usize = 64 * 1024;
 
 /// How long pipes are read after the program itself ended. Too short loses the last words of a
 /// grandchild that is about to end; too long delays every report of a program with a daemon.
-pub(crate) const PIPE_GRACE: Duration = Duration::from_millis(500);
+const PIPE_GRACE: Duration = Duration::from_millis(500);
 
 /// How long the group may take to disappear after `SIGKILL`. Only a process stuck in the kernel
 /// takes longer, and waiting for that would hold a slot for ever.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often the group is looked for while it disappears.
-const GONE_STEP: Duration = Duration::from_millis(5);
-
-/// Variables every program may see when the worker's own environment has them: what shells,
-/// compilers and command-line tools need to find themselves, and nothing that carries a secret.
-const ALWAYS_ALLOWED: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TERM",
-    "TZ",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
-    "SystemRoot",
-    "SystemDrive",
-    "ComSpec",
-    "PATHEXT",
-    "USERPROFILE",
-    "APPDATA",
-    "LOCALAPPDATA",
-    "ProgramData",
-    "ProgramFiles",
-];
+pub(crate) const GONE_STEP: Duration = Duration::from_millis(5);
 
 /// What to start.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
+pub struct Program {
     /// Program and arguments; no shell is involved.
-    pub(crate) argv: Vec<String>,
+    pub argv: Vec<String>,
     /// Working directory.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// The whole environment.
-    pub(crate) env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, String>,
     /// What it reads on its standard input.
-    pub(crate) stdin: Vec<u8>,
+    pub stdin: Vec<u8>,
     /// How long it may run; without bound when `None`.
-    pub(crate) deadline: Option<Duration>,
+    pub deadline: Option<Duration>,
     /// How long it may take to end after being asked to.
-    pub(crate) grace: Duration,
+    pub grace: Duration,
 }
 
 /// How a running program is told to end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stop {
+pub struct Stop {
     /// Ask it to end (`SIGTERM`), kill it after its grace.
-    pub(crate) ask: CancellationToken,
+    pub ask: CancellationToken,
     /// Kill it now.
-    pub(crate) now: CancellationToken,
+    pub now: CancellationToken,
 }
 
 /// Which pipe some bytes came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pipe {
+pub enum Pipe {
     /// Standard output.
     Out,
     /// Standard error.
@@ -108,14 +69,14 @@ pub(crate) enum Pipe {
 }
 
 /// Takes what a program prints, as it comes.
-pub(crate) trait Sink {
+pub trait Sink {
     /// Takes `bytes`; must be quick, since the program's pipes fill up meanwhile.
     fn take(&mut self, pipe: Pipe, bytes: &[u8]);
 }
 
 /// How a program came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// By itself.
     ByItself,
     /// Its deadline passed.
@@ -126,7 +87,7 @@ pub(crate) enum Ending {
 
 /// What it left as its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// It returned this code.
     Code(i32),
     /// This signal ended it.
@@ -135,13 +96,13 @@ pub(crate) enum Exit {
 
 /// The end of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// How it came.
-    pub(crate) ending: Ending,
+    pub ending: Ending,
     /// Its status.
-    pub(crate) exit: Exit,
+    pub exit: Exit,
     /// Whether its group had to be killed: it ignored the request, or left processes behind.
-    pub(crate) killed: bool,
+    pub killed: bool,
 }
 
 /// Why a program could not be run.
@@ -168,26 +129,8 @@ pub enum ProcessError {
     },
 }
 
-/// The part of `environment` that a program may see: the harmless basics and the names in `extra`.
-pub(crate) fn allowed_environment(
-    environment: &BTreeMap<String, String>,
-    extra: &[String],
-) -> BTreeMap<String, String> {
-    let permitted = |name: &str| {
-        ALWAYS_ALLOWED
-            .iter()
-            .any(|known| os::same_variable(known, name))
-            || extra.iter().any(|known| os::same_variable(known, name))
-    };
-    environment
-        .iter()
-        .filter(|(name, _)| permitted(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 /// A started program, the leader of its group.
-pub(crate) struct Running {
+pub struct Running {
     name: String,
     child: Box<dyn ChildWrapper>,
     pid: u32,
@@ -221,7 +164,7 @@ impl Running {
     /// # Errors
     /// When no program is named, or the system refuses to start it (not found, not executable,
     /// working directory missing, too many processes).
-    pub(crate) fn start(program: Program) -> Result<Self, ProcessError> {
+    pub fn start(program: Program) -> Result<Self, ProcessError> {
         let Some((name, args)) = program.argv.split_first() else {
             return Err(ProcessError::Empty);
         };
@@ -258,7 +201,7 @@ impl Running {
     }
 
     /// What a later process needs to find this group again.
-    pub(crate) fn record(&self) -> GroupRecord {
+    pub fn record(&self) -> GroupRecord {
         GroupRecord::of(self.pid)
     }
 
@@ -266,7 +209,7 @@ impl Running {
     ///
     /// # Errors
     /// When the system can't tell its status; the group is killed then too.
-    pub(crate) async fn finish<S: Sink>(
+    pub async fn finish<S: Sink>(
         mut self,
         stop: &Stop,
         sink: &mut S,
@@ -289,8 +232,8 @@ impl Running {
         let (mut out, mut err) = (vec![0; READ_BYTES], vec![0; READ_BYTES]);
         let mut stdin = self.stdin.take();
         let (mut stdout, mut stderr) = (self.stdout.take(), self.stderr.take());
-        let deadline = clock::after(self.deadline.unwrap_or(Duration::ZERO));
-        let timer = clock::after(Duration::ZERO);
+        let deadline = after(self.deadline.unwrap_or(Duration::ZERO));
+        let timer = after(Duration::ZERO);
         tokio::pin!(deadline, timer);
         let (mut stage, mut ending) = (Stage::Runs, Ending::ByItself);
         let mut exit = None;
@@ -348,7 +291,7 @@ impl Running {
         let _ = self.child.start_kill();
         let gone = async {
             while os::group_lives(self.pid) {
-                clock::after(GONE_STEP).await;
+                after(GONE_STEP).await;
             }
         };
         if tokio::time::timeout(GONE_WITHIN, gone).await.is_err() {

@@ -1,0 +1,50 @@
+//! What a program may see of the environment of whoever starts it.
+
+use std::collections::BTreeMap;
+
+use crate::os;
+
+/// Variables every program may see when the starter's own environment has them: what shells,
+/// compilers and command-line tools need to find themselves, and nothing that carries a secret.
+const ALWAYS_ALLOWED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SystemRoot",
+    "SystemDrive",
+    "ComSpec",
+    "PATHEXT",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "ProgramData",
+    "ProgramFiles",
+];
+
+/// The part of `environment` that a program may see: the harmless basics and the names in `extra`.
+pub fn allowed_environment(
+    environment: &BTreeMap<String, String>,
+    extra: &[String],
+) -> BTreeMap<String, String> {
+    let permitted = |name: &str| {
+        ALWAYS_ALLOWED
+            .iter()
+            .any(|known| os::same_variable(known, name))
+            || extra.iter().any(|known| os::same_variable(known, name))
+    };
+    environment
+        .iter()
+        .filter(|(name, _)| permitted(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,148 @@
+//! Running a short program to its end and keeping what it printed, bounded: git, az and the like.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::running::{Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};
+
+/// Bytes kept of each of a tool's outputs. Its answers are lines; a runaway must not fill memory.
+pub const KEPT_BYTES: usize = 1024 * 1024;
+
+/// How long before its deadline a tool is asked to end, at most, so that it can put its locks away.
+/// Of a deadline below ten seconds it is a fifth.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why a tool didn't do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// It could not be started or waited for.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// It took longer than it may.
+    #[error("`{program}` took longer than {after:?}")]
+    TooLong {
+        /// What was run.
+        program: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// It printed more than [`KEPT_BYTES`] as its answer, and was ended.
+    #[error("`{program}` printed more than {KEPT_BYTES} bytes")]
+    TooMuch {
+        /// What was run.
+        program: String,
+    },
+    /// It ended with another status than success.
+    #[error("`{program}` failed: {message}")]
+    Failed {
+        /// What was run.
+        program: String,
+        /// The last line of its standard error.
+        message: String,
+    },
+}
+
+/// What a tool left when it ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// Its status.
+    pub exit: Exit,
+    /// All of its standard output.
+    pub out: Vec<u8>,
+    /// The first [`KEPT_BYTES`] of its standard error.
+    pub err: Vec<u8>,
+}
+
+/// Runs `argv` in `dir` with exactly the environment `env`, and returns its standard output. After
+/// `deadline` nothing of it runs any more: it is asked to end shortly before, and killed then.
+/// Dropping the future kills it too.
+///
+/// # Errors
+/// It could not be started, took longer than `deadline`, printed too much, or failed; nothing of it
+/// is left running.
+pub async fn run_tool(
+    argv: &[&str],
+    dir: &Path,
+    env: BTreeMap<String, String>,
+    deadline: Duration,
+) -> Result<String, ToolError> {
+    let output = tool_output(argv, dir, env, deadline).await?;
+    if output.exit != Exit::Code(0) {
+        let text = String::from_utf8_lossy(&output.err);
+        let last = text.lines().rfind(|line| !line.trim().is_empty());
+        return Err(ToolError::Failed {
+            program: name_of(argv),
+            message: last.unwrap_or("it said nothing").to_owned(),
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.out).into_owned())
+}
+
+/// As [`run_tool`], for whoever reads a failed tool's output: any status is an answer.
+///
+/// # Errors
+/// It could not be started, took longer than `deadline`, or printed too much; nothing of it is left
+/// running.
+pub async fn tool_output(
+    argv: &[&str],
+    dir: &Path,
+    env: BTreeMap<String, String>,
+    deadline: Duration,
+) -> Result<ToolOutput, ToolError> {
+    let grace = GRACE.min(deadline / 5);
+    let running = Running::start(Program {
+        argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
+        dir: dir.to_owned(),
+        env,
+        stdin: Vec::new(),
+        deadline: Some(deadline - grace),
+        grace,
+    })?;
+    let mut kept = Kept::default();
+    let stop = kept.stop.clone();
+    let ended = running.finish(&stop, &mut kept).await?;
+    let program = name_of(argv);
+    match ended.ending {
+        Ending::ByItself if kept.spilled => Err(ToolError::TooMuch { program }),
+        Ending::ByItself => Ok(ToolOutput {
+            exit: ended.exit,
+            out: kept.out,
+            err: kept.err,
+        }),
+        Ending::Stopped => Err(ToolError::TooMuch { program }),
+        Ending::DeadlinePassed => Err(ToolError::TooLong {
+            program,
+            after: deadline,
+        }),
+    }
+}
+
+/// The program and its verb, without operands.
+fn name_of(argv: &[&str]) -> String {
+    argv.iter().take(2).copied().collect::<Vec<_>>().join(" ")
+}
+
+/// Keeps both outputs within their bound, and stops a program whose answer passes it.
+#[derive(Default)]
+struct Kept {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    spilled: bool,
+    stop: Stop,
+}
+
+impl Sink for Kept {
+    fn take(&mut self, pipe: Pipe, bytes: &[u8]) {
+        let kept = match pipe {
+            Pipe::Out => &mut self.out,
+            Pipe::Err => &mut self.err,
+        };
+        let room = KEPT_BYTES.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend_from_slice(&bytes[..room]);
+        if pipe == Pipe::Out && room < bytes.len() {
+            self.spilled = true;
+            self.stop.now.cancel();
+        }
+    }
+}
