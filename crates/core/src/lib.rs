@@ -11,6 +11,7 @@
 //! plans made of them.
 
 pub mod audit;
+pub mod causes;
 pub mod ids;
 mod json;
 pub mod limits;

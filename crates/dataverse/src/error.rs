@@ -228,6 +228,51 @@ impl Error {
         matches!(self, Self::Missing(fault) if !of_address.contains(&fault.code))
     }
 
+    /// The error with all its causes, in one line.
+    #[must_use]
+    pub fn explained(&self) -> String {
+        shraga_core::causes::chain(self)
+    }
+
+    /// What a person can do about it, where there is something.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::BadAddress { .. } => {
+                "use an https:// address; http:// is for loopback addresses only"
+            }
+            Self::Timeout {
+                stage: Stage::Turn, ..
+            } => "other processes may use the same identity: give each its share of the limits",
+            Self::Timeout { .. } => "try again; REQUEST_TIMEOUT (seconds) allows more time",
+            Self::Dns { .. } => "check DATAVERSE_URL and this machine's name resolution",
+            Self::Connect { .. } => "check that the store is running and DATAVERSE_URL is right",
+            Self::Tls { .. } => {
+                "check that this address speaks TLS; a self-signed certificate is given as `store.ca_file`"
+            }
+            Self::Broken { .. } | Self::Unavailable(_) => {
+                "try again; the store's own log says more if it goes on"
+            }
+            Self::Throttled { .. } => "wait a minute and try again",
+            Self::Unauthenticated(_) => {
+                "check DATAVERSE_TOKEN or --token-file; `shraga token create` makes a new one"
+            }
+            Self::Forbidden(_) => "this token may not do that; an admin's may",
+            Self::Conflict(_) => "somebody changed it meanwhile: try again",
+            Self::Missing(_) if !self.is_missing_row() => {
+                "check DATAVERSE_URL and the names of the tables (TABLE_NAME and the like)"
+            }
+            Self::BadAnswer { .. } | Self::RepeatedNextLink(_) | Self::ForeignNextLink(_) => {
+                "check that DATAVERSE_URL is the store's own address, and that no proxy or sign-in page answers for it"
+            }
+            Self::Missing(_)
+            | Self::Refused(_)
+            | Self::TooLarge { .. }
+            | Self::Row(_)
+            | Self::NotReached => return None,
+        })
+    }
+
     /// A word for logs and metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -7,6 +7,7 @@ use shraga_dataverse::{Client, Error, OnRefusal, Outcome};
 
 use crate::batch::BatchSize;
 use crate::clock::Moment;
+use crate::trouble;
 
 /// What became of change sets.
 #[derive(Debug)]
@@ -31,7 +32,19 @@ pub(crate) async fn apply(
         let batch = &rest[..fitting(rest, size.operations())];
         let operations = batch.iter().map(|set| set.writes.len()).sum();
         let begun = Moment::now();
-        match client.apply(batch, then).await {
+        let answer = client.apply(batch, then).await;
+        if let Some(lost) = answer
+            .as_ref()
+            .ok()
+            .and_then(|applied| applied.lost.as_ref())
+        {
+            let words = trouble::words(lost);
+            tracing::warn!(
+                kind = lost.kind(),
+                "the answer to a write was lost, so what it wrote is looked at again: {words}"
+            );
+        }
+        match answer {
             Ok(applied) if applied.outcomes.iter().all(|o| *o == Outcome::Unknown) => {
                 *size = size.after_timeout();
                 outcomes.extend(applied.outcomes);

@@ -27,6 +27,7 @@ use crate::probe::Probe;
 use crate::status::{Board, LastResult, Phase, Reason, Status, StoreKind};
 use crate::stopper::Stopper;
 use crate::tick::{Engine, TickReport};
+use crate::trouble;
 use crate::wiring::{LoopState, PerLoop, Wanted};
 
 /// Attempts to reach the store at the start.
@@ -203,7 +204,11 @@ impl Orchestrator {
         let since = match self.client.changes(None).await {
             Ok(changes) => Some(changes.next),
             Err(error) => {
-                tracing::warn!(error = %error, "no wake-ups yet");
+                tracing::warn!(
+                    kind = error.kind(),
+                    "no wake-ups yet: {}",
+                    trouble::words(&error)
+                );
                 None
             }
         };
@@ -345,6 +350,7 @@ impl Orchestrator {
                 each.shown.last = last;
             }
         });
+        self.tell(report.trouble.as_deref());
         let batch = self.engine.as_ref().map(|engine| engine.batch.operations());
         let loops = self.loops.as_ref().map(|each| each.shown.clone());
         self.board.post(|status| {
@@ -359,11 +365,21 @@ impl Orchestrator {
         });
     }
 
+    /// Says what kept a tick from writing, and when trouble is over.
+    fn tell(&self, trouble: Option<&str>) {
+        let before = self.board.reader().borrow().trouble.is_some();
+        match trouble {
+            Some(words) => tracing::warn!("the store cannot be written: {words}"),
+            None if before => tracing::info!("the store answers again"),
+            None => {}
+        }
+    }
+
     fn show_trouble(&mut self, wanted: Wanted, error: &Error) {
-        let text = format!("{}: {error}", error.kind());
-        tracing::warn!(kind = error.kind(), error = %error, "a tick could not observe");
-        self.show_last(wanted, &LastResult::Trouble(text.clone()));
-        self.board.post(|status| status.trouble = Some(text));
+        let words = trouble::words(error);
+        tracing::warn!(kind = error.kind(), "the store cannot be read: {words}");
+        self.show_last(wanted, &LastResult::Trouble(words.clone()));
+        self.board.post(|status| status.trouble = Some(words));
     }
 
     /// After a panic outside of planning nothing that was remembered can be trusted.
@@ -416,7 +432,8 @@ impl Orchestrator {
                     return Err(RunError::Store(error));
                 }
                 Err(error) => {
-                    tracing::warn!(error = %error, "the store cannot be reached; once more");
+                    let words = trouble::words(&error);
+                    tracing::warn!(kind = error.kind(), "asking once more: {words}");
                     if self.stopper.wait(START_WAIT).await.is_err() {
                         return Err(RunError::Store(error));
                     }

@@ -27,6 +27,7 @@ mod settle;
 mod status;
 mod stopper;
 mod tick;
+mod trouble;
 mod wiring;
 
 pub use config::Config;

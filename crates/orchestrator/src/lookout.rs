@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::status::Reason;
 use crate::stopper::{Stopped, Stopper};
+use crate::trouble;
 use crate::wiring::Wanted;
 
 /// Wake-ups that may wait to be taken. They are merged when they are, so more tell nothing new.
@@ -54,7 +55,8 @@ async fn watch(
                 missed.unwrap_or_else(|| concerned(&changes.changed))
             }
             Err(error) => {
-                tracing::warn!(error = %error, kind = error.kind(), "wake-ups are interrupted");
+                let words = trouble::words(&error);
+                tracing::warn!(kind = error.kind(), "wake-ups are interrupted: {words}");
                 stopper.wait(retry).await?;
                 retry = (retry * 2).min(RETRY_MAX);
                 since = None;

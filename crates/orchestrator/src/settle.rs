@@ -18,6 +18,7 @@ use crate::apply::apply;
 use crate::memory::Memory;
 use crate::observe::seen::{BadTask, Seen};
 use crate::tick::{Engine, TickReport};
+use crate::trouble;
 
 /// What one tick writes.
 #[derive(Debug, Default)]
@@ -109,7 +110,7 @@ impl Engine {
             }
         }
         if let Some(error) = applied.trouble {
-            report.trouble = Some(trouble(&error));
+            report.trouble = Some(trouble::words(&error));
         }
         refusals
     }
@@ -196,11 +197,6 @@ impl Engine {
         let people = set.writes.iter().filter(|w| w.table == Table::Users);
         people.for_each(|write| self.memory.met(UserId::new(write.id)));
     }
-}
-
-/// What failed, with what to do about it left to whoever shows it.
-fn trouble(error: &shraga_dataverse::Error) -> String {
-    format!("{}: {error}", error.kind())
 }
 
 /// The refusal of a user row that can't be understood.

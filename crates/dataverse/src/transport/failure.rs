@@ -13,12 +13,20 @@ pub(crate) fn of(error: BoxError, host: String) -> Error {
         .is_some_and(reqwest::Error::is_connect);
     let unresolved = within::<Unresolved>(&*error);
     let insecure = within::<rustls::Error>(&*error);
-    let source = Cause::new(error);
+    let source = Cause::new(without_address(error));
     match (unresolved, insecure, not_sent) {
         (true, _, _) => Error::Dns { host, source },
         (_, true, true) => Error::Tls { host, source },
         (_, _, true) => Error::Connect { host, source },
         (_, _, false) => Error::Broken { host, source },
+    }
+}
+
+/// The error without the address it names: hosts are named beside it, and queries hold other people's words.
+fn without_address(error: BoxError) -> BoxError {
+    match error.downcast::<reqwest::Error>() {
+        Ok(error) => error.without_url().into(),
+        Err(error) => error,
     }
 }
 

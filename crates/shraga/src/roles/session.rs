@@ -233,58 +233,30 @@ fn failed_at(error: Error, target: &Target) -> Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let (exit, hint) = match &error {
-            Error::BadAddress { .. } => (
-                Exit::Configuration,
-                Some("use an https:// address; http:// is for loopback addresses only"),
-            ),
-            Error::Timeout { .. } => (
-                Exit::Unreachable,
-                Some("try again; REQUEST_TIMEOUT (seconds) allows more time"),
-            ),
-            Error::Dns { .. } => (
-                Exit::Unreachable,
-                Some("check DATAVERSE_URL and the network"),
-            ),
-            Error::Connect { .. } => (
-                Exit::Unreachable,
-                Some("check that the store is running and DATAVERSE_URL is right"),
-            ),
-            Error::Tls { .. } => (
-                Exit::Unreachable,
-                Some("give the store's certificate as `store.ca_file` if it is self-signed"),
-            ),
-            Error::Broken { .. } | Error::Unavailable(_) => (
-                Exit::Unreachable,
-                Some("try again; the store's own log says more if it goes on"),
-            ),
-            Error::Throttled { .. } => (Exit::TryAgain, Some("wait a minute and try again")),
-            Error::Unauthenticated(_) => (
-                Exit::Authentication,
-                Some(
-                    "check DATAVERSE_TOKEN or --token-file; `shraga token create` makes a new one",
-                ),
-            ),
-            Error::Forbidden(_) => (
-                Exit::Authentication,
-                Some("this token may not do that; an admin's may"),
-            ),
-            Error::Missing(_) => (Exit::NotFound, None),
-            Error::Conflict(_) => (
-                Exit::Conflict,
-                Some("somebody changed it meanwhile: try again"),
-            ),
+        let exit = match &error {
+            Error::BadAddress { .. } => Exit::Configuration,
+            Error::Timeout { .. }
+            | Error::Dns { .. }
+            | Error::Connect { .. }
+            | Error::Tls { .. }
+            | Error::Broken { .. }
+            | Error::Unavailable(_) => Exit::Unreachable,
+            Error::Throttled { .. } => Exit::TryAgain,
+            Error::Unauthenticated(_) | Error::Forbidden(_) => Exit::Authentication,
+            Error::Missing(_) => Exit::NotFound,
+            Error::Conflict(_) => Exit::Conflict,
             Error::Refused(_)
             | Error::BadAnswer { .. }
             | Error::RepeatedNextLink(_)
             | Error::ForeignNextLink(_)
             | Error::TooLarge { .. }
             | Error::Row(_)
-            | Error::NotReached => (Exit::Failed, None),
+            | Error::NotReached => Exit::Failed,
         };
+        let advice = error.advice();
         let failure = Self::from_error(exit, error);
-        match hint {
-            Some(hint) => failure.hint(hint),
+        match advice {
+            Some(advice) => failure.hint(advice),
             None => failure,
         }
     }

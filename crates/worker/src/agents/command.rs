@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use shraga_core::causes::chain;
 use shraga_core::limits;
 use shraga_core::reason::Reason;
 use shraga_core::worker::{Finish, Outcome};
@@ -201,15 +202,4 @@ fn outcome_file(job: &Job, ended: Ended, captured: &Captured, finish: &Finish) -
 
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
