@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::names::Names;
 use crate::options::Options;
 use crate::rows::Row;
-use crate::send::{Call, Repeat, Reply, Sender};
+use crate::send::traffic::Traffic;
+use crate::send::{Call, Lane, Repeat, Reply, Sender};
 
 pub mod batch;
 pub mod embedded;
@@ -36,6 +37,7 @@ const CREATED_ON: &str = "createdon";
 pub struct Client {
     inner: Arc<Inner>,
     acting_for: Option<UserId>,
+    lane: Lane,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,7 @@ impl Client {
                 store: OnceCell::new(),
             }),
             acting_for: None,
+            lane: Lane::Work,
         })
     }
 
@@ -76,7 +79,24 @@ impl Client {
         Self {
             inner: Arc::clone(&self.inner),
             acting_for: Some(user),
+            lane: self.lane,
         }
+    }
+
+    /// The same client on the share of the budget that is kept for signs of life: a beat does not wait
+    /// behind what there is to report.
+    #[must_use]
+    pub fn beating(&self) -> Self {
+        Self {
+            lane: Lane::Beat,
+            ..self.clone()
+        }
+    }
+
+    /// What was sent so far, how fast more may be sent, and whether the service is tried at all.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.inner.sender.traffic()
     }
 
     /// What tables and columns are called here.
@@ -199,7 +219,8 @@ impl Client {
     }
 
     /// Sends a call as this caller.
-    async fn send(&self, call: Call) -> Result<Reply, Error> {
+    async fn send(&self, mut call: Call) -> Result<Reply, Error> {
+        call.lane = self.lane;
         let call = match self.acting_for {
             Some(user) => call.with(header_name("mscrmcallerid"), &user.to_string()),
             None => call,

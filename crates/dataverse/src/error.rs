@@ -64,6 +64,24 @@ pub enum Error {
         #[source]
         source: Cause,
     },
+    /// Not sent: the service failed so often in a row that it is only tried now and then.
+    #[error(
+        "not sent: {host} has failed {failures} times in a row for {}s, and is tried again in {}s",
+        .lasts.as_secs(), .next_probe.as_secs()
+    )]
+    Resting {
+        /// The host and port.
+        host: String,
+        /// Attempts that failed, one after the other.
+        failures: u32,
+        /// How long ago the first of them did.
+        lasts: Duration,
+        /// How long it is until the next probe.
+        next_probe: Duration,
+        /// How the last of them failed.
+        #[source]
+        source: Cause,
+    },
     /// 429: the service asks for less.
     #[error("throttled by the service: {fault}")]
     Throttled {
@@ -183,6 +201,7 @@ impl Error {
             | Self::Connect { .. }
             | Self::Tls { .. }
             | Self::Broken { .. }
+            | Self::Resting { .. }
             | Self::BadAnswer { .. }
             | Self::RepeatedNextLink(_)
             | Self::ForeignNextLink(_)
@@ -201,7 +220,24 @@ impl Error {
                 | Self::Dns { .. }
                 | Self::Connect { .. }
                 | Self::Broken { .. }
+                | Self::Resting { .. }
                 | Self::Throttled { .. }
+                | Self::Unavailable(_)
+        )
+    }
+
+    /// Whether it shows that the service is not there, or fails: no answer, or a 5xx.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout {
+                stage: Stage::Answer | Stage::Body,
+                ..
+            } | Self::Dns { .. }
+                | Self::Connect { .. }
+                | Self::Tls { .. }
+                | Self::Broken { .. }
                 | Self::Unavailable(_)
         )
     }
@@ -253,6 +289,9 @@ impl Error {
             Self::Broken { .. } | Self::Unavailable(_) => {
                 "try again; the store's own log says more if it goes on"
             }
+            Self::Resting { .. } => {
+                "nothing to do here but wait: it goes on once the service answers"
+            }
             Self::Throttled { .. } => "wait a minute and try again",
             Self::Unauthenticated(_) => {
                 "check DATAVERSE_TOKEN or --token-file; `shraga token create` makes a new one"
@@ -283,6 +322,7 @@ impl Error {
             Self::Connect { .. } => "connect",
             Self::Tls { .. } => "tls",
             Self::Broken { .. } => "broken",
+            Self::Resting { .. } => "resting",
             Self::Throttled { .. } => "throttled",
             Self::Unauthenticated(_) => "unauthenticated",
             Self::Forbidden(_) => "forbidden",

@@ -21,3 +21,5 @@ pub use error::{Error, Stage};
 pub use names::Names;
 pub use options::{Options, Pacing};
 pub use rows::{Row, RowError, Rows};
+pub use send::breaker::{BreakerState, Outage};
+pub use send::traffic::Traffic;

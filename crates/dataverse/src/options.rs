@@ -34,13 +34,17 @@ pub struct Options {
     pub names: Names,
     /// How fast requests may be sent.
     pub pacing: Pacing,
+    /// Whether a service that fails again and again is left alone and only probed now and then, every
+    /// request failing at once in between ([`crate::Error::Resting`]). Off in process.
+    pub breaker: bool,
     /// Wait before the second attempt at a request; it doubles with each, and is jittered so that
     /// clients that failed together do not come back together.
     pub first_retry_delay: Duration,
 }
 
 impl Options {
-    /// Defaults for everything but address and transport: no token, 30 s, default names, unpaced.
+    /// Defaults for everything but address and transport: no token, 30 s, default names, unpaced,
+    /// no breaker.
     #[must_use]
     pub fn new(base: Url, transport: Transport) -> Self {
         Self {
@@ -51,6 +55,7 @@ impl Options {
             session: None,
             names: Names::default(),
             pacing: Pacing::Unpaced,
+            breaker: false,
             first_retry_delay: DEFAULT_FIRST_RETRY_DELAY,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Every attempt has one total deadline, body included; bodies are bounded; attempts are paced. A
 //! request is only repeated when that is harmless ([`Repeat`]) and the failure was of passing nature:
-//! a connection that failed, 429, 5xx. An expired deadline is not tried again here: the caller's next
+//! a connection that failed, 429, 5xx. A service that is dead is not asked. An expired deadline is not tried again here: the caller's next
 //! turn is.
 
 use std::time::Duration;
@@ -21,13 +21,18 @@ use crate::error::{Cause, Error, Stage};
 use crate::options::Options;
 use crate::transport::{Body, BoxError, Transport, failure};
 
+pub(crate) mod breaker;
 mod date;
 mod pace;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
+pub(crate) mod traffic;
 
+use breaker::{Breaker, Pass, Sign};
+pub(crate) use pace::Lane;
 use pace::Pace;
+use traffic::{Counters, Traffic};
 
 /// The largest answer that is read, in bytes: the largest page of the largest rows that a loop asks
 /// for. More would be held in memory at once.
@@ -54,6 +59,8 @@ pub(crate) struct Call {
     pub(crate) repeat: Repeat,
     /// Time allowed beyond the usual deadline, for answers that come late on purpose.
     pub(crate) patience: Duration,
+    /// Which part of the budget it uses.
+    pub(crate) lane: Lane,
 }
 
 /// When a request may be sent again.
@@ -88,6 +95,7 @@ impl Call {
             body,
             repeat,
             patience: Duration::ZERO,
+            lane: Lane::Work,
         }
     }
 
@@ -147,6 +155,8 @@ pub(crate) struct Sender {
     limit: Duration,
     first_delay: Duration,
     pace: Pace,
+    breaker: Breaker,
+    counters: Counters,
     standing: HeaderMap,
 }
 
@@ -158,6 +168,8 @@ impl Sender {
             limit: options.request_timeout,
             first_delay: options.first_retry_delay,
             pace: Pace::new(options.pacing),
+            breaker: Breaker::new(options.breaker),
+            counters: Counters::default(),
             standing: standing_headers(options)?,
         })
     }
@@ -172,6 +184,12 @@ impl Sender {
         self.standing.contains_key(header::AUTHORIZATION)
     }
 
+    /// What was sent so far, and how fast more may be.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.counters
+            .traffic(self.pace.rate(), self.breaker.state())
+    }
+
     /// Sends `call`; an answer of any status is an answer once retrying it is of no use.
     pub(crate) async fn send(&self, call: &Call) -> Result<Reply, Error> {
         let delays = ExponentialBuilder::default()
@@ -179,7 +197,7 @@ impl Sender {
             .with_max_delay(MAX_DELAY)
             .with_max_times(MAX_RETRIES)
             .with_jitter();
-        let attempt = || async { self.attempt(call).await?.accepted() };
+        let attempt = || self.attempt(call);
         attempt
             .retry(delays)
             .when(|error| may_repeat(call.repeat, error))
@@ -194,16 +212,27 @@ impl Sender {
             .await
     }
 
-    /// Sends `call` once and gives whatever answer comes.
+    /// Sends `call` once, when it is its turn and unless the service rests.
     async fn attempt(&self, call: &Call) -> Result<Reply, Error> {
-        let turn = self.pace.turn().await?;
-        let started = Instant::now();
-        let reply = self.exchange(call, started).await;
-        turn.done(started.elapsed());
-        if let Ok(reply) = &reply {
-            self.pace.heed(reply);
-        }
-        reply
+        drop(self.admit()?);
+        let turn = self.pace.turn(call.lane).await?;
+        let pass = self.admit()?;
+        let outcome = self.exchange(call, Instant::now()).await;
+        let outcome = outcome.and_then(Reply::accepted);
+        turn.heed(outcome.as_ref().map(|_| ()));
+        pass.showed(Sign::of(&outcome));
+        self.counters.count(&outcome);
+        outcome
+    }
+
+    fn admit(&self) -> Result<Pass<'_>, Error> {
+        self.breaker.admit().map_err(|outage| Error::Resting {
+            host: self.host(),
+            failures: outage.failures,
+            lasts: outage.lasts,
+            next_probe: outage.next_probe,
+            source: outage.last,
+        })
     }
 
     async fn exchange(&self, call: &Call, started: Instant) -> Result<Reply, Error> {
@@ -296,7 +325,8 @@ impl Sender {
 
 /// Whether `call` may be sent again after `error`.
 fn may_repeat(repeat: Repeat, error: &Error) -> bool {
-    let passing = error.is_transient() && !matches!(error, Error::Timeout { .. });
+    let hopeless = matches!(error, Error::Timeout { .. } | Error::Resting { .. });
+    let passing = error.is_transient() && !hopeless;
     match repeat {
         Repeat::Freely => passing,
         Repeat::IfNotDone => passing && !error.is_unknown(),

@@ -8,7 +8,7 @@ use fake::{Act, Fake, json, options, reply};
 use shraga_core::ids::{Etag, UserId};
 use shraga_core::row::{ChangeSet, Condition, Table, Write, tasks};
 use shraga_core::time::Timestamp;
-use shraga_dataverse::{Client, Error, OnRefusal, Outcome, Read, RefusalKind, Stage};
+use shraga_dataverse::{BreakerState, Client, Error, OnRefusal, Outcome, Read, RefusalKind, Stage};
 use shraga_wire::batch::ResponseWriter;
 use shraga_wire::query::Query;
 use tokio::io::AsyncWriteExt as _;
@@ -99,6 +99,59 @@ async fn a_token_that_is_refused_is_not_tried_again() {
             .to_lowercase()
             .contains("authorization: bearer secret")
     );
+}
+
+#[tokio::test]
+async fn a_service_that_fails_again_and_again_is_left_alone_and_callers_are_told_at_once() {
+    let storm = reply("503 Service Unavailable", &[], FAULT);
+    let fake = Fake::start([storm]).await;
+    let mut options = options(&fake.address);
+    options.breaker = true;
+    let client = Client::new(options).unwrap();
+    let error = client.who_am_i().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    for _ in 0..20 {
+        let error = client.who_am_i().await.unwrap_err();
+        assert!(matches!(error, Error::Resting { .. }), "{error}");
+        assert!(
+            error.to_string().contains("has failed 5 times in a row"),
+            "{error}"
+        );
+        assert!(error.is_transient() && !error.is_unknown());
+    }
+    assert_eq!(
+        fake.seen().len(),
+        5,
+        "nothing is sent but the probes to come"
+    );
+    let traffic = client.traffic();
+    assert_eq!((traffic.sent, traffic.failed), (5, 5));
+    assert!(matches!(traffic.breaker, BreakerState::Open(_)));
+}
+
+#[tokio::test]
+async fn refusals_and_throttling_are_answers_and_never_stop_requests() {
+    let mut acts = Vec::new();
+    for status in [
+        "400 Bad Request",
+        "403 Forbidden",
+        "404 Not Found",
+        "412 Stale",
+    ] {
+        acts.extend([reply(status, &[], FAULT), reply(status, &[], FAULT)]);
+    }
+    let throttled = reply("429 Too Many Requests", &["Retry-After: 4000"], FAULT);
+    acts.extend([throttled.clone(), throttled, who_am_i()]);
+    let (fake, count) = (Fake::start(acts.clone()).await, acts.len());
+    let mut options = options(&fake.address);
+    options.breaker = true;
+    let client = Client::new(options).unwrap();
+    for _ in 1..count {
+        let error = client.who_am_i().await.unwrap_err();
+        assert!(error.fault().is_some(), "{error}");
+    }
+    assert_eq!(client.who_am_i().await.unwrap(), UserId::new(ID));
+    assert_eq!(fake.seen().len(), count);
 }
 
 #[tokio::test]

@@ -53,13 +53,14 @@ pub(crate) async fn look(client: Client, worker: WorkerId, asked: Mark, beside: 
         own: None,
         mirrors: Err(error),
     };
+    // A beat has its own part of the budget: what there is to report must not make it late.
     let (now, outcomes, answers) = if sets.is_empty() {
         match client.read_batch(&reads).await {
             Ok(answers) => (Some(answers.now), Vec::new(), answers.answers),
             Err(error) => return nothing(error),
         }
     } else {
-        match client.exchange(&sets, &reads).await {
+        match client.beating().exchange(&sets, &reads).await {
             Ok(exchange) => (exchange.now, exchange.outcomes, exchange.answers),
             Err(error) => return nothing(error),
         }

@@ -21,7 +21,7 @@ pub use error::ConfigError;
 use resolve::Resolver;
 pub use resolve::{Entry, Origin, Overrides};
 pub use sections::{Assign, Health, Log, LogFormat, Schema, Store, Worker};
-pub use value::{Seconds, Setting};
+pub use value::{Percent, Seconds, Setting};
 
 /// Every effective setting, a struct per concern.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::ConfigError;
 use super::resolve::{Key, Resolver};
-use super::value::{Seconds, Slots, word_setting};
+use super::value::{Percent, Seconds, Slots, word_setting};
 
 /// The name in a list of none or one.
 const fn first(names: &[&'static str]) -> Option<&'static str> {
@@ -71,6 +71,9 @@ sections! {
         ca_file: Option<PathBuf> = None;
         /// Seconds one request may take in total, connecting and reading the body included.
         request_timeout_seconds: Seconds = Seconds(30), env "REQUEST_TIMEOUT";
+        /// Percent of Dataverse's limits for one identity that this process may use. Processes that share an
+        /// identity should have shares that add up to 100.
+        share_percent: Percent = Percent(100);
         /// The embedded store's folder, for `up` and `serve`.
         data: PathBuf = PathBuf::from(".shraga");
         /// Where `up` and `serve` listen; port 0 takes a free one, which `endpoint.json` then tells.

@@ -185,6 +185,21 @@ impl Setting for Seconds {
     }
 }
 
+/// A part of a whole, 1 to 100 percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percent(pub u8);
+
+impl Setting for Percent {
+    const EXPECTS: &'static str = "a whole number from 1 to 100";
+    fn read(raw: &Raw) -> Option<Self> {
+        let number = u8::try_from(raw.integer()?).ok()?;
+        (1..=100).contains(&number).then_some(Self(number))
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
 /// How many tasks a worker runs at once, 1 to 256: each is a process or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slots(pub u32);

@@ -14,6 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::folder::CERTIFICATE_FILE;
+use crate::config::Percent;
 use crate::config::{Config, env};
 use crate::endpoint::{self, Endpoint};
 use crate::exit::{Exit, Failure};
@@ -166,11 +167,10 @@ fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
     })?;
     let mut options = options(config, target.url.clone(), transport);
     options.token = Some(target.token.clone());
-    options.pacing = if target.folder.is_some() {
-        Pacing::Unpaced
-    } else {
-        pacing_for(&target.url)
-    };
+    if target.folder.is_none() {
+        options.pacing = pacing_for(&target.url, config.store.share_percent);
+        options.breaker = true;
+    }
     Client::new(options).map_err(Failure::from)
 }
 
@@ -184,12 +184,14 @@ pub(crate) fn options(config: &Config, base: Url, transport: Transport) -> Optio
 }
 
 /// Microsoft's service has limits per identity; an embedded store has none.
-fn pacing_for(url: &Url) -> Pacing {
+fn pacing_for(url: &Url, share: Percent) -> Pacing {
     let microsoft = url
         .host_str()
         .is_some_and(|host| host.ends_with(".dynamics.com"));
     if microsoft {
-        Pacing::Dataverse { share_percent: 100 }
+        Pacing::Dataverse {
+            share_percent: share.0,
+        }
     } else {
         Pacing::Unpaced
     }
@@ -240,6 +242,7 @@ impl From<Error> for Failure {
             | Error::Connect { .. }
             | Error::Tls { .. }
             | Error::Broken { .. }
+            | Error::Resting { .. }
             | Error::Unavailable(_) => Exit::Unreachable,
             Error::Throttled { .. } => Exit::TryAgain,
             Error::Unauthenticated(_) | Error::Forbidden(_) => Exit::Authentication,
