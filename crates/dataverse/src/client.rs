@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Method;
 use http::header::{self, HeaderName};
@@ -13,6 +14,7 @@ use shraga_wire::query::Query;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::absent::Absent;
 use crate::error::Error;
 use crate::names::Names;
 use crate::options::Options;
@@ -24,6 +26,8 @@ pub mod batch;
 pub mod embedded;
 mod encode;
 mod paging;
+mod probe;
+mod thin;
 
 use embedded::StoreInfo;
 use encode::API;
@@ -44,6 +48,7 @@ pub struct Client {
 struct Inner {
     sender: Sender,
     names: Names,
+    absent: ArcSwap<Absent>,
     store: OnceCell<Option<StoreInfo>>,
 }
 
@@ -66,6 +71,7 @@ impl Client {
             inner: Arc::new(Inner {
                 sender: Sender::new(&options)?,
                 names: options.names,
+                absent: ArcSwap::default(),
                 store: OnceCell::new(),
             }),
             acting_for: None,
@@ -124,7 +130,12 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of a request.
     pub async fn get(&self, table: Table, id: Uuid, select: &[&str]) -> Result<Option<Row>, Error> {
-        let target = self.row_question(table, id, &encode::selecting(select));
+        let absent = self.absent();
+        if !absent.has_table(table) {
+            return Ok(None);
+        }
+        let select = absent.select(table, select);
+        let target = self.row_question(table, id, &encode::selecting(&select));
         match self.send(Call::get(target)).await {
             Ok(reply) => {
                 reply.json::<&serde_json::value::RawValue>()?;
@@ -143,6 +154,10 @@ impl Client {
         let query = Query {
             filter: filter.cloned(),
             ..Query::default()
+        };
+        let absent = self.absent();
+        let Some(query) = absent.question(table, &query) else {
+            return Ok(0);
         };
         let question = encode::question_path(self.names(), table, &query);
         let path = encode::table_path(self.names(), table);
@@ -193,7 +208,8 @@ impl Client {
         cells: &[(Column, Value)],
     ) -> Result<Written, Error> {
         let mut body = Vec::new();
-        encode::cells(&mut body, self.names(), None, cells);
+        let cells = self.absent().cells(table, cells).into_owned();
+        encode::cells(&mut body, self.names(), None, &cells);
         let (name, value) = encode::condition(condition);
         let target = encode::row_path(self.names(), table, id);
         let call = Call::new(Method::PATCH, target, body.into(), Repeat::IfNotDone)

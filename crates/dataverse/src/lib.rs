@@ -4,6 +4,7 @@
 //! paces and retries so that its callers do not have to; it decides nothing and knows no SQL. Names of
 //! tables and columns are the default ones everywhere outside it: renames happen here.
 
+pub mod absent;
 pub mod client;
 pub mod error;
 pub mod names;
@@ -12,6 +13,7 @@ pub mod rows;
 mod send;
 pub mod transport;
 
+pub use absent::Absent;
 pub use client::batch::{
     Answers, Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind,
 };

@@ -5,12 +5,14 @@
 
 use uuid::Uuid;
 
+mod absent;
 mod lex;
 mod parse;
 mod print;
 #[cfg(test)]
 mod tests;
 
+pub use absent::Reduced;
 pub use parse::{MAX_DEPTH, MAX_TERMS, ParseError, parse_literal};
 
 /// A condition on a row.

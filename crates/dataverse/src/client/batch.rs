@@ -15,7 +15,7 @@ use shraga_wire::query::Query;
 use uuid::Uuid;
 
 use super::encode::API;
-use super::{Client, encode};
+use super::{Client, encode, thin};
 use crate::error::Error;
 use crate::rows::Rows;
 use crate::send::{Call, Repeat, Reply, status};
@@ -130,6 +130,20 @@ impl Client {
     /// # Errors
     /// Any [`Error`] of the request as a whole; those of single reads are inside.
     pub async fn read_batch(&self, reads: &[Read]) -> Result<Answers, Error> {
+        let absent = self.absent();
+        if absent.is_empty() {
+            return self.read_batch_as_it_is(reads).await;
+        }
+        let thin = thin::reads(&absent, reads);
+        let reply = self.read_batch_as_it_is(&thin.asked).await?;
+        Ok(Answers {
+            answers: thin.answers(reply.answers, reply.now),
+            ..reply
+        })
+    }
+
+    /// The same with whatever `reads` name, whether the store has it or not.
+    pub(super) async fn read_batch_as_it_is(&self, reads: &[Read]) -> Result<Answers, Error> {
         let mut batch = Batch::new(self);
         batch.reads(reads);
         let reply = self
@@ -150,6 +164,9 @@ impl Client {
     /// Any [`Error`] that says nothing was done. A lost reply is no error: what it leaves open is
     /// [`Outcome::Unknown`].
     pub async fn apply(&self, sets: &[ChangeSet], then: OnRefusal) -> Result<Applied, Error> {
+        let absent = self.absent();
+        let thin = absent.change_sets(sets);
+        let sets = thin.as_ref();
         let mut applied = Applied {
             now: None,
             outcomes: Vec::with_capacity(sets.len()),
@@ -183,7 +200,17 @@ impl Client {
         if parts > MAX_PARTS {
             return Err(too_many_parts());
         }
-        self.apply_some(sets, reads, OnRefusal::Continue).await
+        let absent = self.absent();
+        if absent.is_empty() {
+            return self.apply_some(sets, reads, OnRefusal::Continue).await;
+        }
+        let (sets, thin) = (absent.change_sets(sets), thin::reads(&absent, reads));
+        let then = OnRefusal::Continue;
+        let exchange = self.apply_some(&sets, &thin.asked, then).await?;
+        Ok(Exchange {
+            answers: thin.answers(exchange.answers, exchange.now.unwrap_or_default()),
+            ..exchange
+        })
     }
 
     async fn apply_some(

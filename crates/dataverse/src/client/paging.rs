@@ -48,9 +48,13 @@ impl Client {
         query: &Query,
         page_size: Option<u32>,
     ) -> Result<Rows, Error> {
-        let target = encode::question_path(self.names(), table, query);
+        let absent = self.absent();
+        let Some(query) = absent.question(table, query) else {
+            return self.no_rows().await;
+        };
+        let target = encode::question_path(self.names(), table, &query);
         if target.len() > MAX_ADDRESS_BYTES {
-            return self.page_in_batch(table, query).await;
+            return self.page_in_batch(table, &query).await;
         }
         self.page_at(table, target, page_size).await
     }
@@ -94,6 +98,14 @@ impl Client {
         }
         let reply = self.send(call).await?;
         self.rows_of(table, &reply.body, reply.now()?)
+    }
+
+    /// The answer to a question that no row can answer. The store is asked for its time only.
+    async fn no_rows(&self) -> Result<Rows, Error> {
+        let reply = self
+            .send(Call::get(format!("{}WhoAmI", encode::API)))
+            .await?;
+        Ok(Rows::of(reply.now()?, Vec::new()))
     }
 
     async fn page_in_batch(&self, table: Table, query: &Query) -> Result<Rows, Error> {
