@@ -43,6 +43,9 @@ pub struct UserTask {
     pub answer: Option<Answer>,
     /// The task this one tries again.
     pub retry_of: Option<TaskId>,
+    /// The machine of the legacy worker that took this row, or that it was filed for. Our workers
+    /// never touch people's rows.
+    pub machine: Option<String>,
     /// What sync last showed her.
     pub shown: Shown,
 }

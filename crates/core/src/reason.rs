@@ -26,6 +26,8 @@ words! {
         UserDisabled = "user-disabled",
         /// There is no worker that may serve this person.
         NoWorker = "no-worker",
+        /// The store lacks the columns without which our workers can't claim a task.
+        NotFenced = "not-fenced",
         /// Workers exist, but none is taking work now.
         NoneReady = "none-ready",
         /// No ready worker runs the agent that the task names.
@@ -78,6 +80,7 @@ impl Reason {
             Self::Backoff => "waiting before the next attempt",
             Self::UserDisabled => "an admin disabled this person",
             Self::NoWorker => "there is no worker for this person",
+            Self::NotFenced => "the store lacks columns that workers need",
             Self::NoneReady => "no worker is ready",
             Self::NoWorkerForAgent => "no ready worker runs this agent",
             Self::NoLabel => "no ready worker carries these labels",
@@ -111,6 +114,7 @@ impl Reason {
             Self::Backoff | Self::Retry => "wait, or look at the last attempt: `shraga logs ID`",
             Self::UserDisabled => "ask an admin to set the person's row to `active`",
             Self::NoWorker => "start one: `shraga worker`, or allow shared workers",
+            Self::NotFenced => "an admin should run `shraga schema apply`",
             Self::NoneReady => "see `shraga workers`: restart or undrain one",
             Self::NoWorkerForAgent => "start a worker with this agent, or file it without",
             Self::NoLabel => "start a worker with these labels, or file it without",
@@ -137,6 +141,7 @@ impl Reason {
             Self::NotBefore
             | Self::UserDisabled
             | Self::NoWorker
+            | Self::NotFenced
             | Self::NoneReady
             | Self::NoWorkerForAgent
             | Self::NoLabel

@@ -130,6 +130,14 @@ pub enum Error {
         /// Of what.
         unit: &'static str,
     },
+    /// Tables or columns without which nothing can be done.
+    #[error("the table {table} lacks what is required: {missing}")]
+    Lacking {
+        /// The table, as it is called there.
+        table: String,
+        /// The columns (or the table itself), as they are called there, separated by commas.
+        missing: String,
+    },
     /// A row that cannot be understood.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -206,6 +214,7 @@ impl Error {
             | Self::RepeatedNextLink(_)
             | Self::ForeignNextLink(_)
             | Self::TooLarge { .. }
+            | Self::Lacking { .. }
             | Self::Row(_)
             | Self::NotReached => None,
         }
@@ -304,6 +313,9 @@ impl Error {
             Self::BadAnswer { .. } | Self::RepeatedNextLink(_) | Self::ForeignNextLink(_) => {
                 "check that DATAVERSE_URL is the store's own address, and that no proxy or sign-in page answers for it"
             }
+            Self::Lacking { .. } => {
+                "`shraga schema apply` adds them; if they are there under other names, set TABLE_NAME or [schema.columns]"
+            }
             Self::Missing(_)
             | Self::Refused(_)
             | Self::TooLarge { .. }
@@ -334,6 +346,7 @@ impl Error {
             Self::RepeatedNextLink(_) => "repeated-next-link",
             Self::ForeignNextLink(_) => "foreign-next-link",
             Self::TooLarge { .. } => "too-large",
+            Self::Lacking { .. } => "lacking",
             Self::Row(_) => "bad-row",
             Self::NotReached => "not-reached",
         }

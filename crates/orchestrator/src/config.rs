@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shraga_core::ids::{BootId, UserId, WorkerId};
 use shraga_core::plan::Policy;
+use tokio::sync::watch;
 
 /// How the orchestrator behaves.
 #[derive(Clone, Debug)]
@@ -19,7 +20,8 @@ pub struct Config {
     /// which always wins. `None` when there is no state file.
     pub admin_user: Option<UserId>,
     /// Workers known only from the original's state file: no capacity, no heartbeat, no time-outs.
-    pub legacy_workers: Vec<WorkerId>,
+    /// May change while it runs.
+    pub legacy_workers: watch::Receiver<Vec<WorkerId>>,
     /// What the operator decided about tasks and workers.
     pub policy: Policy,
     /// Between two ticks while tasks are open, on a store that doesn't wake us. Longer costs
@@ -29,6 +31,9 @@ pub struct Config {
     pub period_idle: Duration,
     /// Between two full passes over all open rows, which find what change tracking missed.
     pub full_pass: Duration,
+    /// How long is believed what a Dataverse store lacks. Longer hides that somebody added what was
+    /// missing, shorter costs a request each time.
+    pub probe: Duration,
     /// How long a tick that is applying may go on after the token was cancelled.
     pub drain: Duration,
     /// How long a run until idle may take.
@@ -43,11 +48,12 @@ impl Config {
             name: name.into(),
             boot: None,
             admin_user: None,
-            legacy_workers: Vec::new(),
+            legacy_workers: watch::Sender::new(Vec::new()).subscribe(),
             policy: Policy::default(),
             period_open: Duration::from_secs(10),
             period_idle: Duration::from_secs(15),
             full_pass: Duration::from_secs(600),
+            probe: Duration::from_secs(3600),
             drain: Duration::from_secs(10),
             once_deadline: Duration::from_secs(600),
         }

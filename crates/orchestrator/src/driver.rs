@@ -217,7 +217,7 @@ impl Orchestrator {
 
     /// Waits for a wake-up or `moment`; what is wanted then.
     async fn sleep_until(
-        &self,
+        &mut self,
         moment: Moment,
         wake_ups: &mut Option<mpsc::Receiver<Wanted>>,
     ) -> Wanted {
@@ -231,6 +231,11 @@ impl Orchestrator {
             biased;
             // A closed channel is no wake-up: the timer decides.
             Some(woken) = woken => woken,
+            Ok(()) = self.config.legacy_workers.changed() => {
+                let workers = self.config.legacy_workers.borrow().len();
+                tracing::info!("the state file names {workers} workers now");
+                Wanted::all(Reason::Asked)
+            }
             _stopped = self.stopper.wait(moment.until()) => self.due(),
         }
     }
@@ -462,7 +467,7 @@ impl Orchestrator {
         if let Some(trouble) = &trouble {
             tracing::warn!("{trouble}");
         }
-        let legacy = !self.config.legacy_workers.is_empty();
+        let legacy = !self.config.legacy_workers.borrow().is_empty();
         self.board.post(|status| {
             status.phase = Phase::Running;
             status.store = Some(store);

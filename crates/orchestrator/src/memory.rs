@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::ids::{MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::plan::{Need, Turns};
 use shraga_core::row::ChangeSet;
 use shraga_core::time::{Span, Timestamp};
@@ -66,6 +66,8 @@ pub(crate) struct Pass {
 pub(crate) struct Memory {
     /// Whose turn it was.
     pub(crate) turns: Turns,
+    /// Legacy workers whose last turn was read from rows.
+    pub(crate) turns_read: HashSet<WorkerId>,
     /// People met: there is a row for each.
     pub(crate) people: HashSet<UserId>,
     /// Whether all people there were at the start are among them.
@@ -96,6 +98,7 @@ impl Memory {
         let now = Moment::now();
         Self {
             turns: Turns::default(),
+            turns_read: HashSet::new(),
             people: HashSet::new(),
             people_read: false,
             marks: None,

@@ -1,70 +1,89 @@
-//! What the store lacks, found by asking for it: tables and columns of the shipped schema.
+//! What the store lacks of the shipped tables and columns, and what is therefore not done.
 //!
-//! Only asked of Dataverse, at the start and hourly, with one batch of `$select=COLUMN&$top=1`: 400
-//! means the column is absent, 404 the table, anything else tells nothing. The embedded store makes
-//! its tables itself. What is missing is named before the first task needs it.
+//! Only Dataverse is asked, at the start and hourly: the embedded store makes its tables itself. The
+//! client leaves out of every request what is absent; core plans without it; here it is said, once and
+//! by name. Without a required column nothing can be done but to say so and look again.
 
 use std::time::Duration;
 
 use shraga_core::row::{Column, Table, events, tasks, users, workers};
-use shraga_dataverse::{Client, Error, Read};
-use shraga_wire::query::Query;
+use shraga_dataverse::{Absent, Client, Error};
 
 use crate::clock::Moment;
 use crate::status::{Degraded, StoreKind};
 
-/// How long an answer counts. Shorter costs a request each time, longer hides that somebody added
-/// what was missing.
-const EVERY: Duration = Duration::from_secs(3600);
+/// How long an answer counts at most while something required is missing, or nothing is known:
+/// somebody is waiting.
+const EVERY_WHILE_UNFIT: Duration = Duration::from_secs(60);
 
-/// Columns, and what is not done without them. The original's own columns are not among them:
-/// without those nothing works, and the first tick says so.
-const COLUMNS: [(Table, Column, &str); 14] = [
-    (
-        Table::Tasks,
-        tasks::ATTEMPT,
-        "attempts are not fenced and health only reports",
-    ),
-    (Table::Tasks, tasks::LEASE, "claims carry no lease"),
-    (Table::Tasks, tasks::LOSSES, "lost attempts are not counted"),
-    (
-        Table::Tasks,
-        tasks::RANK,
-        "tasks are not ordered by priority",
-    ),
-    (Table::Tasks, tasks::PRIORITY, "priorities are ignored"),
-    (Table::Tasks, tasks::NOT_BEFORE, "tasks can't be deferred"),
-    (Table::Tasks, tasks::REASON, "reasons are not shown in rows"),
-    (
-        Table::Tasks,
-        tasks::EVENT_HEAD,
-        "the audit trail has no head",
-    ),
-    (
-        Table::Tasks,
-        tasks::INPUT,
-        "tasks can't name agents, labels or repositories",
-    ),
-    (Table::Tasks, tasks::ANSWER, "questions can't be answered"),
-    (Table::Workers, workers::SLOTS, "workers run one task each"),
-    (
-        Table::Workers,
-        workers::BEAT,
-        "silent workers are not noticed",
-    ),
-    (
-        Table::Events,
-        events::HASH,
-        "the audit trail can't be verified",
-    ),
-    (Table::Users, users::STATE, "people can't be disabled"),
+/// Columns of the tasks table without which there are no mirrors: those that the original wrote.
+const REQUIRED: [Column; 12] = [
+    tasks::NAME,
+    tasks::PROMPT,
+    tasks::STATUS,
+    tasks::RESULT,
+    tasks::TRANSCRIPT,
+    tasks::IS_MIRROR,
+    tasks::MIRROR_LINK,
+    tasks::MIRROR_OF,
+    tasks::ASSIGNED_WORKER,
+    tasks::WORK_PHASE,
+    tasks::USER_ID,
+    tasks::DEVBOX,
 ];
+
+/// Columns of the workers table without which a row says nothing.
+const OF_WORKERS: [Column; 2] = [workers::KIND, workers::STATE];
+
+/// Columns of the workers table without which there is no courtesy lease.
+const OF_COURTESY: [Column; 4] = [
+    workers::KIND,
+    workers::STATE,
+    workers::BOOT,
+    workers::LAST_SEEN,
+];
+
+/// What is not done without a table.
+const fn without_table(table: Table) -> &'static str {
+    match table {
+        Table::Tasks => "nothing can be done",
+        Table::Workers => "only workers of the state file are assigned to",
+        Table::Events => "no events are written",
+        Table::Users => "people can't be disabled",
+    }
+}
+
+/// What is not done without a column.
+fn without_column(table: Table, column: Column) -> &'static str {
+    match (table, column) {
+        (Table::Tasks, tasks::ATTEMPT | tasks::LEASE) => {
+            "only legacy workers are assigned to, and health only reports"
+        }
+        (Table::Tasks, tasks::LOSSES) => "lost attempts are not counted",
+        (Table::Tasks, tasks::RANK) => "tasks are taken in the order in which they were filed",
+        (Table::Tasks, tasks::PRIORITY) => "priorities are ignored",
+        (Table::Tasks, tasks::NOT_BEFORE) => "tasks can't be deferred, and retries don't wait",
+        (Table::Tasks, tasks::REASON) => "reasons are told in words only",
+        (Table::Tasks, tasks::EVENT_HEAD) => "no events are written",
+        (Table::Tasks, tasks::INPUT) => "tasks can't name agents, labels or repositories",
+        (Table::Tasks, tasks::ANSWER) => "questions can't be answered",
+        (Table::Tasks, tasks::STATUS_MESSAGE) => "people see no messages",
+        (Table::Tasks, tasks::STARTED | tasks::FINISHED) => "its time is not shown",
+        (Table::Workers, workers::KIND | workers::STATE) => {
+            "only workers of the state file are assigned to"
+        }
+        (Table::Workers, workers::SLOTS) => "workers run one task each",
+        (Table::Workers, workers::BEAT) => "silent workers are not noticed",
+        (Table::Events, events::HASH) => "the audit trail can't be verified",
+        (Table::Users, users::STATE) => "people can't be disabled",
+        _ => "it is neither written nor shown",
+    }
+}
 
 /// What the store is known to lack.
 #[derive(Debug, Default)]
 pub(crate) struct Probe {
     lacks: Vec<Degraded>,
-    no_events: bool,
     due: Option<Moment>,
 }
 
@@ -74,89 +93,118 @@ impl Probe {
         &self.lacks
     }
 
-    /// Whether there is a table for events, as far as is known.
-    pub(crate) fn has_events(&self) -> bool {
-        !self.no_events
-    }
-
-    /// Asks, when it is time to.
-    pub(crate) async fn refresh(&mut self, client: &Client, store: StoreKind) {
-        if store == StoreKind::Embedded || self.due.is_some_and(|due| !due.passed()) {
-            return;
+    /// Asks, when the last answer is older than `every`.
+    ///
+    /// # Errors
+    /// [`Error::Lacking`] while a required column or the tasks table is missing.
+    pub(crate) async fn refresh(
+        &mut self,
+        client: &Client,
+        store: StoreKind,
+        every: Duration,
+    ) -> Result<(), Error> {
+        if store == StoreKind::Embedded {
+            return Ok(());
         }
-        self.due = Some(Moment::now().plus(EVERY));
-        let reads: Vec<Read> = COLUMNS.iter().map(|(t, c, _)| read(*t, *c)).collect();
-        match client.read_batch(&reads).await {
-            Ok(reply) => {
-                let answers = reply.answers.iter().map(|answer| answer.as_ref().err());
-                self.take(answers.collect());
+        if self.due.is_none_or(Moment::passed) {
+            self.due = Some(Moment::now().plus(every.min(EVERY_WHILE_UNFIT)));
+            match client.probe().await {
+                Ok(absent) => {
+                    self.say(degraded(&absent));
+                    if required(client, &absent).is_ok() {
+                        self.due = Some(Moment::now().plus(every));
+                    }
+                }
+                Err(error) => tracing::debug!(error = %error, "what the store lacks is not known"),
             }
-            Err(error) => tracing::debug!(error = %error, "what the store lacks is not known"),
         }
+        required(client, &client.absent())
     }
 
-    fn take(&mut self, answers: Vec<Option<&Error>>) {
-        let each = COLUMNS.iter().zip(answers);
-        let mut lacks: Vec<Degraded> = Vec::new();
-        self.no_events = false;
-        for ((table, column, without), answer) in each {
-            let missing = match answer {
-                Some(Error::Refused(fault)) if fault.status == 400 => {
-                    format!("{}.{}", table.name(), column.name())
-                }
-                Some(Error::Missing(_)) => {
-                    self.no_events |= *table == Table::Events;
-                    table.name().to_owned()
-                }
-                Some(_) | None => continue,
-            };
-            lacks.push(Degraded { missing, without });
+    /// The store refused a question: perhaps a column is gone. Looked at with the next tick, unless
+    /// that was done a moment ago.
+    pub(crate) fn doubt(&mut self) {
+        let soon = Moment::now().plus(EVERY_WHILE_UNFIT);
+        self.due = self.due.map(|due| due.min(soon));
+    }
+
+    fn say(&mut self, lacks: Vec<Degraded>) {
+        for lack in lacks.iter().filter(|lack| !self.lacks.contains(lack)) {
+            tracing::warn!("the store lacks {}: {}", lack.missing, lack.without);
         }
-        for lack in &lacks {
-            tracing::warn!("{} is missing: {}", lack.missing, lack.without);
+        for lack in self.lacks.iter().filter(|lack| !lacks.contains(lack)) {
+            tracing::info!("the store has {} now", lack.missing);
         }
         self.lacks = lacks;
     }
 }
 
-fn read(table: Table, column: Column) -> Read {
-    Read::List {
-        table,
-        query: Query {
-            select: vec![column.name().to_owned()],
-            top: Some(1),
-            ..Query::default()
-        },
+/// Whether rows of this table can be understood at all.
+pub(crate) fn is_usable(absent: &Absent, table: Table) -> bool {
+    let needed: &[Column] = match table {
+        Table::Workers => &OF_WORKERS,
+        Table::Tasks | Table::Events | Table::Users => &[],
+    };
+    absent.has_table(table) && needed.iter().all(|column| absent.has(table, *column))
+}
+
+/// Whether orchestrators can tell each other who assigns.
+pub(crate) fn has_courtesy(absent: &Absent) -> bool {
+    let there = |column: &Column| absent.has(Table::Workers, *column);
+    absent.has_table(Table::Workers) && OF_COURTESY.iter().all(there)
+}
+
+/// Whether events can be written: to a table of their own, numbered by the mirror's head.
+pub(crate) fn has_events(absent: &Absent) -> bool {
+    absent.has_table(Table::Events) && absent.has(Table::Tasks, tasks::EVENT_HEAD)
+}
+
+fn degraded(absent: &Absent) -> Vec<Degraded> {
+    let tables = absent.tables().map(|table| Degraded {
+        missing: table.name().to_owned(),
+        without: without_table(table),
+    });
+    let columns = Table::ALL.into_iter().flat_map(|table| {
+        absent.columns_of(table).map(move |column| Degraded {
+            missing: format!("{}.{}", table.name(), column.name()),
+            without: without_column(table, column),
+        })
+    });
+    tables.chain(columns).collect()
+}
+
+fn required(client: &Client, absent: &Absent) -> Result<(), Error> {
+    let names = client.names();
+    let table = names.set(Table::Tasks);
+    let missing: Vec<&str> = match absent.has_table(Table::Tasks) {
+        false => vec![table],
+        true => {
+            let gone = |column: &&Column| !absent.has(Table::Tasks, **column);
+            let gone = REQUIRED.iter().filter(gone);
+            gone.map(|column| names.column(column.name())).collect()
+        }
+    };
+    if missing.is_empty() {
+        return Ok(());
     }
+    Err(Error::Lacking {
+        table: table.to_owned(),
+        missing: missing.join(", "),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use shraga_wire::fault::{Code, Fault};
-
     use super::*;
 
-    fn fault(status: u16) -> Fault {
-        Fault {
-            status,
-            code: Code(0x8006_0888),
-            message: "no such thing".to_owned(),
-        }
-    }
-
     #[test]
-    fn an_absent_column_is_a_400_an_absent_table_a_404_and_anything_else_tells_nothing() {
-        let (absent, gone) = (Error::Refused(fault(400)), Error::Missing(fault(404)));
-        let busy = Error::Unavailable(fault(503));
-        let answer = |(table, column, _): &(Table, Column, &str)| match (table, *column) {
-            (Table::Tasks, tasks::ATTEMPT) => Some(&absent),
-            (Table::Events, _) => Some(&gone),
-            _ => Some(&busy),
-        };
-        let mut probe = Probe::default();
-        probe.take(COLUMNS.iter().map(answer).collect());
-        let missing: Vec<_> = probe.lacks().iter().map(|it| it.missing.as_str()).collect();
-        assert_eq!(missing, ["tasks.cr_attempt", "events"]);
-        assert!(!probe.has_events());
+    fn what_is_missing_is_named_with_what_is_not_done_without_it() {
+        let absent = Absent::default()
+            .and_columns(Table::Tasks, [tasks::ATTEMPT])
+            .and_table(Table::Events);
+        let lacks = degraded(&absent);
+        let named: Vec<_> = lacks.iter().map(|it| it.missing.as_str()).collect();
+        assert_eq!(named, ["events", "tasks.cr_attempt"]);
+        assert!(!has_events(&absent) && has_courtesy(&absent));
     }
 }

@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 
 use shraga_core::ids::{TaskId, UserId};
-use shraga_core::plan::{Loop, Need, Plan, Policy, Snapshot};
+use shraga_core::plan::{Loop, Need, Plan, Policy, Snapshot, Turns};
 use shraga_core::reason::Reason as Why;
+use shraga_core::row::{ChangeSet, Table};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error, OnRefusal};
@@ -19,7 +20,7 @@ use crate::courtesy::Courtesy;
 use crate::loops::{self, Scope};
 use crate::memory::Memory;
 use crate::observe::{self, question::Question, seen::Seen};
-use crate::probe::Probe;
+use crate::probe::{self, Probe};
 use crate::settle::Work;
 use crate::status::{Counts, Degraded, LastResult, LeaseView, Reason, StoreKind};
 use crate::wiring::{PerLoop, Wanted};
@@ -92,18 +93,26 @@ impl Engine {
         if wanted.repair == Some(Reason::Asked) {
             self.memory.everything_is_due();
         }
-        self.probe.refresh(&self.client, self.store).await;
+        self.refresh().await?;
         let looks = self.memory.take_looks();
         match self.plan(wanted, &looks).await {
             Ok(planned) => Ok(self.carry_out(wanted, planned).await),
             Err(error) => {
                 looks.into_iter().for_each(|need| self.memory.look_at(need));
+                if matches!(error, Error::Refused(_)) {
+                    self.probe.doubt();
+                }
                 if matches!(error, Error::TooLarge { .. } | Error::Timeout { .. }) {
                     self.memory.shrink();
                 }
                 Err(error)
             }
         }
+    }
+
+    async fn refresh(&mut self) -> Result<(), Error> {
+        let every = self.config.probe;
+        self.probe.refresh(&self.client, self.store, every).await
     }
 
     /// Observes and plans; writes nothing and remembers nothing.
@@ -119,6 +128,7 @@ impl Engine {
         let scope = Scope {
             memory: &self.memory,
             batch: self.batch,
+            legacy: &seen.snapshot.legacy.clone(),
         };
         let mut questions = loops::questions(wanted, &scope);
         questions.extend(observe::bring(looks.iter().copied(), &mut seen));
@@ -152,6 +162,7 @@ impl Engine {
     /// # Errors
     /// Why it could not observe.
     pub(crate) async fn plan_all(&mut self) -> Result<Vec<Plan>, Error> {
+        self.refresh().await?;
         self.memory.want_pass();
         self.memory.begin_pass(self.config.full_pass, self.store);
         let looks = HashSet::new();
@@ -164,6 +175,9 @@ impl Engine {
     /// # Errors
     /// Why the store could not be asked.
     pub(crate) async fn release(&self) -> Result<(), Error> {
+        if !probe::has_courtesy(&self.client.absent()) {
+            return Ok(());
+        }
         let mut seen = self.blank();
         let now = observe::ask(&self.client, self.admin, &[Question::Workers], &mut seen).await?;
         let lease = seen.lease.as_ref();
@@ -176,7 +190,7 @@ impl Engine {
     fn blank(&self) -> Seen {
         let snapshot = Snapshot {
             admin: self.admin,
-            legacy: self.config.legacy_workers.clone(),
+            legacy: self.config.legacy_workers.borrow().clone(),
             turns: self.memory.turns.clone(),
             ..Snapshot::default()
         };
@@ -187,10 +201,12 @@ impl Engine {
         seen.complete_people(&self.memory.people);
         let view = self.courtesy.view(seen.lease.as_ref(), now);
         let configured = &self.config.policy;
+        let absent = self.client.absent();
         let policy = Policy {
             assigns: configured.assigns && !matches!(view, LeaseView::Other(_)),
             adopts: self.memory.adopts,
-            events: configured.events && self.probe.has_events(),
+            events: configured.events && probe::has_events(&absent),
+            absent: absent.columns_of(Table::Tasks).collect(),
             ..configured.clone()
         };
         consult(&seen.snapshot, &policy, now)
@@ -235,6 +251,9 @@ impl Engine {
     /// Keeps what the next tick can use of what this one saw.
     fn remember(&mut self, seen: &Seen, now: Timestamp) {
         self.memory.grow();
+        self.memory.turns = Turns::seen(&seen.snapshot);
+        self.memory.turns_read.extend(&seen.turns_read);
+        self.memory.adopts |= !seen.snapshot.legacy.is_empty();
         self.memory.adopts |= seen.foreign_mirrors;
         self.memory.people_read |= seen.people_complete;
         if let Some(known) = seen.now_known() {
@@ -268,12 +287,14 @@ impl Engine {
     /// What is to be written, in order, and what is told of the rest.
     fn take_on(&self, plans: Vec<Plan>, seen: &Seen, report: &mut TickReport) -> Work {
         let mut work = Work::default();
+        let absent = self.client.absent();
         for mut plan in plans {
             let waits_for = plan.due.filter(|due| *due > report.now);
             report.due = [report.due, waits_for].into_iter().flatten().min();
             report.waiting.append(&mut plan.waiting);
             report.notes.append(&mut plan.notes);
-            plan.sets.retain(|set| !self.memory.is_refused(set));
+            let possible = |set: &ChangeSet| !absent.empties(set) && !self.memory.is_refused(set);
+            plan.sets.retain(possible);
             let (counts, last) = report.loops.of_mut(plan.by);
             counts.planned = plan.sets.len() as u64;
             if *last == LastResult::Never && counts.activations > 0 {
@@ -285,7 +306,7 @@ impl Engine {
             work.add(plan);
         }
         work.refuse_unreadable(&seen.bad, &self.memory, report.now);
-        if work.assigns() {
+        if work.assigns() && probe::has_courtesy(&absent) {
             work.renew(self.courtesy.claim(seen.lease.as_ref(), report.now));
         }
         work

@@ -46,6 +46,7 @@ pub(crate) fn user_task(id: Uuid, row: &Row) -> UserTask {
             .unwrap_or(0),
         not_before: row.time(tasks::NOT_BEFORE),
         answer: answer(row),
+        machine: row.text(tasks::DEVBOX).map(str::to_owned),
         retry_of: row.text(tasks::RETRY_OF).and_then(|text| text.parse().ok()),
         shown: shown(row),
     }

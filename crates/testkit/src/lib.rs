@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod double;
 pub mod faults;
+pub mod legacy;
+pub mod original;
 pub mod stage;
 
 pub use shraga_dataverse::transport::{BoxError, Transport};

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Uri};
 use shraga_core::ids::{TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, UserTask};
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
@@ -20,7 +20,7 @@ use shraga_local::ops::{Principal, Role, WorkerClaim};
 use shraga_local::store::Store;
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::Query;
-use shraga_wire::schema;
+use shraga_wire::schema::{self, TableDef};
 use tempfile::TempDir;
 use tower::{ServiceExt, service_fn};
 use url::Url;
@@ -29,6 +29,7 @@ use uuid::Uuid;
 use crate::clock::StoreClock;
 use crate::double::Double;
 use crate::faults::Faults;
+use crate::legacy::Legacy;
 use crate::{Answer, BoxError, Transport};
 
 /// A store and those who act on it.
@@ -47,21 +48,36 @@ pub struct Person {
     pub id: UserId,
     /// Her client.
     pub client: Client,
+    email: String,
+}
+
+/// What answers at the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The embedded store.
+    Embedded,
+    /// The same, with nothing that tells it from Dataverse.
+    Dataverse,
 }
 
 /// The server, if it runs.
-#[derive(Clone, Default)]
-struct Server(Arc<RwLock<Option<Store>>>);
+#[derive(Clone)]
+struct Server {
+    running: Arc<RwLock<Option<Store>>>,
+    tables: Vec<TableDef>,
+    kind: Kind,
+}
 
 impl Server {
     fn start(&self, folder: &Path) {
-        let store = Store::open(folder, schema::shipped()).expect("a fresh folder can be opened");
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
+        let tables = self.tables.clone();
+        let store = Store::open(folder, tables).expect("a fresh folder can be opened");
+        *self.running.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
     }
 
     fn stop(&self) {
         let store = self
-            .0
+            .running
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -69,7 +85,7 @@ impl Server {
     }
 
     fn store(&self) -> Option<Store> {
-        self.0
+        self.running
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -78,10 +94,14 @@ impl Server {
     fn transport(&self, principal: Principal) -> Transport {
         let server = self.clone();
         Transport::new(service_fn(move |request: Request<Bytes>| {
-            let (store, principal) = (server.store(), principal.clone());
+            let (store, principal, kind) = (server.store(), principal.clone(), server.kind);
             async move {
                 let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
                 let store = store.ok_or_else(|| BoxError::from(refused))?;
+                let request = match kind {
+                    Kind::Embedded => request,
+                    Kind::Dataverse => unknown_if_ours(request),
+                };
                 let server = transport::in_process(in_process(store, principal));
                 let answer: Answer = server.oneshot(request).await?;
                 Ok(answer)
@@ -93,8 +113,17 @@ impl Server {
 impl Stage {
     /// A stage with an empty store.
     pub async fn new() -> Self {
+        Self::with(Kind::Embedded, schema::shipped()).await
+    }
+
+    /// A stage with an empty store of these tables.
+    pub async fn with(kind: Kind, tables: Vec<TableDef>) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        let server = Server::default();
+        let server = Server {
+            running: Arc::default(),
+            tables,
+            kind,
+        };
         server.start(folder.path());
         let clock = StoreClock::new();
         let store = server.store().expect("it was just started");
@@ -131,7 +160,24 @@ impl Stage {
         Person {
             id,
             client: self.client(principal(id.get(), Role::User), &Faults::new()),
+            email: email.to_owned(),
         }
+    }
+
+    /// A worker of the original that acts with `owner`'s rights on the machine `host`.
+    #[must_use]
+    pub fn legacy_worker(&self, owner: &Person, host: &str) -> Legacy {
+        let transport = self.server.transport(principal(owner.id.get(), Role::User));
+        Legacy::new(transport, &owner.email, host)
+    }
+
+    /// The same with the admin's rights: it can see mirrors too.
+    #[must_use]
+    pub fn legacy_worker_that_sees_all(&self, owner: &Person, host: &str) -> Legacy {
+        let transport = self
+            .server
+            .transport(principal(self.admin.get(), Role::Admin));
+        Legacy::new(transport, &owner.email, host)
     }
 
     /// A shared worker that has checked in.
@@ -178,9 +224,18 @@ impl Stage {
         self.server.start(self.folder.path());
     }
 
+    /// The admin's client for looking, which knows what the store lacks.
+    async fn looking(&self) -> Client {
+        let client = self.admin_client(&Faults::new());
+        if self.server.kind == Kind::Dataverse {
+            client.probe().await.expect("the store answers");
+        }
+        client
+    }
+
     /// The person's row as it stands.
     pub async fn task(&self, id: TaskId) -> Option<UserTask> {
-        let admin = self.admin_client(&Faults::new());
+        let admin = self.looking().await;
         let row = admin.get(Table::Tasks, id.get(), select::USER_TASK).await;
         let row = row.expect("the store answers")?;
         Some(rows::user_task(&row).expect("a row of the stage can be read"))
@@ -212,7 +267,7 @@ impl Stage {
             filter: Some(filter),
             ..Query::default()
         };
-        let admin = self.admin_client(&Faults::new());
+        let admin = self.looking().await;
         let found = admin.list(Table::Tasks, &query).await;
         let found = found.expect("the store answers");
         let read = |row| rows::mirror(row).expect("a mirror of the stage can be read");
@@ -229,7 +284,7 @@ impl Stage {
         };
         let status = compare(tasks::STATUS, Literal::Int(status.code()));
         let filter = Filter::And(vec![kind, status]);
-        let admin = self.admin_client(&Faults::new());
+        let admin = self.looking().await;
         let counted = admin.count(Table::Tasks, Some(&filter)).await;
         counted.expect("the store answers")
     }
@@ -256,7 +311,7 @@ impl Stage {
 
     /// Writes cells of any row as the admin would by hand, whatever its version.
     pub async fn overwrite(&self, table: Table, id: Uuid, cells: &[(Column, Value)]) {
-        let admin = self.admin_client(&Faults::new());
+        let admin = self.looking().await;
         let row = admin.get(table, id, &[]).await.expect("the store answers");
         let etag = row.and_then(|row| row.etag()).expect("the row exists");
         let condition = Condition::Version(etag);
@@ -273,6 +328,7 @@ impl Person {
             (tasks::NAME, name.into()),
             (tasks::PROMPT, format!("please do {name}").into()),
             (tasks::STATUS, TaskStatus::Pending.code().into()),
+            (tasks::EMAIL, self.email.as_str().into()),
         ];
         let created = self.client.create(Table::Tasks, id, &cells).await;
         created.expect("a person may file a task");
@@ -323,6 +379,14 @@ impl Person {
         let deleted = self.client.delete(Table::Tasks, id.get(), None).await;
         deleted.expect("a person may delete her row");
     }
+}
+
+/// A request for what only the embedded store has becomes one for what nobody has.
+fn unknown_if_ours(mut request: Request<Bytes>) -> Request<Bytes> {
+    if request.uri().path().starts_with("/api/shraga") {
+        *request.uri_mut() = Uri::from_static("/not-here");
+    }
+    request
 }
 
 pub(crate) fn compare(column: Column, value: Literal) -> Filter {

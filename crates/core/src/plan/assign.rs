@@ -10,7 +10,8 @@ use super::view::View;
 use super::{Loop, Plan, Policy, Snapshot};
 use crate::ids::Attempt;
 use crate::json::Object;
-use crate::model::{Lease, Mirror};
+use crate::model::{Lease, Mirror, Shown};
+use crate::reason::Reason;
 use crate::row::{ChangeSet, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
 use crate::time::Timestamp;
@@ -85,10 +86,20 @@ pub(super) fn give(draft: &mut Draft, last: Attempt, grant: &Grant<'_>, now: Tim
         .event(EventKind::TaskAssigned, &said, content);
 }
 
+/// Whether a row says this reason already, in the column for codes or, without one, in words. A row
+/// that can hold neither is never told.
+pub(super) fn is_told(view: &View<'_>, shown: &Shown, reason: Reason) -> bool {
+    if view.has(tasks::REASON) {
+        shown.reason.as_deref() == Some(reason.as_str())
+    } else {
+        !view.has(tasks::STATUS_MESSAGE) || shown.message.as_deref() == Some(reason.message())
+    }
+}
+
 /// Writes a lasting reason into a mirror that has waited for a while with another one.
 fn explain(view: &View<'_>, mirror: &Mirror, wait: &Wait) -> Option<ChangeSet> {
     let reason = wait.reason.of_waiting()?;
-    let known = mirror.shown.reason.as_deref() == Some(reason.as_str());
+    let known = is_told(view, &mirror.shown, reason);
     if known || view.now.since(mirror.modified) < view.policy.explain_after {
         return None;
     }

@@ -4,6 +4,8 @@
 //! that comes in at the same moment wins. Only attempts that were claimed and then lost, or that
 //! asked for a retry, count towards the limit. Legacy workers have no leases and are left alone.
 //!
+//! Without the columns that tell attempts apart nothing is taken back: what would be is only reported.
+//!
 //! Whether a silent process is dead is not decided here: that takes a suspicion written down and
 //! confirmed, which belongs to a loop of its own state.
 
@@ -43,6 +45,13 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
                 later.into_iter().for_each(|at| plan.due(at));
                 continue;
             }
+            Verdict::Return(reason) | Verdict::Loss(reason) if !view.fences() => {
+                plan.notes.push(format!(
+                    "{reason}: task {} would be taken back, but the store can't tell attempts apart",
+                    mirror.task.short()
+                ));
+                continue;
+            }
             Verdict::Return(reason) => put_back(view, mirror, reason, mirror.losses),
             Verdict::Loss(reason) => count_loss(view, mirror, reason),
             Verdict::Canceled => cancel(view, mirror),
@@ -62,6 +71,8 @@ fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
             Ok(reason) => Verdict::Return(reason),
             Err(later) => Verdict::Fine(later),
         },
+        // Sync waits for the legacy worker's answer.
+        TaskStatus::Canceling if may_be_legacys(view, mirror) => Verdict::Fine(None),
         TaskStatus::Canceling if mirror.claimed().is_none() && !with_legacy(view, mirror) => {
             Verdict::Canceled
         }
@@ -89,6 +100,15 @@ fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
 
 fn with_legacy(view: &View<'_>, mirror: &Mirror) -> bool {
     mirror.worker().is_some_and(|worker| view.is_legacy(worker))
+}
+
+/// Whether a legacy worker that no file names may be at work on the person's row.
+fn may_be_legacys(view: &View<'_>, mirror: &Mirror) -> bool {
+    let taken = || {
+        let task = view.task(mirror.task);
+        task.is_some_and(|task| view.is_taken(task))
+    };
+    mirror.claimed().is_none() && (!view.fences() || taken())
 }
 
 /// Why an assignment that nobody claimed is taken back, or when it may be.

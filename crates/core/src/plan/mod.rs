@@ -5,7 +5,7 @@
 //! its writes carries a condition. What a decision would need and does not find is named in
 //! [`Plan::needs`], to be part of the next snapshot. Nothing here retries: the next snapshot does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -101,6 +101,10 @@ pub struct Policy {
     pub mirror_patience: Span,
     /// How long a Submitted task may stay unreleased without a reason.
     pub submitted_deadline: Span,
+    /// How long a legacy worker may take to end what it was asked to end; a dead one never does.
+    pub legacy_cancel: Span,
+    /// Columns of the tasks table that the store does not have: null in every row, never written.
+    pub absent: BTreeSet<Column>,
     /// E-mail of the admin, for messages that say whom to ask.
     pub admin_email: Option<String>,
 }
@@ -248,6 +252,8 @@ impl Default for Policy {
             explain_after: Span::secs(15),
             mirror_patience: Span::secs(3),
             submitted_deadline: Span::mins(10),
+            legacy_cancel: Span::mins(30),
+            absent: BTreeSet::new(),
             admin_email: None,
         }
     }

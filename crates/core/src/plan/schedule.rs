@@ -231,7 +231,8 @@ impl<'v, 'a> Workers<'v, 'a> {
             until: None,
         };
         let snapshot = self.view.snapshot;
-        let ours = snapshot.workers.iter().map(|worker| {
+        let fenced = self.view.fences();
+        let ours = snapshot.workers.iter().filter(|_| fenced).map(|worker| {
             let grant = Grant {
                 worker: worker.id,
                 name: Some(&worker.name),
@@ -239,9 +240,9 @@ impl<'v, 'a> Workers<'v, 'a> {
             };
             (self.fit(worker, candidate), grant)
         });
-        let legacy = snapshot.legacy.iter().map(|worker| {
+        let legacy = self.view.legacy().map(|worker| {
             let grant = Grant {
-                worker: *worker,
+                worker,
                 name: None,
                 legacy: true,
             };
@@ -252,7 +253,12 @@ impl<'v, 'a> Workers<'v, 'a> {
             (*fit, std::cmp::Reverse((turn, grant.worker)))
         });
         let Some((fit, grant)) = best else {
-            return Err(wait(Reason::NoWorker));
+            let ours = !fenced && !snapshot.workers.is_empty();
+            return Err(wait(if ours {
+                Reason::NotFenced
+            } else {
+                Reason::NoWorker
+            }));
         };
         match fit {
             Fit::Own | Fit::Shared => {

@@ -6,6 +6,7 @@
 //! request to cancel, an answer to the open question. Any other status she writes is overwritten.
 //! Works on pairs that are both in view; a mirror whose person's row is gone needs nothing.
 
+use super::assign::is_told;
 use super::draft::{Draft, person_row};
 use super::view::View;
 use super::{Loop, Need, Plan, Policy, Snapshot};
@@ -54,7 +55,7 @@ fn pair(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
     if mirror.status.is_terminal() {
         return tell(view, mirror, task, plan);
     }
-    let legacy = view.is_with_legacy(mirror);
+    let legacy = view.is_with_legacy(mirror) || view.is_taken(task);
     let request = view.cancel_requested(task);
     let hers = request && mirror.status == TaskStatus::Pending;
     if legacy && task.status.is_terminal() && !hers {
@@ -71,7 +72,7 @@ fn pair(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
 /// A task without a mirror in view: a request to cancel is granted if there is none at all, an
 /// overdue release is explained.
 fn alone(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
-    if view.cancel_requested(task) && task.shown.finished.is_none() {
+    if view.cancel_requested(task) && !is_answered(view, task) {
         let linked = task.mirror_link.is_some() || view.has_legacy();
         if linked && !view.snapshot.searched.contains(&task.id) {
             plan.need(Need::MirrorsOf(task.id));
@@ -80,7 +81,7 @@ fn alone(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
         }
     }
     let overdue = task.created.plus(view.policy.submitted_deadline) <= view.now;
-    let explained = task.shown.reason.as_deref() == Some(Reason::NotReleased.as_str());
+    let explained = is_told(view, &task.shown, Reason::NotReleased);
     if task.status == TaskStatus::Submitted && overdue && !explained {
         let cells = vec![
             (tasks::REASON, Reason::NotReleased.as_str().into()),
@@ -88,6 +89,16 @@ fn alone(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
         ];
         plan.sets
             .push(person_set(task, cells, "was not released in time"));
+    }
+}
+
+/// Whether her request to cancel was answered: the time of its end is there. Where the store can't
+/// hold that time, Canceled is all there is to say.
+fn is_answered(view: &View<'_>, task: &UserTask) -> bool {
+    if view.has(tasks::FINISHED) {
+        task.shown.finished.is_some()
+    } else {
+        task.status == TaskStatus::Canceled
     }
 }
 
@@ -103,13 +114,26 @@ fn cancel_unmirrored(view: &View<'_>, task: &UserTask) -> ChangeSet {
 
 /// Ends a mirror that nobody works on, or asks the worker to; `None` when that was done already.
 fn cancel(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> {
-    let with_worker =
-        mirror.claimed().is_some() || mirror.worker().is_some_and(|worker| view.is_legacy(worker));
-    if with_worker && mirror.status == TaskStatus::Canceling {
+    let with_worker = mirror.claimed().is_some() || view.is_taken(task);
+    let asked = mirror.status == TaskStatus::Canceling;
+    let given_up = mirror.claimed().is_none()
+        && asked
+        && mirror.modified.plus(view.policy.legacy_cancel) <= view.now;
+    if with_worker && asked && !given_up {
         return None;
     }
     let mut draft = Draft::update(view, mirror);
-    let (status, said, why) = if with_worker {
+    let (status, said, why) = if given_up {
+        let said = "canceled; its worker did not answer";
+        draft
+            .end(TaskStatus::Canceled, Reason::CancelRequested, said)
+            .tell(task, tasks::FINISHED, view.now);
+        (
+            TaskStatus::Canceled,
+            said,
+            "cancel without the worker's answer",
+        )
+    } else if with_worker {
         let said = "asked the worker to stop";
         draft.stand(TaskStatus::Canceling, Some(Reason::CancelRequested), said);
         (TaskStatus::Canceling, said, "ask the worker to stop")

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::Snapshot;
 use crate::ids::WorkerId;
+use crate::model::Mirror;
 use crate::row::{ChangeSet, Table, Value, tasks};
 use crate::time::Timestamp;
 
@@ -39,7 +40,8 @@ impl Turns {
     }
 
     /// What is remembered and what the rows of `snapshot` say, together.
-    pub(super) fn seen(snapshot: &Snapshot) -> Self {
+    #[must_use]
+    pub fn seen(snapshot: &Snapshot) -> Self {
         let mut turns = snapshot.turns.clone();
         for worker in &snapshot.workers {
             if let Some(at) = worker.last_assigned {
@@ -47,11 +49,7 @@ impl Turns {
             }
         }
         for mirror in &snapshot.mirrors {
-            match (&mirror.lease, mirror.shown.worker) {
-                (Some(lease), _) => turns.note(lease.worker, lease.since),
-                (None, Some(worker)) => turns.note(worker, mirror.modified),
-                (None, None) => {}
-            }
+            turns.given(mirror);
         }
         turns
     }
@@ -65,6 +63,15 @@ impl Turns {
     pub(super) fn give(&mut self, worker: WorkerId, now: Timestamp) {
         self.count += 1;
         self.last.insert(worker, (now, self.count));
+    }
+
+    /// Remembers to whom `mirror` was given, and when: as its lease says, else when it last changed.
+    pub fn given(&mut self, mirror: &Mirror) {
+        match (&mirror.lease, mirror.shown.worker) {
+            (Some(lease), _) => self.note(lease.worker, lease.since),
+            (None, Some(worker)) => self.note(worker, mirror.modified),
+            (None, None) => {}
+        }
     }
 
     fn note(&mut self, worker: WorkerId, at: Timestamp) {

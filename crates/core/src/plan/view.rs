@@ -12,6 +12,7 @@ use super::schedule::{self, Schedule};
 use super::{Policy, Snapshot};
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
 use crate::model::{Mirror, UserTask, Worker};
+use crate::row::{Column, tasks};
 use crate::status::TaskStatus;
 use crate::time::Timestamp;
 
@@ -43,11 +44,14 @@ impl<'a> View<'a> {
             mirrors: HashMap::with_capacity(snapshot.mirrors.len()),
             by_id: snapshot.mirrors.iter().map(|row| (row.id, row)).collect(),
             workers: snapshot.workers.iter().map(|row| (row.id, row)).collect(),
-            legacy: snapshot.legacy.iter().copied().collect(),
+            legacy: HashSet::new(),
             met: people.map(|row| (row.id, row.disabled)).collect(),
             filed: OnceCell::new(),
             schedule: OnceCell::new(),
         };
+        let known_by_file_alone = |id: &WorkerId| !view.workers.contains_key(id);
+        let legacy = snapshot.legacy.iter().copied();
+        view.legacy = legacy.filter(known_by_file_alone).collect();
         for mirror in &snapshot.mirrors {
             view.enter(mirror);
         }
@@ -112,9 +116,27 @@ impl<'a> View<'a> {
         self.legacy.contains(&worker)
     }
 
-    /// Whether legacy workers are configured: they take people's Pending rows by themselves.
+    /// Legacy workers, in the order of the state file: those without a row.
+    pub(super) fn legacy(&self) -> impl Iterator<Item = WorkerId> {
+        let ids = self.snapshot.legacy.iter().copied();
+        ids.filter(|id| self.is_legacy(*id))
+    }
+
+    /// Whether people's Pending rows may be taken by legacy workers: some are configured, or the
+    /// store can hold no assignment to another kind.
     pub(super) fn has_legacy(&self) -> bool {
-        !self.legacy.is_empty()
+        !self.legacy.is_empty() || !self.fences()
+    }
+
+    /// Whether rows of the tasks table have this column.
+    pub(super) fn has(&self, column: Column) -> bool {
+        !self.policy.absent.contains(&column)
+    }
+
+    /// Whether rows can tell one attempt at a task from another. Without, an assignment can't be
+    /// claimed by one of our workers, nor taken back safely.
+    pub(super) fn fences(&self) -> bool {
+        self.has(tasks::ATTEMPT) && self.has(tasks::LEASE)
     }
 
     /// Whether this worker's row is known to be gone.
@@ -156,11 +178,16 @@ impl<'a> View<'a> {
         matches!(task.status, TaskStatus::Canceled | TaskStatus::Canceling)
     }
 
+    /// Whether a legacy worker has taken the person's row.
+    pub(super) fn is_taken(&self, task: &UserTask) -> bool {
+        task.machine.is_some() && task.status != TaskStatus::Pending
+    }
+
     /// Whether a legacy worker owns the fate of this mirror: it was given to one, or one may have
     /// taken the person's row by itself.
     pub(super) fn is_with_legacy(&self, mirror: &Mirror) -> bool {
         match mirror.worker() {
-            Some(worker) => self.is_legacy(worker),
+            Some(worker) => self.is_legacy(worker) || !self.fences(),
             None => self.has_legacy(),
         }
     }

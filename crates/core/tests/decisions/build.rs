@@ -56,6 +56,7 @@ pub(crate) fn task(name: &str, owner: &str, created: i64) -> UserTask {
         not_before: None,
         answer: None,
         retry_of: None,
+        machine: None,
         shown: Shown::default(),
     }
 }

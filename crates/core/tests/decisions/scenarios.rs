@@ -10,7 +10,7 @@ use std::path::Path;
 use shraga_core::ids::{Attempt, Etag, MirrorId};
 use shraga_core::model::{Answer, Mirror, Person, UserTask, Worker};
 use shraga_core::plan::{Policy, Snapshot, all};
-use shraga_core::row::tasks;
+use shraga_core::row::{Column, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
@@ -124,6 +124,11 @@ impl Scene {
             "active-incomplete" => snapshot.active_complete = false,
             "policy" => self.policy(line),
             "worker" => self.worker(line),
+            "absent-column" => {
+                let named = |column: &&Column| column.name() == line.word(1);
+                let column = tasks::ALL.iter().find(named).expect("a column of tasks");
+                self.policy.absent.insert(*column);
+            }
             "legacy" => {
                 snapshot.legacy.push(worker_id(line.word(1)));
                 self.name(id(line.word(1)), line.word(1));

@@ -188,6 +188,7 @@ impl Row {
             not_before: None,
             answer: None,
             retry_of: None,
+            machine: self.maybe_text(tasks::DEVBOX),
             shown: self.shown(),
         }
     }

@@ -11,6 +11,7 @@ pub const USER_TASK: &[&str] = &[
     "cr_input",
     "cr_mirrortaskid",
     "crb3b_useremail",
+    "crb3b_devbox",
     "cr_priority",
     "cr_notbefore",
     "cr_answer",

@@ -46,9 +46,10 @@ struct TaskJson {
     cr_startedon: Option<String>,
     cr_finishedon: Option<String>,
     crb3b_useremail: Option<String>,
+    crb3b_devbox: Option<String>,
 }
 
-const FIELDS: [(&str, Kind); 28] = [
+const FIELDS: [(&str, Kind); 29] = [
     ("@odata.etag", Kind::Text),
     ("cr_shraga_taskid", Kind::Text),
     ("_ownerid_value", Kind::Text),
@@ -77,6 +78,7 @@ const FIELDS: [(&str, Kind); 28] = [
     ("cr_startedon", Kind::Text),
     ("cr_finishedon", Kind::Text),
     ("crb3b_useremail", Kind::Text),
+    ("crb3b_devbox", Kind::Text),
 ];
 
 /// A person's own row of the tasks table (read with [`super::select::USER_TASK`]).
@@ -90,6 +92,7 @@ pub fn user_task(row: &Row) -> Result<UserTask, RowError> {
         status: json.status()?,
         wants: input::wants(json.cr_input.as_ref()),
         answer: input::answer(json.cr_answer.as_ref()),
+        machine: json.crb3b_devbox,
         retry_of: json.cr_retryof.and_then(|text| text.parse().ok()),
         priority: TASKS.int("cr_priority", json.cr_priority, 0)?,
         not_before: TASKS.time_some("cr_notbefore", json.cr_notbefore.as_ref())?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use shraga_core::ids::UserId;
+use shraga_core::ids::{UserId, WorkerId};
 use shraga_core::status::TaskStatus;
 
 use super::Scope;
@@ -13,10 +13,23 @@ use crate::observe::seen::Seen;
 /// the tick that fills these is followed by another.
 const WINDOW: usize = 250;
 
+/// Legacy workers whose last turn is read in one tick: a read each. The others' are a tick later.
+const TURNS_MAX: usize = 50;
+
 /// Waiting mirrors, workers and what they hold.
 pub(super) fn questions(scope: &Scope<'_>) -> Vec<Question> {
     let waiting = Question::Waiting(scope.memory.window(WINDOW));
-    std::iter::once(waiting).chain(capacity()).collect()
+    std::iter::once(waiting)
+        .chain(capacity())
+        .chain(turns(scope))
+        .collect()
+}
+
+/// When each legacy worker was last given something, once: the rest is seen as it happens.
+pub(super) fn turns(scope: &Scope<'_>) -> impl Iterator<Item = Question> {
+    let unread = |id: &&WorkerId| !scope.memory.turns_read.contains(id);
+    let unread = scope.legacy.iter().filter(unread).take(TURNS_MAX);
+    unread.map(|id| Question::LastGiven(*id))
 }
 
 /// When the window is full of some people's tasks: the first of everybody else's, so that nobody's

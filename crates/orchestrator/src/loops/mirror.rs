@@ -22,5 +22,6 @@ pub(super) fn window(scope: &Scope<'_>) -> usize {
 /// New tasks, workers and what they hold.
 pub(super) fn questions(scope: &Scope<'_>) -> Vec<Question> {
     let new = Question::NewTasks(scope.memory.window(window(scope)));
-    std::iter::once(new).chain(assign::capacity()).collect()
+    let others = assign::capacity().into_iter().chain(assign::turns(scope));
+    std::iter::once(new).chain(others).collect()
 }

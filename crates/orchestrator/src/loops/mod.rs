@@ -4,6 +4,8 @@
 //! Together the questions of all wanted loops are one batch of reads. A loop that isn't wanted asks
 //! nothing, so core sees nothing of it and plans nothing for it.
 
+use shraga_core::ids::WorkerId;
+
 use crate::batch::BatchSize;
 use crate::memory::Memory;
 use crate::observe::question::Question;
@@ -22,6 +24,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) memory: &'a Memory,
     /// How much one batch of writes may hold.
     pub(crate) batch: BatchSize,
+    /// Workers known from the state file only.
+    pub(crate) legacy: &'a [WorkerId],
 }
 
 /// The questions of all wanted loops, each once, in the order they are to be answered: the newest

@@ -8,6 +8,7 @@ fn asked(wanted: Wanted) -> Vec<Question> {
     let scope = Scope {
         memory: &memory,
         batch: BatchSize::default(),
+        legacy: &[],
     };
     questions(wanted, &scope)
 }

@@ -13,12 +13,14 @@ use uuid::Uuid;
 
 use self::question::{IDS_PER_READ, Question};
 use self::seen::Seen;
+use crate::probe;
 
 pub(crate) mod filter;
 pub(crate) mod question;
 pub(crate) mod seen;
 
-/// Asks `questions` in one request and folds the answers into `seen`.
+/// Asks `questions` in one request and folds the answers into `seen`. Those about a table that the
+/// store doesn't have aren't asked, and so not answered: nothing is known of its rows.
 ///
 /// # Errors
 /// The request's error, or the first of a single question: a tick with a hole in it could take a
@@ -29,9 +31,13 @@ pub(crate) async fn ask(
     questions: &[Question],
     seen: &mut Seen,
 ) -> Result<Timestamp, Error> {
-    let reads: Vec<_> = questions.iter().map(|each| each.read(admin)).collect();
+    let absent = client.absent();
+    let usable = |question: &&Question| probe::is_usable(&absent, question.table());
+    let questions: Vec<&Question> = questions.iter().filter(usable).collect();
+    let reads = questions.iter().map(|each| each.read(admin, &absent));
+    let reads: Vec<_> = reads.collect();
     let reply = client.read_batch(&reads).await?;
-    for (question, answer) in questions.iter().zip(reply.answers) {
+    for (question, answer) in questions.into_iter().zip(reply.answers) {
         match (answer, question.optional()) {
             (Ok(rows), _) => seen.take(question, &rows),
             (Err(Error::Missing(_)), Some(degraded)) => seen.lack(degraded),

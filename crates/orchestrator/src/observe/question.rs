@@ -3,13 +3,13 @@
 //! A question knows how it reads ([`Question::read`]); what its rows mean is in `seen.rs`. The texts
 //! of the hot filters are the ones the shipped schema has partial indexes for, clause by clause.
 
-use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::ids::{MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::plan::sync::CARRIED;
 use shraga_core::row::{Column, Table, tasks, users};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
-use shraga_dataverse::Read;
 use shraga_dataverse::rows::select;
+use shraga_dataverse::{Absent, Read};
 use shraga_wire::filter::{Comparison, Filter, Literal};
 use shraga_wire::query::{OrderBy, Query};
 use uuid::Uuid;
@@ -71,6 +71,8 @@ pub(crate) enum Question {
     WaitingOthers(Vec<UserId>, u32),
     /// Every mirror that is with a worker.
     Active,
+    /// The mirror that this legacy worker was given last.
+    LastGiven(WorkerId),
     /// Every row of the workers table.
     Workers,
     /// People met so far.
@@ -111,6 +113,7 @@ impl Question {
             | Self::Waiting(_)
             | Self::WaitingOthers(..)
             | Self::Active
+            | Self::LastGiven(_)
             | Self::Tasks(_)
             | Self::Mirrors(_)
             | Self::MirrorsOf(_)
@@ -121,27 +124,56 @@ impl Question {
     }
 
     /// How it reads. The admin's own rows are left out of people's, once the admin is known.
-    pub(crate) fn read(&self, admin: Option<UserId>) -> Read {
-        let (table, query) = match self {
-            Self::HighWater => (Table::Tasks, high_water()),
-            Self::NewTasks(top) => (Table::Tasks, new_tasks(admin, *top)),
-            Self::Requests(since, top) => (Table::Tasks, requests(admin, *since, *top)),
-            Self::Ended(since, top) => (Table::Tasks, ended(*since, *top)),
-            Self::Progress(since, top) => (Table::Tasks, progress(*since, *top)),
-            Self::Waiting(top) => (Table::Tasks, waiting(None, *top)),
-            Self::WaitingOthers(but, top) => (Table::Tasks, waiting(Some(but), *top)),
-            Self::Active => (Table::Tasks, active()),
-            Self::Workers => (Table::Workers, whole(select::WORKER)),
-            Self::People => (Table::Users, people(None)),
-            Self::Disabled => (Table::Users, people(Some("disabled"))),
-            Self::Tasks(ids) => (Table::Tasks, tasks_by_id(ids)),
-            Self::Mirrors(ids) => (Table::Tasks, mirrors_by_id(ids)),
-            Self::MirrorsOf(ids) => (Table::Tasks, mirrors_of(ids)),
-            Self::Carried(ids) => (Table::Tasks, carried(ids)),
-            Self::OpenTasks(after, top) => (Table::Tasks, open_tasks(admin, *after, *top)),
-            Self::OpenMirrors(after, top) => (Table::Tasks, open_mirrors(*after, *top)),
+    /// What was canceled is only told apart where rows can say when they ended.
+    pub(crate) fn read(&self, admin: Option<UserId>, absent: &Absent) -> Read {
+        let answered = absent.has(Table::Tasks, tasks::FINISHED);
+        let query = match self {
+            Self::HighWater => high_water(),
+            Self::NewTasks(top) => new_tasks(admin, *top),
+            Self::Requests(since, top) => requests(admin, *since, *top),
+            Self::Ended(since, top) => ended(*since, *top),
+            Self::Progress(since, top) => progress(*since, *top),
+            Self::Waiting(top) => waiting(None, *top),
+            Self::WaitingOthers(but, top) => waiting(Some(but), *top),
+            Self::Active => active(),
+            Self::LastGiven(worker) => last_given(*worker),
+            Self::Workers => whole(select::WORKER),
+            Self::People => people(None),
+            Self::Disabled => people(Some("disabled")),
+            Self::Tasks(ids) => tasks_by_id(ids),
+            Self::Mirrors(ids) => mirrors_by_id(ids),
+            Self::MirrorsOf(ids) => mirrors_of(ids),
+            Self::Carried(ids) => carried(ids),
+            Self::OpenTasks(after, top) => open_tasks(admin, *after, *top, answered),
+            Self::OpenMirrors(after, top) => open_mirrors(*after, *top),
         };
-        Read::List { table, query }
+        Read::List {
+            table: self.table(),
+            query,
+        }
+    }
+
+    /// The table whose rows answer it.
+    pub(crate) fn table(&self) -> Table {
+        match self {
+            Self::Workers => Table::Workers,
+            Self::People | Self::Disabled => Table::Users,
+            Self::HighWater
+            | Self::NewTasks(_)
+            | Self::Requests(..)
+            | Self::Ended(..)
+            | Self::Progress(..)
+            | Self::Waiting(_)
+            | Self::WaitingOthers(..)
+            | Self::Active
+            | Self::LastGiven(_)
+            | Self::Tasks(_)
+            | Self::Mirrors(_)
+            | Self::MirrorsOf(_)
+            | Self::Carried(_)
+            | Self::OpenTasks(..)
+            | Self::OpenMirrors(..) => Table::Tasks,
+        }
     }
 }
 
@@ -222,6 +254,15 @@ fn active() -> Query {
     )
 }
 
+fn last_given(worker: WorkerId) -> Query {
+    let given = eq(
+        tasks::ASSIGNED_WORKER,
+        Literal::Text(worker.get().to_string()),
+    );
+    let filter = Filter::And(vec![mirror(), given]);
+    window(select::MIRROR, filter, by_descending("modifiedon"), 1)
+}
+
 fn people(state: Option<&str>) -> Query {
     let mut query = whole(select::PERSON);
     query.filter = state.map(|state| eq(users::STATE, Literal::Text(state.to_owned())));
@@ -258,13 +299,14 @@ fn carried(ids: &[Uuid]) -> Query {
     query
 }
 
-fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32) -> Query {
+fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32, answered: bool) -> Query {
     let linked = Filter::And(vec![
         any_status(&OPEN),
         ne(tasks::MIRROR_LINK, Literal::Null),
     ]);
     let asks = any_status(&[TaskStatus::Submitted, TaskStatus::Canceling]);
-    let open = Filter::Or(vec![linked, asks, cancel_unanswered()]);
+    let canceled = answered.then(cancel_unanswered);
+    let open = Filter::Or([linked, asks].into_iter().chain(canceled).collect());
     let mut clauses = vec![not_mirror(), open];
     clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
     let filter = Filter::And(clauses);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
-use shraga_core::ids::{Etag, MirrorId, TaskId, UserId};
+use shraga_core::ids::{Etag, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, Person, UserTask, Worker};
 use shraga_core::plan::sync::CARRIED;
 use shraga_core::plan::{Need, Snapshot};
@@ -93,6 +93,8 @@ pub(crate) struct Seen {
     pub(crate) reach: Reach,
     /// The other rows of tasks of which one row was read on purpose.
     pub(crate) pairs: Vec<Need>,
+    /// Legacy workers whose last turn was read.
+    pub(crate) turns_read: Vec<WorkerId>,
     /// Whether a mirror was seen that isn't at its computed identity.
     pub(crate) foreign_mirrors: bool,
     tasks: HashMap<TaskId, usize>,
@@ -195,6 +197,9 @@ impl Seen {
                 self.take_active(rows);
                 self.snapshot.active_complete = complete(answer);
             }
+            Question::LastGiven(worker) => {
+                self.take_turn(*worker, rows);
+            }
             Question::Workers => {
                 rows.iter().for_each(|row| self.take_worker(row));
                 self.snapshot.workers_complete = complete(answer);
@@ -296,6 +301,12 @@ impl Seen {
         let new = &self.snapshot.mirrors[before..];
         self.pairs
             .extend(new.iter().map(|mirror| Need::Task(mirror.task)));
+    }
+
+    fn take_turn(&mut self, worker: WorkerId, rows: &[Row]) {
+        let mirrors = rows.iter().filter_map(|row| rows::mirror(row).ok());
+        mirrors.for_each(|mirror| self.snapshot.turns.given(&mirror));
+        self.turns_read.push(worker);
     }
 
     fn keep_task(&mut self, task: UserTask) {

@@ -11,6 +11,8 @@
 
 mod cast;
 mod crashes;
+mod legacy;
+mod original;
 mod people;
 mod plain;
 mod running;

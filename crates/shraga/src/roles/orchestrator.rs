@@ -8,6 +8,7 @@ use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
 use shraga_orchestrator::{Orchestrator, RunError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
@@ -77,7 +78,7 @@ fn settings(config: &Config) -> shraga_orchestrator::Config {
     let name = format!("{}/{}", env::host_name(), std::process::id());
     let mut settings = shraga_orchestrator::Config::new(name);
     settings.admin_user = state.admin;
-    settings.legacy_workers = state.shared_workers;
+    settings.legacy_workers = watch::Sender::new(state.shared_workers).subscribe();
     settings.period_open = config.assign.tick_seconds.duration();
     settings.policy = policy(config);
     settings

@@ -255,6 +255,7 @@ impl From<Error> for Failure {
             | Error::TooLarge { .. }
             | Error::Row(_)
             | Error::NotReached => Exit::Failed,
+            Error::Lacking { .. } => Exit::Configuration,
         };
         let advice = error.advice();
         let failure = Self::from_error(exit, error);
