@@ -7,6 +7,7 @@ use shraga_dataverse::{Client, Error, OnRefusal, Outcome};
 
 use crate::batch::BatchSize;
 use crate::clock::Moment;
+use crate::status::Board;
 use crate::trouble;
 
 /// What became of change sets.
@@ -24,6 +25,7 @@ pub(crate) async fn apply(
     size: &mut BatchSize,
     sets: &[ChangeSet],
     then: OnRefusal,
+    board: &Board,
 ) -> Applied {
     let mut outcomes = Vec::with_capacity(sets.len());
     let mut trouble = None;
@@ -32,6 +34,7 @@ pub(crate) async fn apply(
         let batch = &rest[..fitting(rest, size.operations())];
         let operations = batch.iter().map(|set| set.writes.len()).sum();
         let begun = Moment::now();
+        board.turn();
         let answer = client.apply(batch, then).await;
         if let Some(lost) = answer
             .as_ref()
@@ -40,7 +43,7 @@ pub(crate) async fn apply(
         {
             let words = trouble::words(lost);
             tracing::warn!(
-                kind = lost.kind(),
+                error.kind = lost.kind(),
                 "the answer to a write was lost, so what it wrote is looked at again: {words}"
             );
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// A moment of this process's monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(Instant);
+pub struct Moment(Instant);
 
 impl Moment {
     /// Now.
@@ -18,7 +18,8 @@ impl Moment {
     }
 
     /// How long ago this moment was.
-    pub(crate) fn elapsed(self) -> Duration {
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 

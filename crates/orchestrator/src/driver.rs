@@ -14,9 +14,11 @@ use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::batch::BatchSize;
+use crate::census::Census;
 use crate::clock::Moment;
 use crate::config::Config;
 use crate::consult::message;
@@ -26,6 +28,7 @@ use crate::memory::Memory;
 use crate::probe::Probe;
 use crate::status::{Board, LastResult, Phase, Reason, Status, StoreKind};
 use crate::stopper::Stopper;
+use crate::tell;
 use crate::tick::{Engine, TickReport};
 use crate::trouble;
 use crate::wiring::{LoopState, PerLoop, Wanted};
@@ -71,6 +74,8 @@ pub struct Orchestrator {
     alarm: Option<Moment>,
     fruitless: u32,
     trouble_wait: Duration,
+    /// Ticks begun, the ones in vain included.
+    ticked: u64,
 }
 
 /// Why a run ended early.
@@ -110,6 +115,7 @@ impl Orchestrator {
             alarm: None,
             fruitless: 0,
             trouble_wait: TROUBLE_WAIT,
+            ticked: 0,
         }
     }
 
@@ -335,30 +341,48 @@ impl Orchestrator {
     }
 
     async fn tick(&mut self, wanted: Wanted) -> Result<TickReport, Error> {
+        self.ticked += 1;
+        let span = tracing::info_span!("tick", tick = self.ticked);
+        self.tick_inside(wanted).instrument(span).await
+    }
+
+    async fn tick_inside(&mut self, wanted: Wanted) -> Result<TickReport, Error> {
+        self.board.turn();
+        let begun = Moment::now();
         let ticked = match self.engine().await {
             Ok(engine) => engine.tick(wanted).await,
             Err(error) => Err(error),
         };
+        let took = begun.elapsed();
         match &ticked {
-            Ok(report) => self.show(wanted, report),
+            Ok(report) => self.show(wanted, report, took),
             Err(error) => self.show_trouble(wanted, error),
         }
+        self.board.turn();
+        tell::ticked(&ticked, took);
         ticked
     }
 
-    fn show(&mut self, wanted: Wanted, report: &TickReport) {
+    fn show(&mut self, wanted: Wanted, report: &TickReport, took: Duration) {
         let each = self.loops.as_mut().zip(wanted.zip(report.loops.clone()));
         each.map(|(each, (reason, (counts, last)))| {
             each.shown.counts.add(counts);
             if reason.is_some() {
+                tell::ran(each.shown.name, &last);
                 each.shown.reason = reason;
                 each.shown.last = last;
             }
         });
         self.tell(report.trouble.as_deref());
         let batch = self.engine.as_ref().map(|engine| engine.batch.operations());
+        let census = self.engine.as_ref().map(|engine| engine.census.clone());
         let loops = self.loops.as_ref().map(|each| each.shown.clone());
         self.board.post(|status| {
+            status.took = took;
+            status.census = census.unwrap_or_default();
+            if report.trouble.is_none() {
+                status.good = Some(Moment::now());
+            }
             status.loops = loops.into_array().into();
             status.ticks += 1;
             status.last_tick = Some(report.now);
@@ -372,17 +396,29 @@ impl Orchestrator {
 
     /// Says what kept a tick from writing, and when trouble is over.
     fn tell(&self, trouble: Option<&str>) {
-        let before = self.board.reader().borrow().trouble.is_some();
+        let before = self.board.reader().borrow().trouble.clone();
         match trouble {
+            // Said already; the heartbeat goes on saying it.
+            Some(words) if before.as_deref() == Some(words) => {
+                tracing::debug!("the store still cannot be written");
+            }
             Some(words) => tracing::warn!("the store cannot be written: {words}"),
-            None if before => tracing::info!("the store answers again"),
+            None if before.is_some() => tracing::info!("the store answers again"),
             None => {}
         }
     }
 
     fn show_trouble(&mut self, wanted: Wanted, error: &Error) {
         let words = trouble::words(error);
-        tracing::warn!(kind = error.kind(), "the store cannot be read: {words}");
+        let known = self.board.reader().borrow().trouble.as_ref() == Some(&words);
+        match known {
+            false => tracing::warn!(
+                error.kind = error.kind(),
+                "the store cannot be read: {words}"
+            ),
+            // Said already; the heartbeat goes on saying it.
+            true => tracing::debug!(error.kind = error.kind(), "the store still cannot be read"),
+        }
         self.show_last(wanted, &LastResult::Trouble(words.clone()));
         self.board.post(|status| status.trouble = Some(words));
     }
@@ -404,6 +440,7 @@ impl Orchestrator {
     fn show_last(&mut self, wanted: Wanted, last: &LastResult) {
         self.loops.as_mut().zip(wanted).map(|(each, ran)| {
             if ran.is_some() {
+                tell::ran(each.shown.name, last);
                 each.shown.reason = ran;
                 each.shown.last = last.clone();
             }
@@ -483,6 +520,8 @@ impl Orchestrator {
             batch: BatchSize::default(),
             courtesy: Courtesy::new(self.boot, &self.config.name),
             probe: Probe::default(),
+            census: Census::default(),
+            board: self.board.clone(),
         })
     }
 }

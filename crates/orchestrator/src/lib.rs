@@ -13,6 +13,7 @@
 
 mod apply;
 mod batch;
+mod census;
 mod clock;
 mod config;
 mod consult;
@@ -26,10 +27,13 @@ mod probe;
 mod settle;
 mod status;
 mod stopper;
+mod tell;
 mod tick;
 mod trouble;
 mod wiring;
 
+pub use census::Census;
+pub use clock::Moment;
 pub use config::Config;
 pub use driver::{Finished, Orchestrator, RunError};
 pub use status::{

@@ -9,14 +9,15 @@ use shraga_core::ids::UserId;
 use shraga_core::limits;
 use shraga_core::plan::{self, Loop, Plan};
 use shraga_core::reason::Reason;
-use shraga_core::row::{ChangeSet, Table, Write, tasks};
+use shraga_core::row::{ChangeSet, Table, Value, Write, tasks};
 use shraga_core::status::TaskStatus;
-use shraga_core::time::Timestamp;
+use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::{OnRefusal, Outcome, Refusal, RefusalKind};
 
 use crate::apply::apply;
 use crate::memory::Memory;
 use crate::observe::seen::{BadTask, Seen};
+use crate::tell;
 use crate::tick::{Engine, TickReport};
 use crate::trouble;
 
@@ -102,7 +103,14 @@ impl Engine {
         if batch.sets.is_empty() || report.trouble.is_some() {
             return refusals;
         }
-        let applied = apply(&self.client, &mut self.batch, &batch.sets, then).await;
+        let applied = apply(
+            &self.client,
+            &mut self.batch,
+            &batch.sets,
+            then,
+            &self.board,
+        )
+        .await;
         let each = batch.sets.iter().zip(batch.by).zip(&applied.outcomes);
         for ((set, by), outcome) in each {
             if let Some(refusal) = self.settle(by, set, outcome, seen, report) {
@@ -124,6 +132,7 @@ impl Engine {
         seen: &Seen,
         report: &mut TickReport,
     ) -> Option<ChangeSet> {
+        tell::settled(by, set, outcome, waited(set, seen, report.now));
         let counts = &mut report.loops.of_mut(by).0;
         match outcome {
             Outcome::Done(_) => {
@@ -177,7 +186,8 @@ impl Engine {
         report: &mut TickReport,
     ) -> Option<ChangeSet> {
         let note = format!("{}: the store refuses it: {}", set.why, refusal.fault);
-        tracing::error!(task.id = ?set.task, "{note}");
+        let task = set.task.map(tracing::field::display);
+        tracing::error!(task.id = task, "{note}");
         report.refused.push(note);
         self.memory.refuse(set);
         let told = by == Loop::Mirror && refusal.kind == RefusalKind::Invalid;
@@ -197,6 +207,20 @@ impl Engine {
         let people = set.writes.iter().filter(|w| w.table == Table::Users);
         people.for_each(|write| self.memory.met(UserId::new(write.id)));
     }
+}
+
+/// How long the task of `set` has existed, if the set gives it to a worker.
+fn waited(set: &ChangeSet, seen: &Seen, now: Timestamp) -> Option<Span> {
+    let assigned = |write: &Write| write.get(tasks::ASSIGNED_WORKER).is_some_and(is_worker);
+    let id = set.task.filter(|_| set.writes.iter().any(assigned))?;
+    let mirror = || seen.snapshot.mirrors.iter().find(|each| each.task == id);
+    let created = seen.task(id).map(|task| task.created);
+    let created = created.or_else(|| mirror().map(|mirror| mirror.created))?;
+    Some(now.since(created))
+}
+
+fn is_worker(value: &Value) -> bool {
+    matches!(value, Value::Text(_))
 }
 
 /// The refusal of a user row that can't be understood.

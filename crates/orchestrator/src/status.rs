@@ -10,6 +10,9 @@ use shraga_core::ids::UserId;
 use shraga_core::time::Timestamp;
 use tokio::sync::watch;
 
+use crate::census::Census;
+use crate::clock::Moment;
+
 /// The orchestrator as of its last tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -35,6 +38,14 @@ pub struct Status {
     pub notes: VecDeque<String>,
     /// Operations that the next write batch may hold.
     pub batch_operations: usize,
+    /// How many tasks and workers there are, by state.
+    pub census: Census,
+    /// When the driver last got on: a tick, or a part of one, had ended.
+    pub turned: Option<Moment>,
+    /// When a tick last did all it wanted to.
+    pub good: Option<Moment>,
+    /// How long the last tick took that could read.
+    pub took: Duration,
 }
 
 /// Notes kept at most: enough to see what happened lately, not a log.
@@ -180,7 +191,7 @@ pub struct Degraded {
 }
 
 /// The writing end of the status.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Board(watch::Sender<Status>);
 
 impl Board {
@@ -192,6 +203,14 @@ impl Board {
     /// A reading end.
     pub(crate) fn reader(&self) -> watch::Receiver<Status> {
         self.0.subscribe()
+    }
+
+    /// The driver got on. Readers are not woken for it.
+    pub(crate) fn turn(&self) {
+        self.0.send_if_modified(|status| {
+            status.turned = Some(Moment::now());
+            false
+        });
     }
 
     /// Changes the status and tells its readers.

@@ -14,6 +14,7 @@ use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error, OnRefusal};
 
 use crate::batch::BatchSize;
+use crate::census::Census;
 use crate::config::Config;
 use crate::consult::consult;
 use crate::courtesy::Courtesy;
@@ -22,7 +23,7 @@ use crate::memory::Memory;
 use crate::observe::{self, question::Question, seen::Seen};
 use crate::probe::{self, Probe};
 use crate::settle::Work;
-use crate::status::{Counts, Degraded, LastResult, LeaseView, Reason, StoreKind};
+use crate::status::{Board, Counts, Degraded, LastResult, LeaseView, Reason, StoreKind};
 use crate::wiring::{PerLoop, Wanted};
 
 /// Times that a tick reads more because core found something missing. Two are enough for every
@@ -68,6 +69,8 @@ pub(crate) struct Engine {
     pub(crate) batch: BatchSize,
     pub(crate) courtesy: Courtesy,
     pub(crate) probe: Probe,
+    pub(crate) census: Census,
+    pub(crate) board: Board,
 }
 
 /// What one tick saw and what core makes of it.
@@ -96,7 +99,11 @@ impl Engine {
         self.refresh().await?;
         let looks = self.memory.take_looks();
         match self.plan(wanted, &looks).await {
-            Ok(planned) => Ok(self.carry_out(wanted, planned).await),
+            Ok(planned) => {
+                let report = self.carry_out(wanted, planned).await;
+                self.census.refresh(&self.client, &report.counts).await;
+                Ok(report)
+            }
             Err(error) => {
                 looks.into_iter().for_each(|need| self.memory.look_at(need));
                 if matches!(error, Error::Refused(_)) {
@@ -133,6 +140,7 @@ impl Engine {
         let mut questions = loops::questions(wanted, &scope);
         questions.extend(observe::bring(looks.iter().copied(), &mut seen));
         let now = observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+        self.board.turn();
         let pairs = std::mem::take(&mut seen.pairs);
         let mut questions = observe::bring(pairs, &mut seen);
         questions.extend(loops::others(&scope, &seen));
@@ -237,11 +245,15 @@ impl Engine {
             }
         }
         self.remember(&seen, now);
+        self.census.saw(&seen.snapshot);
         self.leave_for_later(&seen, &plans);
         let work = self.take_on(plans, &seen, &mut report);
         self.apply(work, &seen, &mut report).await;
         for (counts, _) in report.loops.as_ref().into_array() {
             report.counts.add(*counts);
+        }
+        if wanted.assign.is_some() {
+            self.census.wait(&report.waiting);
         }
         let moved = report.counts.done + report.counts.stale + report.counts.unknown > 0;
         report.again = report.trouble.is_none() && (report.left_over || moved);

@@ -1,6 +1,7 @@
 //! The one file of this crate that reads clocks and waits: for displays, deadlines of verbs and
 //! measurements. Decisions use the store's time.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use shraga_core::time::Timestamp;
@@ -32,4 +33,10 @@ pub async fn pause(length: Duration, stop: &CancellationToken) -> bool {
         () = tokio::time::sleep(length) => true,
         () = stop.cancelled() => false,
     }
+}
+
+/// When this process began, as far as anybody asked: the first call sets it.
+pub fn started() -> Instant {
+    static STARTED: OnceLock<Instant> = OnceLock::new();
+    *STARTED.get_or_init(instant)
 }

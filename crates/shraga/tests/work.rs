@@ -170,7 +170,9 @@ fn a_task_for_an_unknown_agent_waits_and_why_says_so() {
 fn without_an_agent_tasks_wait_and_up_says_how_to_configure_one() {
     let place = Place::new();
     let _running = place.start(&["up"]);
-    assert!(place.said().contains("[agents."), "{}", place.said());
+    until("it says what to configure", || {
+        place.said().contains("[agents.")
+    });
     let id = place.submit(&["x"]);
     until("the reason is known", || {
         place.run(&["why", &id]).out.contains("no-worker")

@@ -13,6 +13,7 @@ use shraga_core::reason::Reason;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::config::Command;
 
@@ -101,22 +102,24 @@ pub(crate) fn start<P>(
 where
     P: Future<Output = Result<String, Box<Finish>>> + Send + 'static,
 {
-    AbortOnDropHandle::new(tokio::spawn(async move {
+    let tell = async move {
         let (mirror, run) = (job.mirror, job.run);
         let teller = news.clone();
-        let work = AbortOnDropHandle::new(tokio::spawn(async move {
+        let work = async move {
             match prompt.await {
                 Ok(prompt) => command::run(job, prompt, command, &interrupt, &teller).await,
                 Err(finish) => *finish,
             }
-        }));
+        };
+        let work = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
         let finish = work.await.unwrap_or_else(|panic| {
-            tracing::error!(%mirror, error = %panic, "running an agent panicked");
+            tracing::error!(error = %panic, "running an agent panicked");
             unavailable("the worker failed while running the agent; its log says more")
         });
         // A driver that is gone has no use for it.
         let _ = news.send(News::Ended(mirror, run, Box::new(finish))).await;
-    }))
+    };
+    AbortOnDropHandle::new(tokio::spawn(tell.in_current_span()))
 }
 
 /// The end of an attempt that never ran.

@@ -12,8 +12,8 @@ use shraga_core::time::{Span, Timestamp};
 const DATE_STEP: Span = Span::secs(2);
 
 /// A point on the machine's monotonic clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark(Instant);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(Instant);
 
 impl Mark {
     /// This moment.
@@ -26,7 +26,8 @@ impl Mark {
     }
 
     /// How long ago it was.
-    pub(crate) fn elapsed(self) -> Duration {
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 }

@@ -28,6 +28,7 @@ use crate::presence::Presence;
 use crate::send::{self, BATCH_WRITES, Posted, Sent};
 use crate::sessions::Sessions;
 use crate::status::Status;
+use crate::tell;
 use crate::worker::Stop;
 
 mod asking;
@@ -156,6 +157,7 @@ impl Driver {
     pub(crate) async fn run(mut self, restored: Input) -> Result<(), WorkerError> {
         self.step(restored);
         loop {
+            self.turn();
             self.pump();
             self.hasten();
             if self.is_done() {
@@ -172,6 +174,14 @@ impl Driver {
             }),
             None => Ok(()),
         }
+    }
+
+    /// Shows that it gets on. Readers are not woken for it.
+    fn turn(&self) {
+        self.status.send_if_modified(|status| {
+            status.turned = Some(Mark::now());
+            false
+        });
     }
 
     async fn next_event(&mut self) -> Event {
@@ -242,7 +252,10 @@ impl Driver {
             Effect::Write(ticket, set) => self.outgoing.push_back((ticket, set)),
             Effect::Start { mirror, attempt } => {
                 let finish = self.sessions.start(&self.client, mirror, attempt);
-                return finish.map(|finish| ended(mirror, finish));
+                return finish.map(|finish| {
+                    tell::not_begun(mirror, attempt, &finish);
+                    ended(mirror, finish)
+                });
             }
             Effect::Stop(mirror, cause) => {
                 let why = match cause {
@@ -255,7 +268,7 @@ impl Driver {
             Effect::Save(report) => self.keeper.add(&report),
             Effect::Drop(mirror, attempt, fate) => match fate {
                 Fate::Published | Fate::Candidate | Fate::Moot => {
-                    tracing::debug!(%mirror, %attempt, ?fate, "the store has the report");
+                    tell::reported(mirror, attempt, fate);
                     self.keeper.settle(mirror, attempt);
                     self.look_wanted |=
                         std::mem::take(&mut self.more_waits) || self.config.until_idle;
@@ -263,7 +276,7 @@ impl Driver {
                 }
                 Fate::Refused => {
                     self.keeper.give_up(mirror, attempt);
-                    tracing::error!(%mirror, %attempt, "the store refuses a report for good; it stays in the outbox");
+                    tell::reported(mirror, attempt, fate);
                 }
             },
         }
@@ -274,9 +287,8 @@ impl Driver {
         match news {
             News::Lines(mirror, lines) => self.step(Input::Lines(mirror, lines)),
             News::Ended(mirror, run, finish) => {
-                if self.sessions.end(mirror, run) {
-                    let (outcome, duration_ms) = (finish.outcome, finish.ran.as_millis());
-                    tracing::info!(%mirror, ?outcome, duration_ms, "the agent ended");
+                if let Some(work) = self.sessions.end(mirror, run) {
+                    tell::ended(&work, &finish);
                     self.step(ended(mirror, finish));
                 }
             }

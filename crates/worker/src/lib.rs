@@ -37,9 +37,11 @@ mod report;
 mod send;
 mod sessions;
 mod status;
+mod tell;
 mod wake;
 mod worker;
 
+pub use clock::Mark;
 pub use config::{
     Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_DRAIN, DEFAULT_GRACE,
 };

@@ -105,7 +105,9 @@ impl Sessions {
                 return Some(Box::new(agents::unavailable(&message)));
             }
         };
-        tracing::info!(task.id = %known.task, %attempt, agent = name, "starting the agent");
+        let span = tracing::info_span!("attempt", task.id = %known.task, attempt = attempt.0);
+        let _inside = span.enter();
+        tracing::info!(agent = name, "the agent starts");
         let run = RunId(self.next_run);
         self.next_run += 1;
         let interrupt = Interrupt::default();
@@ -139,22 +141,19 @@ impl Sessions {
         None
     }
 
-    /// Notes the end of a run; `false` when it isn't the current one.
-    pub(crate) fn end(&mut self, mirror: MirrorId, run: RunId) -> bool {
-        let current = self
-            .running
+    /// Notes the end of a run, and tells which it was; `None` when it isn't the current one.
+    pub(crate) fn end(&mut self, mirror: MirrorId, run: RunId) -> Option<Work> {
+        self.running
             .get(&mirror)
-            .is_some_and(|session| session.run == run);
-        if current {
-            self.running.remove(&mirror);
-        }
-        current
+            .filter(|session| session.run == run)?;
+        self.running.remove(&mirror).map(|session| session.work)
     }
 
     /// Asks the agent of `mirror` to end.
     pub(crate) fn interrupt(&self, mirror: MirrorId, why: Interruption) {
         if let Some(session) = self.running.get(&mirror) {
-            tracing::info!(task.id = %session.work.task, ?why, "ending the agent");
+            let (task, attempt) = (session.work.task, session.work.attempt.0);
+            tracing::info!(task.id = %task, attempt, ?why, "the agent is asked to end");
             session.interrupt.ask(why);
         }
     }

@@ -1,8 +1,12 @@
 //! What a worker shows of itself while it runs.
 
+use std::time::Duration;
+
 use shraga_core::ids::{Attempt, MirrorId, TaskId, WorkerId};
 use shraga_core::status::WorkerState;
 use shraga_core::time::Timestamp;
+
+use crate::clock::Mark;
 
 /// A worker's state, as its `watch` channel shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,12 @@ pub struct Status {
     pub reported: u64,
     /// Why the store can't be reached, while it can't.
     pub trouble: Option<String>,
+    /// When the driver last got on.
+    pub turned: Option<Mark>,
+    /// When the store last took a beat.
+    pub beaten: Option<Mark>,
+    /// Time between two beats.
+    pub beat: Duration,
 }
 
 /// An attempt that is being worked on.

@@ -12,8 +12,9 @@ use shraga_core::worker::{Identity, Input, Limits, Machine, Report};
 use shraga_dataverse::Client;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use crate::clock::{self, Due, StoreClock};
+use crate::clock::{self, Due, Mark, StoreClock};
 use crate::config::Config;
 use crate::driver::{Driver, Parts};
 use crate::error::WorkerError;
@@ -76,6 +77,9 @@ impl Worker {
             last_beat: None,
             reported: 0,
             trouble: None,
+            turned: None,
+            beaten: None,
+            beat: config.beat,
         };
         Self {
             client,
@@ -121,6 +125,9 @@ impl Worker {
             ..self.config
         });
         let root = begun.folder.root().to_owned();
+        let offer = &begun.presence.offer;
+        let span =
+            tracing::info_span!("worker", worker.id = %offer.worker, worker.name = offer.name);
         let driver = Driver::new(Parts {
             machine: machine(&begun.presence.offer, woken),
             clock: StoreClock::new(begun.now),
@@ -135,7 +142,7 @@ impl Worker {
             stop,
             woken,
         });
-        driver.run(restored).await
+        driver.run(restored).instrument(span).await
     }
 
     /// Takes the folder and the row, in this order: who holds the folder knows who is dead. The row
@@ -147,12 +154,13 @@ impl Worker {
         let previous = folder.previous_boot();
         let (presence, now) = Presence::register(&self.client, offer, previous).await?;
         let offer = &presence.offer;
-        tracing::info!(worker.id = %offer.worker, name = offer.name, slots = offer.slots, "registered");
+        tracing::info!(worker.id = %offer.worker, worker.name = offer.name, slots = offer.slots, "registered");
         self.status.send_modify(|status| {
             status.worker = Some(offer.worker);
             status.slots = offer.slots;
             status.state = WorkerState::Ready;
             status.last_beat = Some(now);
+            status.beaten = Some(Mark::now());
         });
         end_leftovers(&folder).await;
         Ok(Begun {

@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod completions;
 pub mod config;
+mod leaving;
 pub mod list;
 pub mod logs;
 pub mod orchestrate;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::{Config, Overrides};
+use crate::config::{Config, LogFormat, Overrides};
 use crate::display::Output;
 use crate::exit::{Exit, Failure, HELP};
 
@@ -115,6 +116,17 @@ pub struct Context {
     pub output: Output,
 }
 
+impl Context {
+    /// Says something to whoever started a daemon: as talk, or as a line of a log for machines,
+    /// which holds nothing else.
+    pub(crate) fn say(&self, text: impl std::fmt::Display) {
+        match self.config.log.format {
+            LogFormat::Human => self.output.talk(text),
+            LogFormat::Json => tracing::info!("{text}"),
+        }
+    }
+}
+
 /// Parses the process's arguments, runs the verb, prints what went wrong.
 #[must_use]
 pub fn main() -> Exit {
@@ -144,8 +156,14 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         output: Output::detect(common.json),
         config,
     };
-    crate::log::start(&context.config.log, verb.is_daemon())?;
-    crate::runtime()?.block_on(verb.run(context))
+    let (daemon, format) = (verb.daemon(), context.config.log.format);
+    crate::log::start(&context.config.log, daemon.is_some())?;
+    let Some(name) = daemon else {
+        return crate::runtime()?.block_on(verb.run(context));
+    };
+    leaving::begins(name);
+    let ended = crate::runtime()?.block_on(verb.run(context));
+    leaving::ends(name, format, ended)
 }
 
 fn is_broken_pipe(failure: &Failure) -> bool {
@@ -196,12 +214,14 @@ impl Verb {
         }
     }
 
-    /// Whether it runs until told to stop, and so logs what it does.
-    const fn is_daemon(&self) -> bool {
+    /// Its name if it runs until told to stop, and so logs what it does.
+    const fn daemon(&self) -> Option<&'static str> {
         match self {
-            Self::Serve(_) | Self::Orchestrate(_) | Self::Worker(_) => true,
-            Self::Up(verb) => !verb.demo,
-            _ => false,
+            Self::Serve(_) => Some("serve"),
+            Self::Orchestrate(verb) if !verb.dry_run => Some("orchestrate"),
+            Self::Worker(_) => Some("worker"),
+            Self::Up(verb) if !verb.demo => Some("up"),
+            _ => None,
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Orchestrate {
     once: bool,
     /// Print what would be done and do nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 }
 
 impl Orchestrate {

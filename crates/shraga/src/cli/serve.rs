@@ -58,7 +58,7 @@ impl Serve {
         let folder = folder::open(&context.config.store.data).await?;
         let server =
             server::start(&folder, &context.config.store, &self.listen, &stop.drain).await?;
-        context.output.talk(format_args!(
+        context.say(format_args!(
             "The store listens on {} and keeps its data in {}",
             server.url(),
             folder.path.display()

@@ -133,8 +133,7 @@ async fn until_idle(client: Client, stop: &CancellationToken) -> Result<(), Fail
 }
 
 fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server) {
-    let output = &context.output;
-    output.talk(format_args!(
+    context.say(format_args!(
         "Store at {}, data in {}",
         server.url(),
         folder.path.display()
@@ -143,12 +142,12 @@ fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server)
         return;
     }
     if context.config.agents.is_empty() {
-        output.talk(format_args!(
+        context.say(format_args!(
             "No agent is configured: tasks will wait. To have them worked on, {}",
             worker::AGENT_HINT
         ));
     }
-    output.talk("File a task from another terminal: shraga submit \"...\" --wait");
+    context.say("File a task from another terminal: shraga submit \"...\" --wait");
 }
 
 /// The demo brings its own agent: this very program.

@@ -142,8 +142,10 @@ impl Driver {
             Outcome::Done(etags) => {
                 self.presence.accepted(etags.into_iter().next().flatten());
                 let now = self.clock.now();
-                self.status
-                    .send_modify(|status| status.last_beat = Some(now));
+                self.status.send_modify(|status| {
+                    status.last_beat = Some(now);
+                    status.beaten = Some(Mark::now());
+                });
             }
             Outcome::Refused(refusal) => {
                 tracing::debug!(fault = %refusal.fault, "a beat was refused; its row is read again");
@@ -195,7 +197,7 @@ impl Driver {
 
     fn fails(&mut self, error: &Error) {
         if !self.in_trouble() {
-            tracing::warn!(kind = error.kind(), %error, "the store can't be used; it is tried again");
+            tracing::warn!(error.kind = error.kind(), %error, "the store can't be used; it is tried again");
         }
         let trouble = error.to_string();
         self.status
