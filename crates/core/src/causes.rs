@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    struct Step(&'static str, Option<Box<Step>>);
+    struct Step(&'static str, Option<Box<Self>>);
 
     impl fmt::Display for Step {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,8 @@ use shraga_core::ids::{BootId, UserId, WorkerId};
 use shraga_core::plan::Policy;
 use tokio::sync::watch;
 
+use crate::{dev_box, update};
+
 /// How the orchestrator behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -34,6 +36,10 @@ pub struct Config {
     /// How long is believed what a Dataverse store lacks. Longer hides that somebody added what was
     /// missing, shorter costs a request each time.
     pub probe: Duration,
+    /// The Dev Box settings as given; looked at beside the ticks.
+    pub dev_box: dev_box::Settings,
+    /// How newer versions are noticed, beside the ticks; `None`: they are not.
+    pub update: Option<update::Settings>,
     /// How long a tick that is applying may go on after the token was cancelled.
     pub drain: Duration,
     /// How long a run until idle may take.
@@ -54,6 +60,8 @@ impl Config {
             period_idle: Duration::from_secs(15),
             full_pass: Duration::from_secs(600),
             probe: Duration::from_secs(3600),
+            dev_box: dev_box::Settings::default(),
+            update: None,
             drain: Duration::from_secs(10),
             once_deadline: Duration::from_secs(600),
         }

@@ -23,6 +23,7 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::consult::message;
 use crate::courtesy::Courtesy;
+use crate::dev_box::{self, Provisioning};
 use crate::lookout;
 use crate::memory::Memory;
 use crate::probe::Probe;
@@ -31,6 +32,7 @@ use crate::stopper::Stopper;
 use crate::tell;
 use crate::tick::{Engine, TickReport};
 use crate::trouble;
+use crate::update;
 use crate::wiring::{LoopState, PerLoop, Wanted};
 
 /// Attempts to reach the store at the start.
@@ -68,6 +70,8 @@ pub struct Orchestrator {
     config: Config,
     stopper: Stopper,
     board: Board,
+    provisioning: watch::Sender<Provisioning>,
+    newer: watch::Sender<Option<update::Found>>,
     boot: BootId,
     engine: Option<Engine>,
     loops: PerLoop<LoopState>,
@@ -111,6 +115,8 @@ impl Orchestrator {
             config,
             stopper: Stopper::new(token),
             board: Board::new(),
+            provisioning: watch::Sender::default(),
+            newer: watch::Sender::default(),
             engine: None,
             alarm: None,
             fruitless: 0,
@@ -123,6 +129,18 @@ impl Orchestrator {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.board.reader()
+    }
+
+    /// Why nobody is provisioned a machine, now and later. Looked at while it runs.
+    #[must_use]
+    pub fn provisioning(&self) -> watch::Receiver<Provisioning> {
+        self.provisioning.subscribe()
+    }
+
+    /// What the last check for a newer version found, now and later. Checked while it runs.
+    #[must_use]
+    pub fn newer(&self) -> watch::Receiver<Option<update::Found>> {
+        self.newer.subscribe()
     }
 
     /// Runs until the token is cancelled, then ends what it applies and hands its lease back.
@@ -179,6 +197,7 @@ impl Orchestrator {
     async fn drive(&mut self) -> Result<(), RunError> {
         self.reach().await?;
         let below = self.stopper.child();
+        self.look_after_parts(&below);
         let mut wake_ups = self.look_out(&below).await;
         let mut wanted = Wanted::all(Reason::Start);
         while !self.stopper.stopping() {
@@ -199,6 +218,15 @@ impl Orchestrator {
         self.board.post(|status| status.phase = Phase::Draining);
         self.release().await;
         Ok(())
+    }
+
+    /// Starts what it can do without: each in a task of its own, so that none keeps a tick waiting.
+    fn look_after_parts(&self, below: &Stopper) {
+        let dev_box = self.config.dev_box.clone();
+        dev_box::start(dev_box, self.provisioning.clone(), below.clone());
+        if let Some(update) = self.config.update.clone() {
+            update::start(update, self.newer.clone(), below.clone());
+        }
     }
 
     /// Starts to look out for wake-ups, before the first tick reads, so that nothing falls between.

@@ -18,6 +18,7 @@ mod clock;
 mod config;
 mod consult;
 mod courtesy;
+pub mod dev_box;
 mod driver;
 mod lookout;
 mod loops;
@@ -30,6 +31,7 @@ mod stopper;
 mod tell;
 mod tick;
 mod trouble;
+pub mod update;
 mod wiring;
 
 pub use census::Census;

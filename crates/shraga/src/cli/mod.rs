@@ -16,6 +16,7 @@ pub mod show;
 pub mod submit;
 pub mod token;
 pub mod up;
+pub mod update;
 pub mod why;
 pub mod worker;
 pub mod workers;
@@ -100,6 +101,7 @@ enum Verb {
     Plan(plan::ShowPlan),
     Token(token::Token),
     Config(config::ShowConfig),
+    Update(update::Update),
     Completions(completions::Completions),
     #[command(hide = true)]
     DemoAgent(crate::demo::agent::DemoAgent),
@@ -197,6 +199,7 @@ impl Verb {
             Self::Up(verb) => verb.overrides(flags),
             Self::Serve(verb) => verb.listen.overrides(flags),
             Self::Worker(verb) => verb.overrides(flags),
+            Self::Update(verb) => verb.overrides(flags),
             Self::Orchestrate(_)
             | Self::Submit(_)
             | Self::List(_)
@@ -241,6 +244,7 @@ impl Verb {
             Self::Plan(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
             Self::Config(verb) => verb.run(&context),
+            Self::Update(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,
             Self::Completions(verb) => verb.run(),
             Self::DemoAgent(verb) => verb.run(),

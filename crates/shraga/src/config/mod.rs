@@ -20,8 +20,8 @@ use std::path::PathBuf;
 pub use error::ConfigError;
 use resolve::Resolver;
 pub use resolve::{Entry, Origin, Overrides};
-pub use sections::{Assign, Health, Log, LogFormat, Schema, Store, Worker};
-pub use value::{Percent, Seconds, Setting};
+pub use sections::{Assign, Health, Log, LogFormat, Provision, Schema, Store, Update, Worker};
+pub use value::{Every, Percent, Seconds, Setting, Unchecked};
 
 /// Every effective setting, a struct per concern.
 #[derive(Clone, Debug)]
@@ -40,6 +40,10 @@ pub struct Config {
     pub worker: Worker,
     /// `[agents.NAME]`
     pub agents: Vec<agents::Agent>,
+    /// `[provision]`
+    pub provision: Provision,
+    /// `[update]`
+    pub update: Update,
     /// `[log]`
     pub log: Log,
     /// The file that was read, if any.
@@ -70,6 +74,8 @@ impl Config {
         let health = Health::take(&mut resolver)?;
         let worker = Worker::take(&mut resolver)?;
         let agents = resolver.agents()?;
+        let provision = Provision::take(&mut resolver)?;
+        let update = Update::take(&mut resolver)?;
         let log = Log::take(&mut resolver)?;
         Ok(Self {
             store,
@@ -79,6 +85,8 @@ impl Config {
             health,
             worker,
             agents,
+            provision,
+            update,
             log,
             entries: resolver.into_entries(),
             file: file.map(|file| file.path),

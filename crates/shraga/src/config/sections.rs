@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::ConfigError;
 use super::resolve::{Key, Resolver};
-use super::value::{Percent, Seconds, Slots, word_setting};
+use super::value::{Every, Percent, Seconds, Slots, Unchecked, word_setting};
 
 /// The name in a list of none or one.
 const fn first(names: &[&'static str]) -> Option<&'static str> {
@@ -123,6 +123,33 @@ sections! {
         folder: Option<PathBuf> = None;
         /// Seconds an agent gets between being asked to end and being killed.
         grace_seconds: Seconds = Seconds(10);
+    }
+
+    /// Dev Boxes for people with much to do. Values are checked where they are used: a wrong one turns
+    /// provisioning off, with the reason in the log and in the orchestrator's status, and stops nothing.
+    Provision provision {
+        /// Address of the Dev Center, such as `https://TENANT-CENTER.REGION.devcenter.azure.com`. Needed
+        /// for provisioning; unset: it is off.
+        endpoint: Option<Unchecked> = None, env "DEVCENTER_ENDPOINT";
+        /// The Dev Center's project. Needed for provisioning.
+        project: Option<Unchecked> = None, env "DEVBOX_PROJECT";
+        /// The pool in which Dev Boxes are made.
+        pool: Unchecked = Unchecked::from("shraga-worker-pool"), env "DEVBOX_POOL";
+        /// From how many open tasks on a person without a machine gets one.
+        threshold: Unchecked = Unchecked::from("5"), env "PROVISION_THRESHOLD";
+    }
+
+    /// How a newer version is noticed.
+    Update update {
+        /// The git checkout that is compared. Unset: the work tree of the working directory, else of
+        /// the program.
+        repo: Option<PathBuf> = None;
+        /// The branch of its remote `origin` that tells the newest version, in the file `VERSION`.
+        branch: Unchecked = Unchecked::from("users/sagik/shraga-worker"), env "GIT_BRANCH";
+        /// Seconds that a git command which talks to the remote may take in total; others get 10.
+        git_timeout_seconds: Seconds = Seconds(60), env "GIT_TIMEOUT";
+        /// Minutes between checks of `shraga orchestrate`; 0 or `off`: never.
+        check_minutes: Every = Every(10), env "SHRAGA_UPDATE_MINUTES";
     }
 
     /// What is logged to standard error.

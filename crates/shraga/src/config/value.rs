@@ -200,6 +200,62 @@ impl Setting for Percent {
     }
 }
 
+/// How often something is done, in minutes up to a day; 0 is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every(pub u32);
+
+impl Every {
+    /// Between two times; `None` when it is never done.
+    #[must_use]
+    pub fn duration(self) -> Option<std::time::Duration> {
+        (self.0 > 0).then(|| std::time::Duration::from_secs(60 * u64::from(self.0)))
+    }
+}
+
+impl Setting for Every {
+    const EXPECTS: &'static str =
+        "a whole number of minutes from 1 to 1440, or 0 or \"off\" for never";
+    fn read(raw: &Raw) -> Option<Self> {
+        if raw.word() == Some("off") {
+            return Some(Self(0));
+        }
+        let number = u32::try_from(raw.integer()?).ok()?;
+        (number <= 1440).then_some(Self(number))
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+/// A text that is checked where it is used, so that a wrong one turns off what needs it and nothing
+/// else. Any value of the file is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unchecked(pub String);
+
+impl From<&str> for Unchecked {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl Setting for Unchecked {
+    const EXPECTS: &'static str = "anything";
+    fn read(raw: &Raw) -> Option<Self> {
+        Some(Self(match raw {
+            Raw::Text(text) | Raw::Toml(toml::Value::String(text)) => text.trim().to_owned(),
+            Raw::Toml(other) => other.to_string(),
+        }))
+    }
+    fn show(&self) -> Option<String> {
+        let number = self.0.parse::<u32>().is_ok();
+        Some(if number {
+            self.0.clone()
+        } else {
+            format!("{:?}", self.0)
+        })
+    }
+}
+
 /// How many tasks a worker runs at once, 1 to 256: each is a process or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slots(pub u32);

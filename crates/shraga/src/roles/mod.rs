@@ -2,6 +2,7 @@
 //!
 //! Here settings become the configuration of the other crates; nothing here decides about tasks.
 
+pub(crate) mod agents;
 pub mod folder;
 pub(crate) mod local;
 pub mod orchestrator;
@@ -9,4 +10,5 @@ pub mod server;
 pub mod session;
 pub mod signals;
 pub mod up;
+pub(crate) mod update;
 pub mod worker;

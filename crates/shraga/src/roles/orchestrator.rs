@@ -7,16 +7,16 @@ use shraga_core::ids::{BootId, WorkerId};
 use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
-use shraga_orchestrator::{Orchestrator, RunError};
+use shraga_orchestrator::{Orchestrator, RunError, dev_box};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
 use super::session::{Caller, Session};
-use super::signals;
+use super::{signals, update};
 use crate::cli::Context;
 use crate::config::state::{self, State};
-use crate::config::{Config, env};
+use crate::config::{Config, Unchecked, env};
 use crate::exit::{Exit, Failure};
 
 /// Runs the orchestrator until it is told to stop, or with `once` until nothing is left to do.
@@ -58,7 +58,7 @@ pub(crate) fn make(client: Client, config: &Config, stop: CancellationToken) -> 
 }
 
 /// An orchestrator in the process that holds the store: there is one at a time, so it keeps its
-/// identity over a restart.
+/// identity over a restart. It notices no newer versions: the folder it works in is somebody's project.
 pub(crate) fn make_local(
     client: Client,
     config: &Config,
@@ -67,6 +67,7 @@ pub(crate) fn make_local(
 ) -> Orchestrator {
     let mut settings = settings(config);
     settings.boot = Some(BootId::new(folder.store.organization_id()));
+    settings.update = None;
     Orchestrator::new(client, settings, stop)
 }
 
@@ -81,7 +82,20 @@ fn settings(config: &Config) -> shraga_orchestrator::Config {
     settings.legacy_workers = watch::Sender::new(state.shared_workers).subscribe();
     settings.period_open = config.assign.tick_seconds.duration();
     settings.policy = policy(config);
+    settings.dev_box = dev_box(config);
+    settings.update = Some(update::settings(config));
     settings
+}
+
+/// The Dev Box settings, right or wrong.
+fn dev_box(config: &Config) -> dev_box::Settings {
+    let text = |value: &Option<Unchecked>| value.as_ref().map(|value| value.0.clone());
+    dev_box::Settings {
+        endpoint: text(&config.provision.endpoint),
+        project: text(&config.provision.project),
+        pool: config.provision.pool.0.clone(),
+        threshold: config.provision.threshold.0.clone(),
+    }
 }
 
 /// What the operator decided about tasks and workers.

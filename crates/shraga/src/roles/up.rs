@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{self, Folder};
 use super::session::Session;
 use super::signals::{self, Stop};
-use super::{local, orchestrator, server, worker};
+use super::{agents, local, orchestrator, server, worker};
 use crate::cli::Context;
 use crate::cli::up::Up;
 use crate::clock;
-use crate::config::{Config, agents};
+use crate::config::{Config, agents::Agent};
 use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::tasks::{mine, watch::Watch};
@@ -154,7 +154,7 @@ fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server)
 fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
     let program = std::env::current_exe()?;
     config.agents.retain(|agent| agent.name != demo::AGENT);
-    config.agents.push(agents::Agent {
+    config.agents.push(Agent {
         name: demo::AGENT.to_owned(),
         program: vec![program.display().to_string(), "demo-agent".to_owned()],
         env: Vec::new(),
@@ -187,10 +187,9 @@ impl Crew {
         orchestrators.spawn(async move { run_orchestrator(orchestrator).await });
         let mut workers = JoinSet::new();
         // A worker without agents would take tasks only to fail them.
-        let count = if config.agents.is_empty() {
-            0
-        } else {
-            verb.workers
+        let count = match agents::say_missing(config) == config.agents.len() {
+            true => 0,
+            false => verb.workers,
         };
         for number in 1..=count {
             let worker = local_worker(config, folder, number)?;

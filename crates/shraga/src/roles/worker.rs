@@ -1,14 +1,13 @@
 //! The worker role: settings and agents become a worker's configuration.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use shraga_worker::{Agent, Command, Stop, Worker, WorkerError};
+use shraga_worker::{Stop, Worker, WorkerError};
 
 use super::session::{Caller, Session};
-use super::signals;
+use super::{agents, signals};
 use crate::cli::Context;
-use crate::config::{Config, agents, env};
+use crate::config::{Config, env};
 use crate::endpoint;
 use crate::exit::{Exit, Failure};
 
@@ -28,6 +27,13 @@ pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
             "no agent is configured, so there is nothing a worker could run",
         )
         .hint(AGENT_HINT));
+    }
+    if agents::say_missing(config) == config.agents.len() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            "no agent's program is there, so there is nothing a worker could run",
+        )
+        .hint("install one, or correct `program` in its section of shraga.toml"));
     }
     let stop = signals::watch();
     let session = Session::open(config, Caller::Admin).await?;
@@ -51,7 +57,7 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.slots = config.worker.slots.0;
     settings.labels.clone_from(&config.worker.labels);
     settings.pool = config.worker.pool;
-    settings.agents = agents_of(config);
+    settings.agents = agents::usable(config);
     settings.default_agent = default_agent(config);
     settings.environment = env::all();
     settings.version = env!("CARGO_PKG_VERSION").to_owned();
@@ -83,32 +89,6 @@ fn data_folder(config: &Config) -> PathBuf {
         .and_then(|here| endpoint::find_folder(&here, env::home().as_deref()))
         .filter(|_| !config.is_set("store.data"));
     found.unwrap_or_else(|| config.store.data.clone())
-}
-
-fn agents_of(config: &Config) -> BTreeMap<String, Agent> {
-    let folder = config.file.as_deref().and_then(Path::parent);
-    config
-        .agents
-        .iter()
-        .map(|agent| (agent.name.clone(), Agent::Command(command(agent, folder))))
-        .collect()
-}
-
-/// A program given by a relative path is meant relative to the file that names it: a worker runs it
-/// in another folder for each attempt.
-fn command(agent: &agents::Agent, folder: Option<&Path>) -> Command {
-    let mut program = agent.program.clone();
-    let path = Path::new(&program[0]);
-    let named_by_path = path.is_relative() && path.components().count() > 1;
-    if let Some(folder) = folder.filter(|_| named_by_path) {
-        let absolute = std::path::absolute(folder.join(path));
-        program[0] = absolute.map_or(program[0].clone(), |path| path.display().to_string());
-    }
-    Command {
-        program,
-        env: agent.env.clone(),
-        timeout: Some(agent.timeout.duration()),
-    }
 }
 
 /// The agent of tasks that name none: the one that was set, else the only one there is.

@@ -59,6 +59,8 @@ impl Place {
             .env("HOME", self.path())
             .env("XDG_CONFIG_HOME", self.path().join("config"))
             .env("USER", "tester")
+            // The program's own work tree is not a test's to fetch.
+            .env("SHRAGA_UPDATE_MINUTES", "off")
             .stdin(Stdio::null());
         command
     }

@@ -1,0 +1,176 @@
+//! One check, step by step. Every step that can't be taken ends it with a state that says so.
+
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+
+use super::branch::Branch;
+use super::git::{Answer, Git, NoAnswer};
+use super::{Found, Settings, State, version};
+use crate::clock::Moment;
+
+/// The exit code of `git ls-remote --exit-code` for "no such branch".
+const NO_SUCH_REF: i32 = 2;
+
+/// Why a check ends before it could tell: the state, and what git said.
+type Ended = (State, Option<String>);
+
+/// Compares the checkout with the configured branch of its remote.
+///
+/// Takes at most the configured time to talk to the remote, and 10 s for each of a few local
+/// commands; leaves no process behind. Never fails: what went wrong is the state.
+pub async fn check(settings: &Settings) -> Found {
+    let mut found = Found {
+        current: settings.running.clone(),
+        available: None,
+        branch: settings.branch.clone(),
+        state: State::Failed,
+        checkout: None,
+        detail: None,
+    };
+    (found.state, found.detail) = match compare(settings, &mut found).await {
+        Ok(told) | Err(told) => told,
+    };
+    found
+}
+
+async fn compare(settings: &Settings, found: &mut Found) -> Result<Ended, Ended> {
+    let branch: Branch = settings
+        .branch
+        .parse()
+        .map_err(|_| (State::BadBranch, None))?;
+    let checkout = checkout(settings).await?;
+    let git = Git::new(&checkout, &settings.environment);
+    found.checkout = Some(checkout);
+    if let Some(told) = version_at(&git, "HEAD").await? {
+        found.current = told;
+    }
+    fetch(&git, &branch, settings).await?;
+    let Some(text) = version_at(&git, &branch.tracked()).await? else {
+        return Err(missing_or_bad(&git, &branch).await);
+    };
+    let newest = version::parse(&text).ok_or_else(|| (State::BadVersion, Some(text.clone())))?;
+    found.available = Some(text);
+    if !is_newer(&newest, &found.current) {
+        return Ok((State::UpToDate, None));
+    }
+    obstacle(&git, &branch).await
+}
+
+/// Whether `newest` is newer than `current`. A version that can't be read is older than any.
+fn is_newer(newest: &Version, current: &str) -> bool {
+    version::parse(current).is_none_or(|current| *newest > current)
+}
+
+/// The top of the first place that is in a work tree.
+async fn checkout(settings: &Settings) -> Result<PathBuf, Ended> {
+    let mut complaint = None;
+    for place in &settings.places {
+        if !place.is_dir() {
+            complaint.get_or_insert(format!("{} is no folder", place.display()));
+            continue;
+        }
+        let git = Git::new(place, &settings.environment);
+        let answer = told(git.local(&["rev-parse", "--show-toplevel"]).await)?;
+        let top = Path::new(answer.out.trim_end_matches('\n'));
+        if answer.code == 0 && top.is_dir() {
+            return Ok(top.to_owned());
+        }
+        complaint.get_or_insert(format!("{}: {}", place.display(), answer.complaint));
+    }
+    Err((State::NotARepository, complaint))
+}
+
+/// The first line of `VERSION` at `commit`; `None` when there is none.
+async fn version_at(git: &Git, commit: &str) -> Result<Option<String>, Ended> {
+    let file = format!("{commit}:VERSION");
+    let answer = told(
+        git.local(&["show", "--no-ext-diff", "--no-textconv", &file])
+            .await,
+    )?;
+    let line = version::first_line(&answer.out).filter(|_| answer.code == 0);
+    Ok(line.map(str::to_owned))
+}
+
+/// Brings the branch here; says what is missing when it can't.
+async fn fetch(git: &Git, branch: &Branch, settings: &Settings) -> Result<(), Ended> {
+    let remote = told(git.local(&["remote", "get-url", "--", "origin"]).await)?;
+    if remote.code != 0 {
+        return Err((State::MissingRemote, None));
+    }
+    let until = Moment::now().plus(settings.git_timeout);
+    let refspec = format!("+{}:{}", branch.at_remote(), branch.tracked());
+    let quietly = [
+        "fetch",
+        "--quiet",
+        "--no-tags",
+        "--no-recurse-submodules",
+        "--",
+        "origin",
+        &refspec,
+    ];
+    let fetched = told(git.run(&quietly, settings.git_timeout).await)?;
+    if fetched.code == 0 {
+        return Ok(());
+    }
+    let wanted = branch.at_remote();
+    let ask = [
+        "ls-remote",
+        "--exit-code",
+        "--heads",
+        "--",
+        "origin",
+        &wanted,
+    ];
+    match told(git.run(&ask, until.until()).await)?.code {
+        NO_SUCH_REF => Err((State::MissingBranch, None)),
+        _ => Err((State::Failed, Some(fetched.complaint))),
+    }
+}
+
+/// Why a fetched branch tells no version.
+async fn missing_or_bad(git: &Git, branch: &Branch) -> Ended {
+    let tracked = branch.tracked();
+    let listed = git
+        .local(&["ls-tree", "--name-only", &tracked, "--", "VERSION"])
+        .await;
+    match told(listed) {
+        Ok(answer) if answer.code == 0 && answer.out.trim().is_empty() => {
+            (State::MissingVersion, None)
+        }
+        Ok(_) => (State::BadVersion, None),
+        Err(ended) => ended,
+    }
+}
+
+/// What keeps the checkout from taking the newer version as it is.
+async fn obstacle(git: &Git, branch: &Branch) -> Result<Ended, Ended> {
+    let attached = told(git.local(&["symbolic-ref", "--quiet", "HEAD"]).await)?;
+    if attached.code != 0 {
+        return Ok((State::Detached, None));
+    }
+    let status = ["status", "--porcelain", "--untracked-files=no"];
+    let changed = told(git.local(&status).await)?;
+    if let Some(first) = changed.out.lines().next() {
+        return Ok((State::Dirty, Some(first.trim().to_owned())));
+    }
+    let tracked = branch.tracked();
+    let ahead = told(
+        git.local(&["merge-base", "--is-ancestor", "HEAD", &tracked])
+            .await,
+    )?;
+    if ahead.code != 0 {
+        let name = attached.out.trim().trim_start_matches("refs/heads/");
+        let detail = format!("{name} has commits that {branch} lacks");
+        return Ok((State::Diverged, Some(detail)));
+    }
+    Ok((State::Available, None))
+}
+
+fn told(answer: Result<Answer, NoAnswer>) -> Result<Answer, Ended> {
+    answer.map_err(|none| match none {
+        NoAnswer::Missing => (State::GitMissing, None),
+        NoAnswer::TooLong(words) => (State::TimedOut, Some(words)),
+        NoAnswer::Other(words) => (State::Failed, Some(words)),
+    })
+}

@@ -1,0 +1,141 @@
+//! Running git: with a total deadline, without prompts, hooks, helpers, pagers or work left behind.
+//!
+//! Settings go by environment, so that a command line shows what is done and nothing else.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use shraga_process::{Exit, ProcessError, ToolError, ToolOutput, allowed_environment, tool_output};
+
+/// Total time of a git command that talks to no remote. Longer delays the next check only; shorter
+/// fails on slow disks.
+pub(crate) const LOCAL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Variables git may see beside the harmless basics: how to reach a remote, and as whom.
+const ALLOWED: [&str; 14] = [
+    "SSH_AUTH_SOCK",
+    "SSH_AGENT_PID",
+    "GIT_SSH_COMMAND",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_CONFIG_HOME",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+];
+
+/// What is set for every command: nobody is asked anything, and only these ways lead to a remote.
+const FIXED: [(&str, &str); 9] = [
+    ("LC_ALL", "C"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_ASKPASS", ""),
+    ("SSH_ASKPASS", ""),
+    ("SSH_ASKPASS_REQUIRE", "never"),
+    ("GCM_INTERACTIVE", "never"),
+    ("GIT_OPTIONAL_LOCKS", "0"),
+    ("GIT_PAGER", "cat"),
+    ("GIT_ALLOW_PROTOCOL", "https:ssh:file"),
+];
+
+/// Git's own settings: no program that the checkout names is run, and nothing goes on afterwards.
+const CONFIG: [(&str, &str); 7] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("credential.helper", ""),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("submodule.recurse", "false"),
+    ("fetch.writeCommitGraph", "false"),
+];
+
+/// Git in one folder.
+pub(crate) struct Git {
+    dir: PathBuf,
+    env: BTreeMap<String, String>,
+}
+
+/// Why git gave no answer at all.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// It is not installed.
+    Missing,
+    /// It took longer than it may; nothing of it runs any more.
+    TooLong(String),
+    /// Something else, in words.
+    Other(String),
+}
+
+/// What git answered.
+pub(crate) struct Answer {
+    /// Its exit code; -1 after a signal.
+    pub(crate) code: i32,
+    /// Its standard output.
+    pub(crate) out: String,
+    /// What it complained of last, on one line.
+    pub(crate) complaint: String,
+}
+
+impl Git {
+    /// Git in `dir`, seeing what it may of `environment`.
+    pub(crate) fn new(dir: &Path, environment: &BTreeMap<String, String>) -> Self {
+        let mut env = allowed_environment(environment, &ALLOWED.map(str::to_owned));
+        let fixed = FIXED.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        env.extend(fixed);
+        env.entry("GIT_SSH_COMMAND".to_owned())
+            .or_insert_with(|| "ssh -oBatchMode=yes".to_owned());
+        env.insert("GIT_CONFIG_COUNT".to_owned(), CONFIG.len().to_string());
+        for (at, (key, value)) in CONFIG.iter().enumerate() {
+            env.insert(format!("GIT_CONFIG_KEY_{at}"), (*key).to_owned());
+            env.insert(format!("GIT_CONFIG_VALUE_{at}"), (*value).to_owned());
+        }
+        Self {
+            dir: dir.to_owned(),
+            env,
+        }
+    }
+
+    /// Runs a command that talks to no remote.
+    pub(crate) async fn local(&self, args: &[&str]) -> Result<Answer, NoAnswer> {
+        self.run(args, LOCAL_DEADLINE).await
+    }
+
+    /// Runs a command; nothing of it is left after `deadline`.
+    pub(crate) async fn run(&self, args: &[&str], deadline: Duration) -> Result<Answer, NoAnswer> {
+        let argv: Vec<&str> = std::iter::once("git").chain(args.iter().copied()).collect();
+        let output = tool_output(&argv, &self.dir, self.env.clone(), deadline).await;
+        output.map(answer).map_err(|error| match error {
+            ToolError::Process(ProcessError::Start { source, .. })
+                if source.kind() == ErrorKind::NotFound =>
+            {
+                NoAnswer::Missing
+            }
+            ToolError::TooLong { .. } => NoAnswer::TooLong(error.to_string()),
+            other => NoAnswer::Other(shraga_core::causes::chain(&other)),
+        })
+    }
+}
+
+fn answer(output: ToolOutput) -> Answer {
+    let complaint = String::from_utf8_lossy(&output.err);
+    let last = complaint.lines().rfind(|line| !line.trim().is_empty());
+    Answer {
+        code: match output.exit {
+            Exit::Code(code) => code,
+            Exit::Signal(_) => -1,
+        },
+        out: String::from_utf8_lossy(&output.out).into_owned(),
+        complaint: printable(last.unwrap_or("it said nothing")),
+    }
+}
+
+/// What a remote says may hold anything; a log line may not.
+fn printable(line: &str) -> String {
+    line.trim().replace(char::is_control, " ")
+}

@@ -1,0 +1,69 @@
+//! The agents a worker offers: those of the configuration whose programs are there.
+//!
+//! A worker that advertised an agent whose program is missing would take its tasks only to fail them. Without it they
+//! wait, with that reason, for a worker that has it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use shraga_worker::{Agent, Command};
+
+use crate::config::agents::Agent as Configured;
+use crate::config::{Config, env};
+
+/// The agents whose programs are there, by name.
+pub(crate) fn usable(config: &Config) -> BTreeMap<String, Agent> {
+    let commands = config
+        .agents
+        .iter()
+        .map(|agent| (agent, command(agent, config)));
+    commands
+        .filter(|(_, command)| is_there(command))
+        .map(|(agent, command)| (agent.name.clone(), Agent::Command(command)))
+        .collect()
+}
+
+/// Warns of every agent whose program isn't there, in a line each; how many those are.
+pub(crate) fn say_missing(config: &Config) -> usize {
+    let commands = config
+        .agents
+        .iter()
+        .map(|agent| (agent, command(agent, config)));
+    let missing = commands.filter(|(_, command)| !is_there(command));
+    let mut count = 0;
+    for (Configured { name, .. }, command) in missing {
+        let program = &command.program[0];
+        tracing::warn!(
+            "agent `{name}` is off: there is no program `{program}`; install it or correct \
+             agents.{name}.program, and start again"
+        );
+        count += 1;
+    }
+    count
+}
+
+/// Whether the program can be found and run.
+fn is_there(command: &Command) -> bool {
+    let nowhere = Path::new("/");
+    let here = std::env::current_dir();
+    let here = here.as_deref().unwrap_or(nowhere);
+    which::which_in(&command.program[0], env::lookup("PATH"), here).is_ok()
+}
+
+/// A program given by a relative path is meant relative to the file that names it: a worker runs it
+/// in another folder for each attempt.
+fn command(agent: &Configured, config: &Config) -> Command {
+    let folder = config.file.as_deref().and_then(Path::parent);
+    let mut program = agent.program.clone();
+    let path = Path::new(&program[0]);
+    let named_by_path = path.is_relative() && path.components().count() > 1;
+    if let Some(folder) = folder.filter(|_| named_by_path) {
+        let absolute = std::path::absolute(folder.join(path));
+        program[0] = absolute.map_or(program[0].clone(), |path| path.display().to_string());
+    }
+    Command {
+        program,
+        env: agent.env.clone(),
+        timeout: Some(agent.timeout.duration()),
+    }
+}
