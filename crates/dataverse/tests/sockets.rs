@@ -25,7 +25,7 @@ fn who_am_i() -> Act {
 
 #[tokio::test]
 async fn a_server_that_accepts_and_says_nothing_is_left_at_the_deadline() {
-    let fake = Fake::start([Act::Hang]).await;
+    let fake = Fake::start([Act::Hang]);
     let error = fake.impatient().who_am_i().await.unwrap_err();
     assert!(
         matches!(
@@ -50,18 +50,31 @@ async fn a_server_that_accepts_and_says_nothing_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn a_server_that_drips_cannot_beat_the_deadline() {
-    let slow = format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(10_000));
-    let fake = Fake::start([Act::Drip(slow)]).await;
-    let error = fake.impatient().who_am_i().await.unwrap_err();
-    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n".to_owned();
+    let body = " ".repeat(10_000);
+    let drips_head = Act::Drip {
+        at_once: String::new(),
+        slowly: head.clone() + &body,
+    };
+    let drips_body = Act::Drip {
+        at_once: head,
+        slowly: body,
+    };
+    for (act, at) in [(drips_head, Stage::Answer), (drips_body, Stage::Body)] {
+        let error = Fake::start([act]).impatient().who_am_i().await.unwrap_err();
+        assert!(
+            matches!(error, Error::Timeout { stage, .. } if stage == at),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_asked_for_again() {
     let cut = Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"UserId".to_owned());
-    let fake = Fake::start([cut.clone(), Act::Close, who_am_i()]).await;
+    let fake = Fake::start([cut.clone(), Act::Close, who_am_i()]);
     assert_eq!(fake.client().who_am_i().await.unwrap(), UserId::new(ID));
-    let fake = Fake::start([cut]).await;
+    let fake = Fake::start([cut]);
     let error = fake.client().who_am_i().await.unwrap_err();
     assert!(matches!(error, Error::Broken { .. }), "{error}");
     assert_eq!(fake.seen().len(), 4, "tries are bounded");
@@ -71,10 +84,10 @@ async fn a_body_that_breaks_off_is_asked_for_again() {
 async fn throttling_is_waited_out_with_and_without_a_time() {
     let with = reply("429 Too Many Requests", &["Retry-After: 0"], FAULT);
     let without = reply("429 Too Many Requests", &[], FAULT);
-    let fake = Fake::start([with, without, who_am_i()]).await;
+    let fake = Fake::start([with, without, who_am_i()]);
     assert_eq!(fake.client().who_am_i().await.unwrap(), UserId::new(ID));
     let long = reply("429 Too Many Requests", &["Retry-After: 4000"], FAULT);
-    let fake = Fake::start([long]).await;
+    let fake = Fake::start([long]);
     let error = fake.client().who_am_i().await.unwrap_err();
     let Error::Throttled { retry_after, fault } = error else {
         panic!("{error}");
@@ -90,7 +103,7 @@ async fn throttling_is_waited_out_with_and_without_a_time() {
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_not_tried_again() {
-    let fake = Fake::start([reply("401 Unauthorized", &[], "")]).await;
+    let fake = Fake::start([reply("401 Unauthorized", &[], "")]);
     let error = fake.client().who_am_i().await.unwrap_err();
     assert!(matches!(error, Error::Unauthenticated(_)), "{error}");
     assert_eq!(fake.seen().len(), 1);
@@ -104,7 +117,7 @@ async fn a_token_that_is_refused_is_not_tried_again() {
 #[tokio::test]
 async fn a_service_that_fails_again_and_again_is_left_alone_and_callers_are_told_at_once() {
     let storm = reply("503 Service Unavailable", &[], FAULT);
-    let fake = Fake::start([storm]).await;
+    let fake = Fake::start([storm]);
     let mut options = options(&fake.address);
     options.breaker = true;
     let client = Client::new(options).unwrap();
@@ -142,7 +155,7 @@ async fn refusals_and_throttling_are_answers_and_never_stop_requests() {
     }
     let throttled = reply("429 Too Many Requests", &["Retry-After: 4000"], FAULT);
     acts.extend([throttled.clone(), throttled, who_am_i()]);
-    let (fake, count) = (Fake::start(acts.clone()).await, acts.len());
+    let (fake, count) = (Fake::start(acts.clone()), acts.len());
     let mut options = options(&fake.address);
     options.breaker = true;
     let client = Client::new(options).unwrap();
@@ -157,9 +170,9 @@ async fn refusals_and_throttling_are_answers_and_never_stop_requests() {
 #[tokio::test]
 async fn a_storm_of_500_is_survived_or_told() {
     let storm = reply("500 Internal Server Error", &[], FAULT);
-    let fake = Fake::start([storm.clone(), storm.clone(), who_am_i()]).await;
+    let fake = Fake::start([storm.clone(), storm.clone(), who_am_i()]);
     assert!(fake.client().who_am_i().await.is_ok());
-    let fake = Fake::start([storm]).await;
+    let fake = Fake::start([storm]);
     let error = fake.client().who_am_i().await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -175,12 +188,7 @@ async fn html_instead_of_json_is_a_bad_answer_that_shows_how_it_begins() {
         &["Content-Type: text/html"],
         "<html>Sign in</html>",
     );
-    let error = Fake::start([page])
-        .await
-        .client()
-        .who_am_i()
-        .await
-        .unwrap_err();
+    let error = Fake::start([page]).client().who_am_i().await.unwrap_err();
     assert!(matches!(error, Error::BadAnswer { .. }));
     assert!(
         error.to_string().contains("<html>Sign in</html>"),
@@ -191,7 +199,7 @@ async fn html_instead_of_json_is_a_bad_answer_that_shows_how_it_begins() {
 #[tokio::test]
 async fn a_redirect_is_told_and_not_followed() {
     let moved = reply("302 Found", &["Location: http://127.0.0.1:9/login"], "");
-    let fake = Fake::start([moved]).await;
+    let fake = Fake::start([moved]);
     let error = fake.client().who_am_i().await.unwrap_err();
     assert!(
         error
@@ -238,7 +246,7 @@ async fn pages_are_followed_to_the_end() {
         page(2, Some(&next(3))),
         page(3, None),
     ];
-    let fake = Fake::start(acts).await;
+    let fake = Fake::start(acts);
     let rows = fake
         .client()
         .list(Table::Tasks, &Query::default())
@@ -250,7 +258,7 @@ async fn pages_are_followed_to_the_end() {
 
 #[tokio::test]
 async fn a_next_page_that_repeats_is_an_error_and_no_loop() {
-    let fake = Fake::start([page(1, Some("/api/data/v9.2/x?$skiptoken=a"))]).await;
+    let fake = Fake::start([page(1, Some("/api/data/v9.2/x?$skiptoken=a"))]);
     let error = fake
         .client()
         .list(Table::Tasks, &Query::default())
@@ -262,9 +270,9 @@ async fn a_next_page_that_repeats_is_an_error_and_no_loop() {
 
 #[tokio::test]
 async fn a_next_page_elsewhere_never_gets_the_token() {
-    let elsewhere = Fake::start([page(2, None)]).await;
+    let elsewhere = Fake::start([page(2, None)]);
     let link = format!("{}/api/data/v9.2/x", elsewhere.address);
-    let fake = Fake::start([page(1, Some(&link))]).await;
+    let fake = Fake::start([page(1, Some(&link))]);
     let error = fake
         .client()
         .list(Table::Tasks, &Query::default())
@@ -305,7 +313,7 @@ async fn each_change_set_has_its_own_outcome_and_a_missing_part_means_unknown() 
         writer.single(204, None, &[("ETag", "W/\"8\"")], b"");
         writer.single(412, None, &[], FAULT.as_bytes());
     });
-    let fake = Fake::start([answer]).await;
+    let fake = Fake::start([answer]);
     let sets = [update(1), update(2), update(3)];
     let applied = fake
         .client()
@@ -335,7 +343,7 @@ async fn after_a_refusal_the_rest_is_not_tried_when_told_to_stop() {
         unreachable!();
     };
     let stopped = Act::Say(text.replace("HTTP/1.1 200 OK\r\nDate", "HTTP/1.1 412 No\r\nDate"));
-    let fake = Fake::start([stopped]).await;
+    let fake = Fake::start([stopped]);
     let applied = fake
         .client()
         .apply(&[update(1), update(2)], OnRefusal::Stop)
@@ -354,7 +362,7 @@ async fn a_lost_reply_leaves_every_write_unknown_and_none_repeated() {
         reply("503 Service Unavailable", &[], FAULT),
     ] {
         let hangs = matches!(act, Act::Hang);
-        let fake = Fake::start([act]).await;
+        let fake = Fake::start([act]);
         let client = if hangs {
             fake.impatient()
         } else {
@@ -371,7 +379,7 @@ async fn a_lost_reply_leaves_every_write_unknown_and_none_repeated() {
 async fn a_throttled_batch_was_not_done_and_is_sent_again() {
     let throttled = reply("429 Too Many Requests", &["Retry-After: 0"], FAULT);
     let done = batch(|writer| writer.single(204, None, &[], b""));
-    let fake = Fake::start([throttled, done]).await;
+    let fake = Fake::start([throttled, done]);
     let applied = fake
         .client()
         .apply(&[update(1)], OnRefusal::Stop)
@@ -383,7 +391,7 @@ async fn a_throttled_batch_was_not_done_and_is_sent_again() {
 #[tokio::test]
 async fn a_create_whose_reply_was_lost_is_looked_for_before_it_is_repeated() {
     let there = json(r#"{"@odata.etag":"W/\"9\"","createdon":"2026-01-01T00:00:00Z"}"#);
-    let fake = Fake::start([Act::Close, there]).await;
+    let fake = Fake::start([Act::Close, there]);
     let cells = [(tasks::NAME, "a".into())];
     let written = fake
         .client()
@@ -397,7 +405,7 @@ async fn a_create_whose_reply_was_lost_is_looked_for_before_it_is_repeated() {
         r#"{"error":{"code":"0x80040217","message":""}}"#,
     );
     let made = reply("204 No Content", &["ETag: W/\"1\""], "");
-    let fake = Fake::start([Act::Close, missing, made]).await;
+    let fake = Fake::start([Act::Close, missing, made]);
     let written = fake
         .client()
         .create(Table::Tasks, ID, &cells)
@@ -409,7 +417,7 @@ async fn a_create_whose_reply_was_lost_is_looked_for_before_it_is_repeated() {
 
 #[tokio::test]
 async fn a_conditional_change_that_is_refused_says_conflict_and_keeps_the_services_words() {
-    let fake = Fake::start([reply("412 Precondition Failed", &[], FAULT)]).await;
+    let fake = Fake::start([reply("412 Precondition Failed", &[], FAULT)]);
     let version = Condition::Version(Etag::new("W/\"7\""));
     let cells = [(tasks::NAME, "a".into())];
     let error = fake
@@ -436,7 +444,7 @@ async fn reads_of_a_batch_fail_one_by_one() {
         id: ID,
         select: vec!["cr_name".to_owned()],
     };
-    let fake = Fake::start([answer]).await;
+    let fake = Fake::start([answer]);
     let answers = fake
         .client()
         .read_batch(&[list.clone(), get, list])
@@ -455,7 +463,7 @@ async fn reads_of_a_batch_fail_one_by_one() {
 
 #[tokio::test]
 async fn at_dataverse_there_is_no_embedded_store() {
-    let fake = Fake::start([reply("404 Not Found", &[], "")]).await;
+    let fake = Fake::start([reply("404 Not Found", &[], "")]);
     let client = fake.client();
     assert_eq!(client.store_info().await.unwrap(), None);
     assert_eq!(client.store_info().await.unwrap(), None);

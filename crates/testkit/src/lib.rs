@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod double;
+pub mod evil;
 pub mod faults;
 pub mod legacy;
 pub mod original;
