@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shraga_core::ids::{BootId, UserId};
+use shraga_core::ids::BootId;
 use shraga_core::plan::Plan;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::consult::message;
 use crate::courtesy::Courtesy;
 use crate::dev_box::{self, Provisioning};
+use crate::identity;
 use crate::lookout;
 use crate::memory::Memory;
 use crate::probe::Probe;
@@ -176,6 +177,10 @@ impl Orchestrator {
             finished.done += report.counts.done;
             finished.refused.extend(report.refused.iter().cloned());
             if !report.again && report.counts.planned == 0 {
+                if self.board.reader().borrow().identity.is_none() {
+                    self.client.who_am_i().await.map_err(RunError::Store)?;
+                    continue;
+                }
                 self.release().await;
                 return Ok(finished);
             }
@@ -518,7 +523,14 @@ impl Orchestrator {
             self.engine = Some(self.meet_the_store().await?);
         }
         // Filled just above; `get_or_insert_with` can't await.
-        self.engine.as_mut().ok_or(Error::NotReached)
+        let engine = self.engine.as_mut().ok_or(Error::NotReached)?;
+        if engine.admin.is_none() {
+            engine.admin = identity::ask(&self.client, &self.board).await?;
+            if let Some(admin) = engine.admin {
+                identity::introduce(admin, self.config.admin_user, &self.board);
+            }
+        }
+        Ok(engine)
     }
 
     async fn meet_the_store(&self) -> Result<Engine, Error> {
@@ -526,24 +538,16 @@ impl Orchestrator {
             Some(_) => StoreKind::Embedded,
             None => StoreKind::Dataverse,
         };
-        let admin = self.client.who_am_i().await?;
-        let trouble = self.config.admin_user.filter(|known| *known != admin);
-        let trouble = trouble.map(|known| stale_admin(known, admin));
-        if let Some(trouble) = &trouble {
-            tracing::warn!("{trouble}");
-        }
         let legacy = !self.config.legacy_workers.borrow().is_empty();
         self.board.post(|status| {
             status.phase = Phase::Running;
             status.store = Some(store);
-            status.identity = Some(admin);
-            status.note(trouble);
         });
         Ok(Engine {
             client: self.client.clone(),
             config: self.config.clone(),
             store,
-            admin: Some(admin),
+            admin: None,
             memory: Memory::new(store == StoreKind::Dataverse || legacy),
             batch: BatchSize::default(),
             courtesy: Courtesy::new(self.boot, &self.config.name),
@@ -558,8 +562,4 @@ impl Orchestrator {
 fn ahead(due: Timestamp, now: Timestamp) -> Duration {
     let ahead = due.since(now).as_millis().max(0).unsigned_abs();
     Duration::from_millis(ahead).min(ALARM_MAX)
-}
-
-fn stale_admin(known: UserId, admin: UserId) -> String {
-    format!("the state file names {known} as the admin, but the store takes us for {admin}")
 }

@@ -20,6 +20,7 @@ mod consult;
 mod courtesy;
 pub mod dev_box;
 mod driver;
+mod identity;
 mod lookout;
 mod loops;
 mod memory;

@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod exit;
 pub mod log;
 pub mod roles;
+pub mod state;
 pub mod tasks;
 
 use exit::{Exit, Failure};

@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use crate::exit::{Exit, Failure};
 use crate::roles::orchestrator;
+use crate::state::FILE_NAME;
+use crate::state::keeper::Keeper;
 
 /// Print what the orchestrator would do now, and do nothing
 #[derive(Debug, Args)]
@@ -30,9 +32,10 @@ impl ShowPlan {
 
 /// Observes once, plans, prints.
 pub(crate) async fn print(context: &Context) -> Result<Exit, Failure> {
-    let session = orchestrator::open(&context.config).await?;
+    let client = orchestrator::open(&context.config).await?;
     let never = CancellationToken::new();
-    let mut planner = orchestrator::make(session.client, &context.config, never);
+    let keeper = Keeper::open(FILE_NAME.into());
+    let mut planner = orchestrator::make(client, &context.config, &keeper, never);
     let plans = planner.plan_only().await?;
     if context.output.json {
         let plans: Vec<_> = plans.iter().map(object).collect();

@@ -58,6 +58,7 @@ impl Submit {
         let draft = self.draft()?;
         let session = Session::open(&context.config, Caller::Person).await?;
         refuse_orchestrator(&session)?;
+        self.say_what_is_lost(&context, &session)?;
         let watch = Watch::start(session.client.clone(), session.is_embedded()).await?;
         let id = file(&session, &draft).await?;
         if self.wait {
@@ -70,6 +71,22 @@ impl Submit {
             context.output.line(id)?;
         }
         Ok(Exit::Done)
+    }
+
+    /// What this store can't hold: said, or refused when the task would run otherwise than asked.
+    fn say_what_is_lost(&self, context: &Context, session: &Session) -> Result<(), Failure> {
+        let absent = session.client.absent();
+        if self.agent.is_some() && !absent.has(Table::Tasks, tasks::INPUT) {
+            let message = "this store has no cr_input, so a task can't name its agent";
+            return Err(Failure::new(Exit::Configuration, message)
+                .hint("file it without --agent, or ask an admin to run `shraga schema apply`"));
+        }
+        if self.priority != 0 && !absent.has(Table::Tasks, tasks::PRIORITY) {
+            context
+                .output
+                .talk("this store has no cr_priority: the priority is ignored");
+        }
+        Ok(())
     }
 
     fn draft(&self) -> Result<Draft, Failure> {
@@ -206,7 +223,7 @@ fn print_ended(context: &Context, task: &TaskView) -> Result<Exit, Failure> {
 
 /// The orchestrator's own rows are never discovered, so a task filed by it would wait for ever.
 fn refuse_orchestrator(session: &Session) -> Result<(), Failure> {
-    let state = crate::config::state::State::read(crate::config::state::FILE_NAME.as_ref());
+    let state = crate::state::State::read(crate::state::FILE_NAME.as_ref());
     let admin_there = session.is_embedded() && session.role() == Role::Admin;
     if !admin_there && state.admin != Some(session.me) {
         return Ok(());

@@ -49,7 +49,9 @@ impl Why {
             Ok(_) | Err(_) => person,
         };
         let (snapshot, now) = observe(&session, task.id).await?;
-        let policy = orchestrator::policy(&context.config);
+        let absent = session.client.absent();
+        let mut policy = orchestrator::policy(&context.config);
+        policy.absent = absent.columns_of(Table::Tasks).collect();
         let gates = why(&snapshot, &policy, now, task.id);
         if context.output.json {
             context.output.object(&object(&task, &gates))?;
@@ -132,7 +134,7 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
         absent: absent(&tasks, task),
         searched: [task].into(),
         workers: parsed(next()?, worker)?,
-        workers_complete: sees_all,
+        workers_complete: sees_all && session.client.absent().has_table(Table::Workers),
         legacy: orchestrator::legacy_workers(),
         tasks,
         mirrors,

@@ -54,6 +54,10 @@ impl Workers {
         if context.output.json {
             let workers: Vec<_> = workers.iter().map(object).collect();
             context.output.object(&workers)?;
+        } else if !session.client.absent().has_table(Table::Workers) {
+            context
+                .output
+                .talk("this store has no table of workers; `shraga schema apply` adds it");
         } else if workers.is_empty() {
             context
                 .output

@@ -12,7 +12,6 @@ mod error;
 pub mod file;
 mod resolve;
 pub mod sections;
-pub mod state;
 mod value;
 
 use std::path::PathBuf;

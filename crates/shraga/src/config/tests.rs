@@ -156,26 +156,3 @@ fn every_key_that_the_example_only_mentions_exists() {
         .collect();
     load(&uncommented).unwrap();
 }
-
-#[test]
-fn a_state_file_is_used_as_far_as_it_is_good_and_each_bad_element_is_named() {
-    let good = "0193f0a1-b2c3-7d4e-8f90-112233445566";
-    let text = format!(r#"{{"admin_user_id": "x", "shared_workers": ["{good}", 7, "{good}"]}}"#);
-    let state = state::State::parse(text.as_bytes());
-    assert_eq!(state.admin, None);
-    assert_eq!(state.shared_workers, [good.parse().unwrap()]);
-    insta::assert_snapshot!(state.problems.join("\n"), @r#"
-    admin_user_id is "x", which is not a GUID
-    shared_workers[1] is 7, which is not a GUID
-    shared_workers[2] repeats 0193f0a1-b2c3-7d4e-8f90-112233445566
-    "#);
-    assert_eq!(state::State::parse(b"{").problems.len(), 1);
-    assert_eq!(
-        state::State::parse(b"[]").problems,
-        ["is not a JSON object"]
-    );
-    assert_eq!(
-        state::State::read(Path::new("/nonexistent/x")),
-        state::State::default()
-    );
-}

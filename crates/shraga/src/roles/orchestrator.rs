@@ -1,6 +1,5 @@
 //! The orchestrator role: settings and the original's state file become its configuration.
 
-use std::path::Path;
 use std::time::Duration;
 
 use shraga_core::ids::{BootId, WorkerId};
@@ -8,16 +7,16 @@ use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
 use shraga_orchestrator::{Orchestrator, RunError, dev_box};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
 use super::session::{Caller, Session};
 use super::{signals, update};
 use crate::cli::Context;
-use crate::config::state::{self, State};
 use crate::config::{Config, Unchecked, env};
 use crate::exit::{Exit, Failure};
+use crate::state::keeper::Keeper;
+use crate::state::{self, State};
 
 /// Runs the orchestrator until it is told to stop, or with `once` until nothing is left to do.
 ///
@@ -25,23 +24,32 @@ use crate::exit::{Exit, Failure};
 /// The store can't be used, or the token isn't an admin's.
 pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
     let stop = signals::watch();
-    let session = open(&context.config).await?;
-    let orchestrator = make(session.client, &context.config, stop.drain.clone());
+    let client = open(&context.config).await?;
+    let mut keeper = Keeper::open(state::FILE_NAME.into());
+    let orchestrator = make(client, &context.config, &keeper, stop.drain.clone());
+    let status = orchestrator.status();
     if once {
-        return finish_once(orchestrator).await;
+        let finished = finish_once(orchestrator).await;
+        keeper.save(&status);
+        return finished;
     }
-    orchestrator.run().await?;
+    let never = CancellationToken::new();
+    tokio::select! {
+        ended = orchestrator.run() => ended?,
+        () = keeper.keep(status, &never) => {}
+    }
     Ok(Exit::Done)
 }
 
-/// A session with an admin's rights.
+/// A client with an admin's rights. Who it is, the orchestrator asks itself: it can begin before it
+/// knows.
 ///
 /// # Errors
 /// The store can't be used, or the token isn't an admin's.
-pub(crate) async fn open(config: &Config) -> Result<Session, Failure> {
-    let session = Session::open(config, Caller::Admin).await?;
-    if session.role() == Role::Admin {
-        return Ok(session);
+pub(crate) async fn open(config: &Config) -> Result<Client, Failure> {
+    let (client, info) = Session::connect(config, Caller::Admin).await?;
+    if info.is_none_or(|info| info.role == Role::Admin) {
+        return Ok(client);
     }
     Err(Failure::new(
         Exit::Authentication,
@@ -53,8 +61,13 @@ pub(crate) async fn open(config: &Config) -> Result<Session, Failure> {
 }
 
 /// An orchestrator as the settings and the state file of the original have it.
-pub(crate) fn make(client: Client, config: &Config, stop: CancellationToken) -> Orchestrator {
-    Orchestrator::new(client, settings(config), stop)
+pub(crate) fn make(
+    client: Client,
+    config: &Config,
+    keeper: &Keeper,
+    stop: CancellationToken,
+) -> Orchestrator {
+    Orchestrator::new(client, settings(config, keeper), stop)
 }
 
 /// An orchestrator in the process that holds the store: there is one at a time, so it keeps its
@@ -65,21 +78,18 @@ pub(crate) fn make_local(
     folder: &Folder,
     stop: CancellationToken,
 ) -> Orchestrator {
-    let mut settings = settings(config);
+    let keeper = Keeper::open(state::FILE_NAME.into());
+    let mut settings = settings(config, &keeper);
     settings.boot = Some(BootId::new(folder.store.organization_id()));
     settings.update = None;
     Orchestrator::new(client, settings, stop)
 }
 
-fn settings(config: &Config) -> shraga_orchestrator::Config {
-    let state = State::read(Path::new(state::FILE_NAME));
-    for problem in &state.problems {
-        tracing::warn!("{} {problem}; the file is left as it is", state::FILE_NAME);
-    }
+fn settings(config: &Config, keeper: &Keeper) -> shraga_orchestrator::Config {
     let name = format!("{}/{}", env::host_name(), std::process::id());
     let mut settings = shraga_orchestrator::Config::new(name);
-    settings.admin_user = state.admin;
-    settings.legacy_workers = watch::Sender::new(state.shared_workers).subscribe();
+    settings.admin_user = keeper.admin();
+    settings.legacy_workers = keeper.workers();
     settings.period_open = config.assign.tick_seconds.duration();
     settings.policy = policy(config);
     settings.dev_box = dev_box(config);
@@ -109,7 +119,7 @@ pub(crate) fn policy(config: &Config) -> Policy {
 
 /// Workers known only from the original's state file.
 pub(crate) fn legacy_workers() -> Vec<WorkerId> {
-    State::read(Path::new(state::FILE_NAME)).shared_workers
+    State::read(state::FILE_NAME.as_ref()).shared_workers
 }
 
 fn span(length: Duration) -> Span {

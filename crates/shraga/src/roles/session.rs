@@ -61,7 +61,22 @@ impl Session {
             .map_err(|error| failed_at(error, &target))
     }
 
-    /// Asks the store behind `client` who we are.
+    /// Finds the store and asks it whether it is the embedded one, and no more.
+    ///
+    /// # Errors
+    /// No store is configured, it can't be reached, or the token isn't accepted.
+    pub async fn connect(
+        config: &Config,
+        caller: Caller,
+    ) -> Result<(Client, Option<StoreInfo>), Failure> {
+        let target = target(config, caller)?;
+        let client = client_at(config, &target)?;
+        let info = client.store_info().await.map(Option::<&_>::cloned);
+        let info = info.map_err(|error| failed_at(error, &target))?;
+        Ok((client, info))
+    }
+
+    /// Asks the store behind `client` who we are, and Dataverse what it lacks of our columns.
     ///
     /// # Errors
     /// It can't be reached, or the token isn't accepted.
@@ -69,7 +84,10 @@ impl Session {
         let info = client.store_info().await?.cloned();
         let me = match &info {
             Some(info) => info.user,
-            None => client.who_am_i().await?,
+            None => {
+                client.probe().await?;
+                client.who_am_i().await?
+            }
         };
         Ok(Self { client, me, info })
     }

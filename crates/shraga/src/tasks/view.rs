@@ -39,7 +39,7 @@ pub struct TaskView {
     /// Its name.
     pub name: String,
     /// Where it stands. A request to cancel that was not granted yet reads as Canceling: the same
-    /// number stands for both in a person's row, and only an end has a time.
+    /// number stands for both in a person's row, and only an end has a time (where rows can tell).
     pub status: TaskStatus,
     /// One line about that.
     pub message: Option<String>,
@@ -82,9 +82,10 @@ impl TaskView {
             .get("cr_status")
             .and_then(Value::as_i64)
             .ok_or_else(|| fields.bad("cr_status"))?;
+        let tells_its_end = fields.0.contains_key("cr_finishedon");
         let finished = fields.time("cr_finishedon")?;
         let status = match TaskStatus::try_from(code).map_err(|_| fields.bad("cr_status"))? {
-            TaskStatus::Canceled if finished.is_none() => TaskStatus::Canceling,
+            TaskStatus::Canceled if finished.is_none() && tells_its_end => TaskStatus::Canceling,
             status => status,
         };
         Ok(Self {
