@@ -1,11 +1,13 @@
 //! Why a request failed, in the distinctions that somebody reacts to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shraga_wire::fault::{Fault, codes};
 
+use crate::auth::{Kind, NoToken};
 use crate::rows::RowError;
 use crate::transport::BoxError;
 
@@ -93,6 +95,17 @@ pub enum Error {
     /// 401: no token, or one that is not valid.
     #[error("the service does not accept the token: {0}")]
     Unauthenticated(Fault),
+    /// 401 for a token that a credential has just given.
+    #[error("the service does not accept the token of {credential}: {fault}")]
+    TokenRefused {
+        /// Who gave the token.
+        credential: Kind,
+        /// What the service said.
+        fault: Fault,
+    },
+    /// No credential gave a token; nothing was sent.
+    #[error("no token for the service ({0})")]
+    NoToken(NoToken),
     /// 403: the caller may not do this.
     #[error("not allowed: {0}")]
     Forbidden(Fault),
@@ -151,6 +164,8 @@ pub enum Error {
 pub enum Stage {
     /// Its turn, under the pacing of requests.
     Turn,
+    /// A token, from the credential that gives it.
+    Token,
     /// Connection, or the headers of an answer.
     Answer,
     /// The rest of the answer's body.
@@ -161,6 +176,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Turn => "waiting for its turn",
+            Self::Token => "waiting for a token",
             Self::Answer => "waiting for an answer",
             Self::Body => "waiting for the rest of the answer",
         })
@@ -198,6 +214,7 @@ impl Error {
         match self {
             Self::Throttled { fault, .. }
             | Self::Unauthenticated(fault)
+            | Self::TokenRefused { fault, .. }
             | Self::Forbidden(fault)
             | Self::Missing(fault)
             | Self::Conflict(fault)
@@ -216,13 +233,17 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::Lacking { .. }
             | Self::Row(_)
+            | Self::NoToken(_)
             | Self::NotReached => None,
         }
     }
 
     /// Whether the same request may succeed later: nobody has to change anything first.
     #[must_use]
-    pub const fn is_transient(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
+        if let Self::NoToken(why) = self {
+            return why.is_passing();
+        }
         matches!(
             self,
             Self::Timeout { .. }
@@ -281,7 +302,14 @@ impl Error {
 
     /// What a person can do about it, where there is something.
     #[must_use]
-    pub fn advice(&self) -> Option<&'static str> {
+    pub fn advice(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::NoToken(why) => Some(why.hint().into()),
+            _ => self.fixed_advice().map(Cow::Borrowed),
+        }
+    }
+
+    fn fixed_advice(&self) -> Option<&'static str> {
         Some(match self {
             Self::BadAddress { .. } => {
                 "use an https:// address; http:// is for loopback addresses only"
@@ -289,6 +317,10 @@ impl Error {
             Self::Timeout {
                 stage: Stage::Turn, ..
             } => "other processes may use the same identity: give each its share of the limits",
+            Self::Timeout {
+                stage: Stage::Token,
+                ..
+            } => "the credential is slow: try its tool by hand (`az account get-access-token`), or choose another with AZURE_TOKEN_CREDENTIALS",
             Self::Timeout { .. } => "try again; REQUEST_TIMEOUT (seconds) allows more time",
             Self::Dns { .. } => "check DATAVERSE_URL and this machine's name resolution",
             Self::Connect { .. } => "check that the store is running and DATAVERSE_URL is right",
@@ -305,6 +337,9 @@ impl Error {
             Self::Unauthenticated(_) => {
                 "check DATAVERSE_TOKEN or --token-file; `shraga token create` makes a new one"
             }
+            Self::TokenRefused { .. } => {
+                "make this identity a user (an application: an application user) of the organisation, or sign in to the organisation's tenant (AZURE_TENANT_ID)"
+            }
             Self::Forbidden(_) => "this token may not do that; an admin's may",
             Self::Conflict(_) => "somebody changed it meanwhile: try again",
             Self::Missing(_) if !self.is_missing_row() => {
@@ -320,6 +355,7 @@ impl Error {
             | Self::Refused(_)
             | Self::TooLarge { .. }
             | Self::Row(_)
+            | Self::NoToken(_)
             | Self::NotReached => return None,
         })
     }
@@ -337,6 +373,8 @@ impl Error {
             Self::Resting { .. } => "resting",
             Self::Throttled { .. } => "throttled",
             Self::Unauthenticated(_) => "unauthenticated",
+            Self::TokenRefused { .. } => "token-refused",
+            Self::NoToken(_) => "no-token",
             Self::Forbidden(_) => "forbidden",
             Self::Missing(_) => "missing",
             Self::Conflict(_) => "conflict",

@@ -5,6 +5,7 @@
 //! tables and columns are the default ones everywhere outside it: renames happen here.
 
 pub mod absent;
+pub mod auth;
 pub mod client;
 pub mod error;
 pub mod names;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
 use url::Url;
 use uuid::Uuid;
 
+use crate::auth::TokenSource;
 use crate::names::Names;
 use crate::transport::Transport;
 
@@ -24,8 +24,8 @@ pub struct Options {
     pub base: Url,
     /// What carries requests.
     pub transport: Transport,
-    /// A static bearer token; `None` in process, where the transport knows who asks.
-    pub token: Option<SecretString>,
+    /// Where its token comes from; `None` in process, where the transport knows who asks.
+    pub token: Option<TokenSource>,
     /// Total time of one attempt at a request: token, connecting, headers and body.
     pub request_timeout: Duration,
     /// Marks our writes, so that our own wake-ups are not woken by them (embedded store only).

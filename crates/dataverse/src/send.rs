@@ -2,8 +2,10 @@
 //!
 //! Every attempt has one total deadline, body included; bodies are bounded; attempts are paced. A
 //! request is only repeated when that is harmless ([`Repeat`]) and the failure was of passing nature:
-//! a connection that failed, 429, 5xx. A service that is dead is not asked. An expired deadline is not tried again here: the caller's next
-//! turn is.
+//! a connection that failed, 429, 5xx. A service that is dead is not asked. An expired deadline is not
+//! tried again here: the caller's next turn is. The token is taken for each attempt, after its wait for
+//! a turn and within its deadline; one that the service refuses is replaced and the request sent once
+//! more.
 
 use std::time::Duration;
 
@@ -11,12 +13,12 @@ use backon::{ExponentialBuilder, Retryable as _};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::BodyExt as _;
-use secrecy::ExposeSecret as _;
 use shraga_core::time::Timestamp;
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt as _;
 use url::Url;
 
+use crate::auth::{Access, Bearer};
 use crate::error::{Cause, Error, Stage};
 use crate::options::Options;
 use crate::transport::{Body, BoxError, Transport, failure};
@@ -158,6 +160,7 @@ pub(crate) struct Sender {
     breaker: Breaker,
     counters: Counters,
     standing: HeaderMap,
+    access: Access,
 }
 
 impl Sender {
@@ -170,7 +173,8 @@ impl Sender {
             pace: Pace::new(options.pacing),
             breaker: Breaker::new(options.breaker),
             counters: Counters::default(),
-            standing: standing_headers(options)?,
+            standing: standing_headers(options),
+            access: Access::new(options.token.as_ref(), &options.base)?,
         })
     }
 
@@ -181,7 +185,7 @@ impl Sender {
 
     /// Whether requests carry a token of ours.
     pub(crate) fn has_token(&self) -> bool {
-        self.standing.contains_key(header::AUTHORIZATION)
+        !matches!(self.access, Access::Known)
     }
 
     /// What was sent so far, and how fast more may be.
@@ -212,17 +216,34 @@ impl Sender {
             .await
     }
 
-    /// Sends `call` once, when it is its turn and unless the service rests.
+    /// Sends `call`; once more with another token, if the service refuses the one it had.
     async fn attempt(&self, call: &Call) -> Result<Reply, Error> {
+        let (bearer, mut outcome) = self.attempt_once(call).await?;
+        if matches!(outcome, Err(Error::Unauthenticated(_)))
+            && self.access.may_replace(bearer.as_ref())
+        {
+            (_, outcome) = self.attempt_once(call).await?;
+        }
+        outcome.map_err(|error| self.access.blame(error))
+    }
+
+    /// Sends `call` once, when it is its turn and unless the service rests. Fails itself when nothing
+    /// was sent.
+    async fn attempt_once(
+        &self,
+        call: &Call,
+    ) -> Result<(Option<Bearer>, Result<Reply, Error>), Error> {
         drop(self.admit()?);
         let turn = self.pace.turn(call.lane).await?;
+        let limit = Limit::from(Instant::now(), self.limit + call.patience);
+        let bearer = limit.within(Stage::Token, self.access.bearer()).await??;
         let pass = self.admit()?;
-        let outcome = self.exchange(call, Instant::now()).await;
+        let outcome = self.exchange(call, bearer.as_ref(), limit).await;
         let outcome = outcome.and_then(Reply::accepted);
         turn.heed(outcome.as_ref().map(|_| ()));
         pass.showed(Sign::of(&outcome));
         self.counters.count(&outcome);
-        outcome
+        Ok((bearer, outcome))
     }
 
     fn admit(&self) -> Result<Pass<'_>, Error> {
@@ -235,20 +256,21 @@ impl Sender {
         })
     }
 
-    async fn exchange(&self, call: &Call, started: Instant) -> Result<Reply, Error> {
-        let after = self.limit + call.patience;
-        let deadline = started + after;
-        let late = |stage| move |_| Error::Timeout { stage, after };
-        let request = self.request(call)?;
+    async fn exchange(
+        &self,
+        call: &Call,
+        bearer: Option<&Bearer>,
+        limit: Limit,
+    ) -> Result<Reply, Error> {
+        let mut request = self.request(call)?;
+        self.access.sign(request.headers_mut(), bearer);
         let answer = self.transport.clone().oneshot(request);
-        let response = timeout_at(deadline, answer)
-            .await
-            .map_err(late(Stage::Answer))?
+        let response = limit
+            .within(Stage::Answer, answer)
+            .await?
             .map_err(|error| self.failure(error))?;
         let (head, body) = response.into_parts();
-        let body = timeout_at(deadline, self.whole(body))
-            .await
-            .map_err(late(Stage::Body))??;
+        let body = limit.within(Stage::Body, self.whole(body)).await??;
         Ok(Reply {
             status: head.status.as_u16(),
             date: date::of(&head.headers),
@@ -323,9 +345,35 @@ impl Sender {
     }
 }
 
-/// Whether `call` may be sent again after `error`.
+/// The total deadline of one attempt.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    deadline: Instant,
+    after: Duration,
+}
+
+impl Limit {
+    fn from(started: Instant, after: Duration) -> Self {
+        let deadline = started + after;
+        Self { deadline, after }
+    }
+
+    /// What comes of `step`, or the deadline while waiting for it.
+    async fn within<F: Future>(self, stage: Stage, step: F) -> Result<F::Output, Error> {
+        let late = Error::Timeout {
+            stage,
+            after: self.after,
+        };
+        timeout_at(self.deadline, step).await.map_err(|_| late)
+    }
+}
+
+/// Whether `call` may be sent again after `error`. A token that can't be had has its own pace.
 fn may_repeat(repeat: Repeat, error: &Error) -> bool {
-    let hopeless = matches!(error, Error::Timeout { .. } | Error::Resting { .. });
+    let hopeless = matches!(
+        error,
+        Error::Timeout { .. } | Error::Resting { .. } | Error::NoToken(_)
+    );
     let passing = error.is_transient() && !hopeless;
     match repeat {
         Repeat::Freely => passing,
@@ -346,7 +394,7 @@ fn delay_after(error: &Error, planned: Option<Duration>) -> Option<Duration> {
 }
 
 /// Headers of every request.
-fn standing_headers(options: &Options) -> Result<HeaderMap, Error> {
+fn standing_headers(options: &Options) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let fixed = |text: &'static str| HeaderValue::from_static(text);
     headers.insert(header::ACCEPT, fixed("application/json"));
@@ -357,16 +405,7 @@ fn standing_headers(options: &Options) -> Result<HeaderMap, Error> {
         let value = HeaderValue::from_str(&session.to_string());
         headers.insert("x-shraga-session", value.expect("a GUID is a header value"));
     }
-    if let Some(token) = &options.token {
-        let bearer = format!("Bearer {}", token.expose_secret().trim());
-        let mut value = HeaderValue::from_str(&bearer).map_err(|_| Error::BadAddress {
-            address: options.base.to_string(),
-            reason: "its token has characters that no token has",
-        })?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
-    Ok(headers)
+    headers
 }
 
 /// Only scheme, host and port count; a token travels in the clear to loopback addresses only.

@@ -85,7 +85,7 @@ impl World {
         });
         let base = self.url.parse().expect("an address");
         let mut options = Options::new(base, transport.expect("a transport"));
-        options.token.clone_from(&token.token);
+        options.token = token.token.clone().map(Into::into);
         Client::new(options).expect("a client")
     }
 }

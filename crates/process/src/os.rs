@@ -41,7 +41,7 @@ pub async fn end_group(record: &GroupRecord) -> bool {
     tokio::time::timeout(GONE_WITHIN, gone).await.is_ok()
 }
 
-pub(crate) use imp::{ask_to_end, exit_of, group_lives, own_group, same_variable};
+pub(crate) use imp::{ask_to_end, exit_of, group_lives, own_group, same_variable, status_of};
 
 #[cfg(unix)]
 mod imp {
@@ -67,6 +67,14 @@ mod imp {
             (None, Some(signal)) => Exit::Signal(signal),
             (None, None) => Exit::Code(-1),
         }
+    }
+
+    /// The system's own value for an end, where a code stands in the second byte.
+    pub(crate) fn status_of(exit: Exit) -> ExitStatus {
+        ExitStatus::from_raw(match exit {
+            Exit::Code(code) => (code & 0xff) << 8,
+            Exit::Signal(signal) => signal,
+        })
     }
 
     pub(crate) fn same_variable(known: &str, name: &str) -> bool {
@@ -164,6 +172,7 @@ mod table {
 
 #[cfg(windows)]
 mod imp {
+    use std::os::windows::process::ExitStatusExt;
     use std::process::ExitStatus;
 
     use process_wrap::tokio::JobObject;
@@ -181,6 +190,12 @@ mod imp {
 
     pub(crate) fn exit_of(status: ExitStatus) -> Exit {
         Exit::Code(status.code().unwrap_or(-1))
+    }
+
+    pub(crate) fn status_of(exit: Exit) -> ExitStatus {
+        match exit {
+            Exit::Code(code) | Exit::Signal(code) => ExitStatus::from_raw(code.cast_unsigned()),
+        }
     }
 
     pub(crate) fn same_variable(known: &str, name: &str) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::os;
 use crate::running::{Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};
 
 /// Bytes kept of each of a tool's outputs. Its answers are lines; a runaway must not fill memory.
@@ -52,6 +53,17 @@ pub struct ToolOutput {
     pub out: Vec<u8>,
     /// The first [`KEPT_BYTES`] of its standard error.
     pub err: Vec<u8>,
+}
+
+impl From<ToolOutput> for std::process::Output {
+    /// For libraries that run tools through a program of ours.
+    fn from(output: ToolOutput) -> Self {
+        Self {
+            status: os::status_of(output.exit),
+            stdout: output.out,
+            stderr: output.err,
+        }
+    }
 }
 
 /// Runs `argv` in `dir` with exactly the environment `env`, and returns its standard output. After

@@ -184,7 +184,7 @@ fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
         )
     })?;
     let mut options = options(config, target.url.clone(), transport);
-    options.token = Some(target.token.clone());
+    options.token = Some(target.token.clone().into());
     if target.folder.is_none() {
         options.pacing = pacing_for(&target.url, config.store.share_percent);
         options.breaker = true;
@@ -263,7 +263,11 @@ impl From<Error> for Failure {
             | Error::Resting { .. }
             | Error::Unavailable(_) => Exit::Unreachable,
             Error::Throttled { .. } => Exit::TryAgain,
-            Error::Unauthenticated(_) | Error::Forbidden(_) => Exit::Authentication,
+            Error::NoToken(why) if why.is_passing() => Exit::Unreachable,
+            Error::Unauthenticated(_)
+            | Error::TokenRefused { .. }
+            | Error::NoToken(_)
+            | Error::Forbidden(_) => Exit::Authentication,
             Error::Missing(_) => Exit::NotFound,
             Error::Conflict(_) => Exit::Conflict,
             Error::Refused(_)
