@@ -17,14 +17,21 @@ const IMPERSONATION: [&str; 2] = ["callerobjectid", "mscrmcallerid"];
 /// The bearer of the request's token.
 ///
 /// # Errors
-/// 401 without a valid token, 403 for a disabled user.
+/// 401 without a valid token, 400 with several tokens, 403 for a disabled user.
 pub(crate) fn by_token(store: &Store, parts: &Parts) -> Result<Principal, Fault> {
-    let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let header = headers.next().ok_or_else(|| {
         Fault::unauthenticated(
             "A token is needed: send `Authorization: Bearer TOKEN` (an admin makes tokens with \
              `shraga token create`).",
         )
     })?;
+    if headers.next().is_some() {
+        // Whoever stands between may have looked at another one than we would.
+        return Err(Fault::invalid_argument(
+            "There is more than one Authorization header.",
+        ));
+    }
     let token = header.to_str().ok().and_then(bearer).ok_or_else(|| {
         Fault::unauthenticated("The Authorization header must be `Bearer TOKEN`.")
     })?;

@@ -128,6 +128,20 @@ async fn a_token_opens_the_door_and_nothing_else_does() {
 }
 
 #[tokio::test]
+async fn two_authorization_headers_are_refused_even_if_one_is_good() {
+    let server = serving(Tls::Off).await;
+    for second in ["nope", &server.token] {
+        let head = server.head("GET /api/data/v9.2/WhoAmI");
+        let refused = server
+            .raw(&format!("{head}Authorization: Bearer {second}\r\n\r\n"))
+            .await;
+        assert!(refused.starts_with("HTTP/1.1 400"), "{refused}");
+        assert!(refused.contains("more than one Authorization"), "{refused}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
 async fn a_body_beyond_the_limit_is_refused_before_it_is_read() {
     let server = serving(Tls::Off).await;
     let too_long = limits::MAX_BODY_BYTES + 1;
