@@ -37,6 +37,7 @@ pub use kind::{Choice, Kind};
 pub use settings::{DEFAULT_DEADLINE, PUBLIC_AUTHORITY, Settings, Standing};
 pub use trouble::{NoToken, Trouble, Why};
 
+use ask::Asking;
 pub(crate) use keep::Bearer;
 use keep::{Keep, Next};
 
@@ -252,7 +253,14 @@ impl Inner {
     }
 
     async fn ask(&self, kind: Kind, alone: bool) -> Result<Bearer, Why> {
-        let given = ask::ask(kind, &self.settings, &self.roads, &self.scope, alone).await?;
+        let asking = Asking {
+            settings: &self.settings,
+            roads: &self.roads,
+            scope: &self.scope,
+            now: self.now(),
+            alone,
+        };
+        let given = ask::ask(kind, asking).await?;
         let expires = Timestamp::from_secs(given.expires_on.unix_timestamp());
         if expires.since(self.now()) < SHORTEST_LIFE {
             return Err(Why::NotAToken("an expired one, by this machine's clock,"));

@@ -320,7 +320,9 @@ impl Error {
             Self::Timeout {
                 stage: Stage::Token,
                 ..
-            } => "the credential is slow: try its tool by hand (`az account get-access-token`), or choose another with AZURE_TOKEN_CREDENTIALS",
+            } => {
+                "the credential is slow: try its tool by hand (`az account get-access-token`), or choose another with AZURE_TOKEN_CREDENTIALS"
+            }
             Self::Timeout { .. } => "try again; REQUEST_TIMEOUT (seconds) allows more time",
             Self::Dns { .. } => "check DATAVERSE_URL and this machine's name resolution",
             Self::Connect { .. } => "check that the store is running and DATAVERSE_URL is right",

@@ -21,6 +21,7 @@ use azure_identity::{
 use bytes::Bytes;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
+use shraga_core::time::Timestamp;
 use tokio::time::timeout;
 use url::Url;
 
@@ -41,29 +42,36 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(1);
 /// The largest federated token file that is read.
 const MAX_ASSERTION_BYTES: usize = 64 * 1024;
 
-/// Asks `kind` for a token for `scope`. `alone` tells that no other credential may take its place.
-pub(super) async fn ask(
-    kind: Kind,
-    settings: &Settings,
-    roads: &Roads,
-    scope: &str,
-    alone: bool,
-) -> Result<AccessToken, Why> {
+/// What one asking is about.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) roads: &'a Roads,
+    pub(super) scope: &'a str,
+    /// The time, by the clock of this machine.
+    pub(super) now: Timestamp,
+    /// Whether no other credential may take its place.
+    pub(super) alone: bool,
+}
+
+/// Asks `kind` for a token.
+pub(super) async fn ask(kind: Kind, asking: Asking<'_>) -> Result<AccessToken, Why> {
+    let settings = asking.settings;
     match settings.of(kind) {
         Standing::Set | Standing::ToBeFound => {}
         Standing::Lacks(names) => return Err(Why::Lacks(names)),
         Standing::Unset(names) => return Err(Why::Unset(names)),
     }
     if kind.is_tool() {
-        return by_tool(kind, settings, scope).await;
+        return by_tool(kind, settings, asking.scope).await;
     }
-    let courier = Courier::new(roads.clone());
-    let looks = kind == Kind::ManagedIdentity && !settings.has_identity_endpoint && !alone;
+    let courier = Courier::new(asking.roads.clone());
+    let looks = kind == Kind::ManagedIdentity && !settings.has_identity_endpoint && !asking.alone;
     if looks && !metadata_service_answers(&courier).await {
         return Err(Why::NotHere);
     }
-    let asking = by_network(kind, settings, &courier, scope);
-    match timeout(settings.deadline, asking).await {
+    let given = by_network(kind, asking, &courier);
+    match timeout(settings.deadline, given).await {
         Ok(outcome) => outcome,
         Err(_elapsed) => Err(Why::TooLong(settings.deadline)),
     }
@@ -82,25 +90,21 @@ async fn metadata_service_answers(courier: &Courier) -> bool {
     matches!(answer, Ok(Ok(_)))
 }
 
-async fn by_network(
-    kind: Kind,
-    settings: &Settings,
-    courier: &Courier,
-    scope: &str,
-) -> Result<AccessToken, Why> {
+async fn by_network(kind: Kind, asking: Asking<'_>, courier: &Courier) -> Result<AccessToken, Why> {
+    let settings = asking.settings;
     let secret = settings.client_secret.as_ref();
     let secrets: Vec<&str> = secret.iter().map(|secret| secret.expose_secret()).collect();
     let credential = match kind {
         Kind::ManagedIdentity => managed(settings, courier),
         Kind::WorkloadIdentity => workload(settings, courier),
         Kind::Environment | Kind::AzureCli | Kind::AzureDeveloperCli => {
-            service_principal(settings, courier)
+            service_principal(asking, courier)
         }
     };
     // What refuses to be built names a setting, and sends nothing.
     let credential =
         credential.map_err(|error| Why::Misconfigured(said(&error.to_string(), &secrets)))?;
-    let given = credential.get_token(&[scope], None).await;
+    let given = credential.get_token(&[asking.scope], None).await;
     given.map_err(|error| match courier.noted() {
         Some(noted) => why_not(kind, noted, &secrets),
         None => Why::Misconfigured(said(&error.to_string(), &secrets)),
@@ -108,9 +112,10 @@ async fn by_network(
 }
 
 fn service_principal(
-    settings: &Settings,
+    asking: Asking<'_>,
     courier: &Courier,
 ) -> AzureResult<Arc<dyn TokenCredential>> {
+    let settings = asking.settings;
     let authority = settings.authority();
     let options = courier.options(authority.clone());
     let tenant = settings.tenant_id.as_deref().unwrap_or_default();
@@ -131,6 +136,7 @@ fn service_principal(
         path: settings.client_certificate.clone().unwrap_or_default(),
         client_id: client.clone(),
         audience: format!("{authority}/{tenant}/oauth2/v2.0/token"),
+        now: asking.now,
     };
     by_assertion(tenant, client, certificate, courier.options(authority))
 }

@@ -4,10 +4,13 @@ use anstyle::Style;
 use clap::Args;
 use serde_json::{Value, json};
 
+use shraga_dataverse::auth::Standing;
+
 use super::Context;
 use crate::display::paint::DIM;
 use crate::display::table::Table;
 use crate::exit::{Exit, Failure};
+use crate::roles::credentials::{Source, source_of};
 
 /// Show each effective setting and where it came from
 #[derive(Debug, Args)]
@@ -37,6 +40,13 @@ impl ShowConfig {
                     })
                 })
                 .collect();
+            let mut entries = entries;
+            entries.push(json!({
+                "key": "(token)",
+                "value": sentence(&source_of(config)),
+                "origin": "derived",
+                "about": "Where the token for the store comes from, as far as the settings tell.",
+            }));
             output.object(&entries)?;
             return Ok(Exit::Done);
         }
@@ -54,7 +64,26 @@ impl ShowConfig {
             ]);
         }
         output.line(table.print())?;
+        output.line(format!("\nToken: {}", sentence(&source_of(config))))?;
         Ok(Exit::Done)
+    }
+}
+
+/// Where the token comes from, in words; nothing is asked.
+fn sentence(source: &Source) -> String {
+    match source {
+        Source::Folder => "the data folder's own".to_owned(),
+        Source::Given { key, origin } => format!("`{key}` ({origin})"),
+        Source::Missing => "none: DATAVERSE_TOKEN is not set".to_owned(),
+        Source::InTurn(kinds) => {
+            let each = kinds.iter().map(|(kind, standing)| match standing {
+                Standing::Set => format!("{kind} (set)"),
+                Standing::ToBeFound => format!("{kind} (asked)"),
+                Standing::Lacks(names) => format!("{kind} (lacks {})", names.join(", ")),
+                Standing::Unset(_) => format!("{kind} (not set)"),
+            });
+            each.collect::<Vec<_>>().join(", then ")
+        }
     }
 }
 

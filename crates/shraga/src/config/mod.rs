@@ -19,7 +19,9 @@ use std::path::PathBuf;
 pub use error::ConfigError;
 use resolve::Resolver;
 pub use resolve::{Entry, Origin, Overrides};
-pub use sections::{Assign, Health, Log, LogFormat, Provision, Schema, Store, Update, Worker};
+pub use sections::{
+    Assign, Credentials, Health, Log, LogFormat, Provision, Schema, Store, Update, Worker,
+};
 pub use value::{Every, Percent, Seconds, Setting, Unchecked};
 
 /// Every effective setting, a struct per concern.
@@ -27,6 +29,8 @@ pub use value::{Every, Percent, Seconds, Setting, Unchecked};
 pub struct Config {
     /// `[store]`
     pub store: Store,
+    /// `[credentials]`
+    pub credentials: Credentials,
     /// `[schema]`
     pub schema: Schema,
     /// `[schema.columns]`: default column name to the organisation's.
@@ -67,6 +71,7 @@ impl Config {
         }
         let mut resolver = Resolver::new(file.as_ref(), env, flags);
         let store = Store::take(&mut resolver)?;
+        let credentials = Credentials::take(&mut resolver)?;
         let schema = Schema::take(&mut resolver)?;
         let columns = resolver.columns()?;
         let assign = Assign::take(&mut resolver)?;
@@ -78,6 +83,7 @@ impl Config {
         let log = Log::take(&mut resolver)?;
         Ok(Self {
             store,
+            credentials,
             schema,
             columns,
             assign,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use shraga_core::status::Pool;
+use shraga_dataverse::auth::{Choice, PUBLIC_AUTHORITY};
 use url::Url;
 
 use super::error::ConfigError;
@@ -67,7 +68,8 @@ sections! {
         token: Option<SecretString> = None, env "DATAVERSE_TOKEN";
         /// A file holding that token, instead of `token`.
         token_file: Option<PathBuf> = None;
-        /// A certificate (PEM) to trust beside the system's, such as another machine's `tls-cert.pem`.
+        /// A certificate (PEM) to trust beside the system's, such as another machine's `tls-cert.pem`. The
+        /// sign-in service may have it too.
         ca_file: Option<PathBuf> = None;
         /// Seconds one request may take in total, connecting and reading the body included.
         request_timeout_seconds: Seconds = Seconds(30), env "REQUEST_TIMEOUT";
@@ -78,6 +80,29 @@ sections! {
         data: PathBuf = PathBuf::from(".shraga");
         /// Where `up` and `serve` listen; port 0 takes a free one, which `endpoint.json` then tells.
         listen: String = "127.0.0.1:0".to_owned();
+    }
+
+    /// How a token for the store is had when none is given (docs/credentials.md). Names and order are
+    /// those of Azure's own tools.
+    Credentials credentials {
+        /// Which credentials are tried: `dev`, `prod` or one's name, such as `AzureCliCredential`.
+        /// Unset: all, in order.
+        kind: Option<Choice> = None, env "AZURE_TOKEN_CREDENTIALS";
+        /// The tenant: of the application, and of the token that `az` and `azd` are asked for.
+        tenant_id: Option<String> = None, env "AZURE_TENANT_ID";
+        /// The application, or the machine's identity when it has several.
+        client_id: Option<String> = None, env "AZURE_CLIENT_ID";
+        /// The application's secret.
+        client_secret: Option<SecretString> = None, env "AZURE_CLIENT_SECRET";
+        /// A file with the application's certificate and its RSA key (PEM, unencrypted), instead of a
+        /// secret.
+        client_certificate_path: Option<PathBuf> = None, env "AZURE_CLIENT_CERTIFICATE_PATH";
+        /// A file with a token of the platform (workload identity), read anew each time.
+        federated_token_file: Option<PathBuf> = None, env "AZURE_FEDERATED_TOKEN_FILE";
+        /// Where applications sign in; https.
+        authority_host: String = PUBLIC_AUTHORITY.to_owned(), env "AZURE_AUTHORITY_HOST";
+        /// Seconds one credential may take.
+        timeout_seconds: Seconds = Seconds(10);
     }
 
     /// Names of tables, which differ between organisations by their publisher's prefix.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
+use shraga_dataverse::auth::Choice;
 use url::Url;
 
 /// A value as it came in, before it is parsed.
@@ -132,6 +133,16 @@ impl Setting for SecretString {
     fn show(&self) -> Option<String> {
         let set = !self.expose_secret().is_empty();
         set.then(|| "\"***\"".to_owned())
+    }
+}
+
+impl Setting for Choice {
+    const EXPECTS: &'static str = Self::EXPECTS;
+    fn read(raw: &Raw) -> Option<Self> {
+        raw.text().and_then(Self::parse)
+    }
+    fn show(&self) -> Option<String> {
+        self.name().map(|name| format!("{name:?}"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Here settings become the configuration of the other crates; nothing here decides about tasks.
 
 pub(crate) mod agents;
+pub mod credentials;
 pub mod folder;
 pub(crate) mod local;
 pub mod orchestrator;

@@ -1,18 +1,20 @@
 //! A verb's connection to the store: which store, with whose token.
 //!
-//! An address that was set wins. Otherwise it is the store of the data folder, with the person's
-//! token or the admin's, whichever the verb needs.
+//! An address that was set wins, with the token that was given or else the credentials'. Otherwise it is
+//! the store of the data folder, with the person's token or the admin's, whichever the verb needs.
 
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use shraga_core::ids::UserId;
 use shraga_core::row::Table;
+use shraga_dataverse::auth::TokenSource;
 use shraga_dataverse::transport::{NetworkOptions, Transport, network};
 use shraga_dataverse::{Client, Error, Names, Options, Pacing, Role, StoreInfo};
-use url::Url;
+use url::{Host, Url};
 use uuid::Uuid;
 
+use super::credentials::{self, Source};
 use super::folder::CERTIFICATE_FILE;
 use crate::config::Percent;
 use crate::config::{Config, env};
@@ -42,7 +44,8 @@ pub struct Session {
 /// Where a store is and how to be let in.
 struct Target {
     url: Url,
-    token: SecretString,
+    /// The token; without one the credentials are asked.
+    token: Option<SecretString>,
     certificate: Option<PathBuf>,
     /// The data folder it was found in.
     folder: Option<PathBuf>,
@@ -107,9 +110,12 @@ impl Session {
 
 fn target(config: &Config, caller: Caller) -> Result<Target, Failure> {
     if let Some(url) = &config.store.url {
+        if credentials::source_of(config) == Source::Missing {
+            return Err(no_token());
+        }
         return Ok(Target {
             url: url.clone(),
-            token: given_token(config)?.ok_or_else(no_token)?,
+            token: given_token(config)?,
             certificate: config.store.ca_file.clone(),
             folder: None,
         });
@@ -127,7 +133,7 @@ fn target(config: &Config, caller: Caller) -> Result<Target, Failure> {
     let certificate = folder.join(CERTIFICATE_FILE);
     Ok(Target {
         url: address(&endpoint, &folder)?,
-        token,
+        token: Some(token),
         certificate: certificate.is_file().then_some(certificate),
         folder: Some(folder),
     })
@@ -152,7 +158,7 @@ fn data_folder(config: &Config) -> Result<PathBuf, Failure> {
             Exit::Configuration,
             "no store: DATAVERSE_URL is not set, and there is no .shraga folder here or above",
         )
-        .hint("set DATAVERSE_URL and DATAVERSE_TOKEN, or start a store here with `shraga up`")
+        .hint("set DATAVERSE_URL, and sign in with `az login` or set DATAVERSE_TOKEN; or start a store here with `shraga up`")
     })
 }
 
@@ -166,16 +172,20 @@ fn given_token(config: &Config) -> Result<Option<SecretString>, Failure> {
 
 fn no_token() -> Failure {
     Failure::new(Exit::Configuration, "no token for the store")
-        .hint("set DATAVERSE_TOKEN, or give a file with --token-file")
+        .hint("set DATAVERSE_TOKEN, or give a file with --token-file; AZURE_TOKEN_CREDENTIALS asks Azure for one")
 }
 
 /// A client over the network, for the process's own settings.
 fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
-    let loopback = target.url.host_str().is_some_and(is_loopback);
     let roots = target.certificate.as_deref().map(read_certificate);
+    let roots: Vec<_> = roots.transpose()?.into_iter().collect();
+    let source = match &target.token {
+        Some(token) => token.clone().into(),
+        None => TokenSource::Credentials(credentials::for_store(config, &target.url, &roots)?),
+    };
     let transport = network(&NetworkOptions {
-        extra_roots_pem: roots.transpose()?.into_iter().collect(),
-        no_proxy: loopback,
+        extra_roots_pem: roots,
+        no_proxy: is_near(&target.url),
     })
     .map_err(|error| {
         Failure::new(
@@ -184,7 +194,7 @@ fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
         )
     })?;
     let mut options = options(config, target.url.clone(), transport);
-    options.token = Some(target.token.clone().into());
+    options.token = Some(source);
     if target.folder.is_none() {
         options.pacing = pacing_for(&target.url, config.store.share_percent);
         options.breaker = true;
@@ -227,12 +237,14 @@ fn names(config: &Config) -> Names {
     })
 }
 
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']);
-    host == "localhost"
-        || address
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+/// Whether the address is one of this machine alone.
+pub(crate) fn is_near(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 fn read_certificate(path: &Path) -> Result<Vec<u8>, Failure> {
