@@ -1,5 +1,5 @@
 //! Files of the repository that are made from the program itself, so that they can't tell lies:
-//! `docs/cli.md`, every verb's help.
+//! `docs/cli.md`, every verb's help, and `docs/schema.md`, the tables it wants.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,31 +12,43 @@ use crate::{interop, run, tree};
 /// Columns that help texts are wrapped to, whatever the terminal.
 const HELP_COLUMNS: &str = "100";
 
+mod tables;
+
+/// What makes a page.
+type Make = fn() -> Result<String>;
+
+/// Files below `docs`, and what makes them.
+const PAGES: [(&str, Make); 2] = [("cli.md", cli), ("schema.md", tables::page)];
+
 /// Writes the files.
 pub(crate) fn write() -> Result<()> {
-    let path = cli_page();
-    fs::write(&path, cli()?).with_context(|| format!("writing {}", path.display()))?;
-    println!("generate: {}", path.display());
+    for (name, make) in PAGES {
+        let path = page(name);
+        fs::write(&path, make()?).with_context(|| format!("writing {}", path.display()))?;
+        println!("generate: {}", path.display());
+    }
     Ok(())
 }
 
 /// Fails when a file differs from what the program would make now.
 pub(crate) fn check() -> Result<()> {
-    let path = cli_page();
-    let committed =
-        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    if committed != cli()? {
-        bail!(
-            "{} is out of date: run `cargo xtask generate`",
-            path.display()
-        );
+    for (name, make) in PAGES {
+        let path = page(name);
+        let committed =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        if committed != make()? {
+            bail!(
+                "{} is out of date: run `cargo xtask generate`",
+                path.display()
+            );
+        }
+        println!("generated: docs/{name} is what the program says");
     }
-    println!("generated: docs/cli.md is what the program says");
     Ok(())
 }
 
-fn cli_page() -> PathBuf {
-    tree::root().join("docs").join("cli.md")
+fn page(name: &str) -> PathBuf {
+    tree::root().join("docs").join(name)
 }
 
 /// The help of the program and of each verb, as Markdown.

@@ -25,6 +25,7 @@ use crate::send::{Call, Lane, Repeat, Reply, Sender};
 pub mod batch;
 pub mod embedded;
 mod encode;
+pub mod metadata;
 mod paging;
 mod probe;
 mod thin;

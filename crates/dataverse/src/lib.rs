@@ -19,6 +19,7 @@ pub use client::batch::{
     Answers, Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind,
 };
 pub use client::embedded::{Changed, Changes, Role, StoreInfo, StoreWorker, Token, TokenRequest};
+pub use client::metadata::Served;
 pub use client::{Client, Written};
 pub use error::{Error, Stage};
 pub use names::Names;

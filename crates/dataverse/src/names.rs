@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use shraga_core::row::Table;
+use shraga_wire::schema::{self, Wanted};
 
 /// Names of tables and columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ impl Default for Names {
 }
 
 impl Names {
-    /// With another entity set for a table. Its primary key becomes the set's singular and `id`.
+    /// With another entity set for a table. Its primary key becomes the set's singular, as
+    /// Dataverse makes plurals, and `id`.
     #[must_use]
     pub fn with_set(mut self, table: Table, set: &str) -> Self {
         self.primary_ids[index(table)] = primary_id_of(set);
@@ -69,6 +71,21 @@ impl Names {
     #[must_use]
     pub fn column<'a>(&'a self, default: &'a str) -> &'a str {
         self.renamed.get(default).map_or(default, String::as_str)
+    }
+
+    /// The shipped tables as a store should have them, in the order of [`Table::ALL`], under the
+    /// names of this organisation.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Wanted> {
+        let named = |(table, wanted): (Table, Wanted)| {
+            let column = |default: &str| self.column(default).to_owned();
+            wanted.named(self.set(table), self.primary_id(table), column)
+        };
+        Table::ALL
+            .into_iter()
+            .zip(schema::wanted())
+            .map(named)
+            .collect()
     }
 
     /// What a column of `table`, or its primary key, is called here.
@@ -111,5 +128,54 @@ const fn index(table: Table) -> usize {
 }
 
 fn primary_id_of(set: &str) -> String {
-    format!("{}id", set.strip_suffix('s').unwrap_or(set))
+    format!("{}id", singular(set))
+}
+
+/// The logical name whose plural `set` is: `tasks` of `taskses`, `city` of `cities`, `task` of `tasks`.
+fn singular(set: &str) -> String {
+    if let Some(stem) = set.strip_suffix("ies") {
+        return format!("{stem}y");
+    }
+    let hissing = ["s", "x", "z", "ch", "sh"];
+    match set.strip_suffix("es") {
+        Some(stem) if hissing.iter().any(|end| stem.ends_with(end)) => stem.to_owned(),
+        _ => set.strip_suffix('s').unwrap_or(set).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_primary_key_follows_from_the_sets_name_as_dataverse_makes_plurals() {
+        for (set, key) in [
+            ("cr_shraga_tasks", "cr_shraga_taskid"),
+            ("cr5d6_cr_shraga_taskses", "cr5d6_cr_shraga_tasksid"),
+            ("new_boxes", "new_boxid"),
+            ("new_entries", "new_entryid"),
+            ("new_staff", "new_staffid"),
+        ] {
+            let names = Names::default().with_set(Table::Tasks, set);
+            assert_eq!(names.primary_id(Table::Tasks), key);
+        }
+    }
+
+    #[test]
+    fn wanted_tables_have_this_organisations_names() {
+        let names = Names::default()
+            .with_set(Table::Tasks, "contoso_jobs")
+            .with_column("cr_status", "contoso_state");
+        let wanted = names.wanted();
+        let tasks = &wanted[0].def;
+        assert_eq!(tasks.schema, "contoso_Job");
+        assert_eq!(
+            (tasks.logical.as_str(), tasks.primary_id.as_str()),
+            ("contoso_job", "contoso_jobid")
+        );
+        let state = |it: &Wanted| it.def.columns.iter().any(|it| it.schema == "contoso_State");
+        assert!(state(&wanted[0]) && state(&wanted[1]));
+        assert_eq!(wanted[2].def.schema, "cr_shraga_Event");
+        assert_eq!(Names::default().wanted(), schema::wanted());
+    }
 }

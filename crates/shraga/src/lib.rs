@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod exit;
 pub mod log;
 pub mod roles;
+pub mod schema;
 pub mod state;
 pub mod tasks;
 

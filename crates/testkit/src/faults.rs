@@ -2,8 +2,8 @@
 //!
 //! A [`Fault`] is armed with a condition ([`When`]) and fires on the first request that meets it,
 //! then it is used up. Nothing is left to chance, so a story that breaks breaks every time. The layer
-//! never looks into an answer and never makes one up, but for [`Fault::Throttle`] and
-//! [`Fault::Answer`].
+//! never looks into an answer and never makes one up, but for [`Fault::Throttle`],
+//! [`Fault::Answer`] and [`Fault::Replace`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,6 +35,20 @@ pub enum Fault {
     Answer {
         /// HTTP status.
         status: u16,
+    },
+    /// The server isn't asked: this status with this code, which stands for `0x` and its digits.
+    Refuse {
+        /// HTTP status.
+        status: u16,
+        /// Dataverse's error code.
+        code: u32,
+    },
+    /// The server does all of it; in its answer one text stands for another.
+    Replace {
+        /// What the server says.
+        text: &'static str,
+        /// What the client hears.
+        by: &'static str,
     },
     /// The request waits at this gate until the test opens it, then goes on.
     HoldRequest(Gate),
@@ -227,7 +241,15 @@ impl Faults {
                 inner.oneshot(request).await
             }
             Some(Fault::Throttle { retry_after }) => Ok(throttled(retry_after)),
-            Some(Fault::Answer { status }) => Ok(fault_answer(status)),
+            Some(Fault::Answer { status }) => Ok(fault_answer(status, THROTTLED)),
+            Some(Fault::Refuse { status, code }) => Ok(fault_answer(status, code)),
+            Some(Fault::Replace { text, by }) => {
+                let (mut parts, body) = inner.oneshot(request).await?.into_parts();
+                let body = body.collect().await?.to_bytes();
+                let said = String::from_utf8_lossy(&body).replace(text, by);
+                parts.headers.remove(header::CONTENT_LENGTH);
+                Ok(Response::from_parts(parts, whole(Bytes::from(said))))
+            }
             Some(Fault::HoldRequest(gate)) => {
                 gate.pass().await;
                 inner.oneshot(request).await
@@ -278,16 +300,19 @@ fn whole(body: Bytes) -> shraga_dataverse::transport::Body {
 }
 
 fn throttled(retry_after: u32) -> Answer {
-    let mut answer = fault_answer(429);
+    let mut answer = fault_answer(429, THROTTLED);
     answer
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
     answer
 }
 
-fn fault_answer(status: u16) -> Answer {
+/// Dataverse's code for too many requests.
+const THROTTLED: u32 = 0x8007_2322;
+
+fn fault_answer(status: u16, code: u32) -> Answer {
     let body = format!(
-        r#"{{"error":{{"code":"0x80072322","message":"test fault with status {status}"}}}}"#
+        r#"{{"error":{{"code":"0x{code:08x}","message":"test fault with status {status}"}}}}"#
     );
     let mut answer = Response::new(whole(Bytes::from(body)));
     *answer.status_mut() =

@@ -95,6 +95,10 @@ pub mod codes {
     pub const DUPLICATE_RECORD_ENTITY_KEY: Code = Code(0x8006_0892);
     /// An alternate key with this name exists already.
     pub const ENTITY_KEY_NAME_EXISTS: Code = Code(0x8006_0893);
+    /// An alternate key over these columns exists already.
+    pub const ENTITY_KEY_COLUMNS_EXIST: Code = Code(0x8006_0894);
+    /// Somebody else changes definitions, imports or publishes.
+    pub const CUSTOMIZATION_LOCKED: Code = Code(0x8007_1151);
     /// More requests than the limit allows.
     pub const THROTTLED_REQUESTS: Code = Code(0x8007_2322);
     /// Change tracking is off for the table.

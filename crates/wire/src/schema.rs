@@ -6,9 +6,14 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub mod compare;
+mod need;
 mod shipped;
+mod wanted;
 
+pub use need::{Need, wanted};
 pub use shipped::{shipped, system_user};
+pub use wanted::Wanted;
 
 /// A table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,9 +27,17 @@ impl App {
             Resource::Csdl => get_only(call, || self.csdl()),
             Resource::WhoAmI => get_only(call, || self.who_am_i(who, base)),
             Resource::Definitions(what) => self.definitions(who, base, call, &what).await,
-            Resource::CreateEntities => self.create_entities(who, call).await,
+            Resource::CreateEntities => {
+                let plan = || metadata::change::create_entities(call);
+                self.schema_action(who, call, plan).await
+            }
+            Resource::InsertOptionValue => {
+                let schema = self.store.schema();
+                let plan = || metadata::change::insert_option(&schema, call);
+                self.schema_action(who, call, plan).await
+            }
             Resource::BulkDelete => self.bulk_delete(who, call).await,
-            Resource::Published => Ok(if *call.method == Method::POST {
+            Resource::InForce => Ok(if *call.method == Method::POST {
                 Answer::no_content()
             } else {
                 Answer::not_allowed(call.method, "an action", "POST")
@@ -109,11 +117,17 @@ impl App {
         }
     }
 
-    async fn create_entities(&self, who: &Principal, call: &Call<'_>) -> Result<Answer, Fault> {
+    /// Carries out an action that changes definitions.
+    async fn schema_action(
+        &self,
+        who: &Principal,
+        call: &Call<'_>,
+        plan: impl FnOnce() -> Result<metadata::change::Planned, Fault>,
+    ) -> Result<Answer, Fault> {
         if *call.method != Method::POST {
             return Ok(Answer::not_allowed(call.method, "an action", "POST"));
         }
-        let planned = metadata::change::create_entities(call)?;
+        let planned = plan()?;
         self.store.alter(who, planned.change).await?;
         Ok(planned.answer)
     }

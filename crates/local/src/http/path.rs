@@ -54,6 +54,8 @@ pub(crate) enum Resource<'a> {
     WhoAmI,
     /// `CreateEntities`
     CreateEntities,
+    /// `InsertOptionValue`
+    InsertOptionValue,
     /// `BulkDelete`
     BulkDelete,
     /// An entity set.
@@ -70,8 +72,9 @@ pub(crate) enum Resource<'a> {
     Bulk(Cow<'a, str>, Bulk),
     /// Metadata.
     Definitions(Definitions<'a>),
-    /// `PublishXml`, `PublishAllXml`: definitions are in force at once, so there is nothing to do.
-    Published,
+    /// `PublishXml`, `PublishAllXml`, `ReactivateEntityKey`: definitions and keys are in force at
+    /// once, so there is nothing to do.
+    InForce,
     /// Something of Dataverse that isn't served, by name.
     Unsupported(String),
 }
@@ -156,9 +159,10 @@ pub(crate) fn parse(path: &str) -> Result<Resource<'_>, Fault> {
         ("$batch", []) => Ok(Resource::Batch),
         ("WhoAmI", []) => Ok(Resource::WhoAmI),
         ("CreateEntities", []) => Ok(Resource::CreateEntities),
+        ("InsertOptionValue", []) => Ok(Resource::InsertOptionValue),
         ("BulkDelete", []) => Ok(Resource::BulkDelete),
         ("EntityDefinitions", _) => definitions(first, rest).map(Resource::Definitions),
-        ("PublishXml" | "PublishAllXml", []) => Ok(Resource::Published),
+        ("PublishXml" | "PublishAllXml" | "ReactivateEntityKey", []) => Ok(Resource::InForce),
         (name, _) if UNSERVED.contains(&name) => Ok(Resource::Unsupported(name.to_owned())),
         (name, _) if name.starts_with('$') && name.len() > 1 => content(first, rest),
         _ => data(first, rest),

@@ -347,3 +347,46 @@ async fn bad_definitions_are_refused_with_what_is_wrong() {
         unknown.message()
     );
 }
+
+#[tokio::test]
+async fn a_choice_takes_one_more_value_and_rows_may_have_it_at_once() {
+    let world = with_cities().await;
+    let admin = world.admin();
+    let option = json!({
+        "EntityLogicalName": "new_city", "AttributeLogicalName": "new_size",
+        "Value": 3, "Label": label("Huge"),
+    });
+    let reply = admin.post("InsertOptionValue", option.clone()).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.json()["NewOptionValue"], 3);
+    let tokyo = json!({"new_name": "Tokyo", "new_size": 3});
+    admin.create("new_cities", tokyo).await;
+    let twice = admin.post("InsertOptionValue", option.clone()).await;
+    assert!(twice.message().contains("twice"), "{}", twice.message());
+    let mut another = option;
+    another["Value"] = json!(4);
+    let ann = world.by(&world.ann);
+    let by_ann = ann.post("InsertOptionValue", another).await;
+    assert_eq!(by_ann.status, 403);
+    let name = json!({
+        "EntityLogicalName": "new_city", "AttributeLogicalName": "new_name", "Value": 3,
+    });
+    let no_choice = admin.post("InsertOptionValue", name).await;
+    assert!(no_choice.message().contains("no choice"));
+    let global = json!({"OptionSetName": "new_sizes", "Value": 3});
+    assert_eq!(admin.post("InsertOptionValue", global).await.status, 501);
+}
+
+#[tokio::test]
+async fn optimistic_concurrency_stays_on() {
+    let world = with_cities().await;
+    let path = "EntityDefinitions(LogicalName='new_city')";
+    let mut table = definition(&world.admin(), "").await;
+    let put = |table: &Value| {
+        let (admin, body) = (world.admin(), table.to_string());
+        async move { admin.send("PUT", path, &[], body).await.status }
+    };
+    assert_eq!(put(&table).await, 204);
+    table["IsOptimisticConcurrencyEnabled"] = json!(false);
+    assert_eq!(put(&table).await, 501);
+}

@@ -11,6 +11,7 @@ pub mod list;
 pub mod logs;
 pub mod orchestrate;
 pub mod plan;
+pub mod schema;
 pub mod serve;
 pub mod show;
 pub mod submit;
@@ -100,6 +101,7 @@ enum Verb {
     Workers(workers::Workers),
     Plan(plan::ShowPlan),
     Token(token::Token),
+    Schema(schema::Schema),
     Config(config::ShowConfig),
     Update(update::Update),
     Completions(completions::Completions),
@@ -210,6 +212,7 @@ impl Verb {
             | Self::Workers(_)
             | Self::Plan(_)
             | Self::Token(_)
+            | Self::Schema(_)
             | Self::Config(_)
             | Self::Completions(_)
             | Self::DemoAgent(_)
@@ -243,6 +246,7 @@ impl Verb {
             Self::Workers(verb) => verb.run(context).await,
             Self::Plan(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
+            Self::Schema(verb) => verb.run(context).await,
             Self::Config(verb) => verb.run(&context),
             Self::Update(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,

@@ -12,15 +12,15 @@ use crate::tasks::TaskView;
 /// Between two frames of a spinner: smooth to the eye, nothing to a processor.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Shows how one task moves, on standard error.
+/// One line that changes: a spinner on a terminal, a line per change otherwise.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Spinner {
     output: Output,
     bar: Option<ProgressBar>,
     last: String,
 }
 
-impl Progress {
+impl Spinner {
     /// Starts showing.
     #[must_use]
     pub fn start(output: Output) -> Self {
@@ -36,24 +36,53 @@ impl Progress {
         }
     }
 
-    /// Shows where the task is now.
-    pub fn show(&mut self, task: &TaskView) {
-        let line = state_line(task);
+    /// Shows what is so now.
+    pub fn show(&mut self, line: &str) {
+        self.show_as(line, line);
+    }
+
+    /// Shows `line`, on a terminal as `live`.
+    fn show_as(&mut self, line: &str, live: &str) {
         if line == self.last {
             return;
         }
         match &self.bar {
-            Some(bar) => bar.set_message(format!("{}  {line}", one_line(&task.name))),
-            None => self.output.talk(&line),
+            Some(bar) => bar.set_message(live.to_owned()),
+            None => self.output.talk(line),
         }
-        self.last = line;
+        line.clone_into(&mut self.last);
+    }
+
+    /// Ends the display; nothing stays of it on a terminal.
+    pub fn finish(self) {
+        self.bar.inspect(ProgressBar::finish_and_clear);
+    }
+}
+
+/// Shows how one task moves, on standard error.
+#[derive(Debug)]
+pub struct Progress(Spinner);
+
+impl Progress {
+    /// Starts showing.
+    #[must_use]
+    pub fn start(output: Output) -> Self {
+        Self(Spinner::start(output))
+    }
+
+    /// Shows where the task is now.
+    pub fn show(&mut self, task: &TaskView) {
+        let line = state_line(task);
+        let live = format!("{}  {line}", one_line(&task.name));
+        self.0.show_as(&line, &live);
     }
 
     /// Ends the display, leaving the last state on the screen.
     pub fn finish(self) {
-        if let Some(bar) = self.bar {
+        let Self(Spinner { output, bar, last }) = self;
+        if let Some(bar) = bar {
             bar.finish_and_clear();
-            self.output.talk(&self.last);
+            output.talk(&last);
         }
     }
 }

@@ -225,7 +225,8 @@ fn pacing_for(url: &Url, share: Percent) -> Pacing {
     }
 }
 
-fn names(config: &Config) -> Names {
+/// What tables and columns are called, as configured.
+pub(crate) fn names(config: &Config) -> Names {
     let schema = &config.schema;
     let names = Names::default()
         .with_set(Table::Tasks, &schema.tasks)

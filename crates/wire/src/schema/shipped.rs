@@ -40,7 +40,7 @@ fn table(word: &str, display: &str, columns: Vec<ColumnDef>) -> TableDef {
     TableDef {
         metadata_id: metadata_id(&logical),
         set: format!("{logical}s"),
-        schema: format!("cr_shraga_{}", capitalised(word)),
+        schema: schema_name(&logical),
         display: display.to_owned(),
         display_collection: format!("{display}s"),
         primary_id: format!("{logical}id"),
@@ -119,9 +119,10 @@ fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// `cr_status` is `cr_Status`: the publisher's prefix stays, the word is capitalised.
-fn schema_name(logical: &str) -> String {
-    match logical.split_once('_') {
+/// `cr_status` is `cr_Status`, `cr_shraga_task` is `cr_shraga_Task`: what stands before the last word
+/// (the publisher's prefix) stays, the word is capitalised.
+pub(super) fn schema_name(logical: &str) -> String {
+    match logical.rsplit_once('_') {
         Some((prefix, word)) => format!("{prefix}_{}", capitalised(word)),
         None => capitalised(logical),
     }

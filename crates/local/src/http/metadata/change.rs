@@ -145,6 +145,36 @@ pub(crate) fn create_entities(call: &Call<'_>) -> Result<Planned, Fault> {
     Ok(quiet(SchemaChange::CreateTables(defs)))
 }
 
+/// Plans `InsertOptionValue`: one more value for a column's own choice.
+///
+/// # Errors
+/// What is wrong with the request.
+pub(crate) fn insert_option(schema: &Schema, call: &Call<'_>) -> Result<Planned, Fault> {
+    let body = json(call)?;
+    let given = |property: &str| body[property].as_str().filter(|name| !name.is_empty());
+    if given("OptionSetName").is_some() {
+        return Err(Fault::not_supported("A global choice (OptionSetName)"));
+    }
+    let named = |property: &str| {
+        let name = given(property).ok_or_else(|| {
+            Fault::invalid_argument(format!("{property} must be the name of a definition."))
+        })?;
+        Ok::<_, Fault>(Handle::Logical(name.into()))
+    };
+    let table = table(schema, &named("EntityLogicalName")?)?;
+    let column = &table.def.columns[defined(table, &named("AttributeLogicalName")?)?];
+    let column = column_def::with_option(column, &body)?;
+    let value = body["Value"].clone();
+    let answer = serde_json::json!({ "NewOptionValue": value });
+    Ok(Planned {
+        change: SchemaChange::UpdateColumn {
+            table: table.def.logical.clone(),
+            column,
+        },
+        answer: Answer::json(200, answer.to_string()),
+    })
+}
+
 fn json(call: &Call<'_>) -> Result<Value, Fault> {
     let body: Value = serde_json::from_slice(call.body).map_err(|wrong| not_json(&wrong))?;
     if body.is_object() {

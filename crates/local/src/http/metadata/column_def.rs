@@ -88,6 +88,11 @@ pub(crate) fn changed_table(old: &TableDef, document: &Value) -> Result<TableDef
     if let Some(display) = label(&document["DisplayCollectionName"]) {
         new.display_collection = display;
     }
+    if document["IsOptimisticConcurrencyEnabled"] == false {
+        return Err(Fault::not_supported(
+            "A table without optimistic concurrency",
+        ));
+    }
     if let Some(on) = document["ChangeTrackingEnabled"].as_bool() {
         new.change_tracking = on;
     }
@@ -309,25 +314,46 @@ fn choice(document: &Value, name: &str) -> Result<ColumnKind, Fault> {
             "A global choice (column {name})"
         )));
     }
-    let mut options: Vec<ChoiceOption> = Vec::new();
+    let mut options = Vec::new();
     for option in array(&document["OptionSet"], "Options")? {
-        let value = option["Value"].as_i64().and_then(|v| i32::try_from(v).ok());
-        let Some(value) = value else {
-            return Err(Fault::invalid_argument(format!(
-                "Every option of column {name} needs a whole number as Value."
-            )));
-        };
-        if options.iter().any(|known| known.value == value) {
-            return Err(Fault::invalid_argument(format!(
-                "Option {value} of column {name} is given twice."
-            )));
-        }
-        options.push(ChoiceOption {
-            value,
-            label: label(&option["Label"]).unwrap_or_else(|| value.to_string()),
-        });
+        push_option(&mut options, option, name)?;
     }
     Ok(ColumnKind::Choice { options })
+}
+
+fn push_option(options: &mut Vec<ChoiceOption>, option: &Value, column: &str) -> Result<(), Fault> {
+    let value = option["Value"].as_i64().and_then(|v| i32::try_from(v).ok());
+    let Some(value) = value else {
+        return Err(Fault::invalid_argument(format!(
+            "Every option of column {column} needs a whole number as Value."
+        )));
+    };
+    if options.iter().any(|known| known.value == value) {
+        return Err(Fault::invalid_argument(format!(
+            "Option {value} of column {column} is given twice."
+        )));
+    }
+    options.push(ChoiceOption {
+        value,
+        label: label(&option["Label"]).unwrap_or_else(|| value.to_string()),
+    });
+    Ok(())
+}
+
+/// A column with one more option, which a document with `Value` and `Label` describes.
+///
+/// # Errors
+/// 400 when it has no options of its own, or this one already.
+pub(crate) fn with_option(column: &ColumnDef, document: &Value) -> Result<ColumnDef, Fault> {
+    let mut column = column.clone();
+    let ColumnKind::Choice { options } = &mut column.kind else {
+        return Err(Fault::invalid_argument(format!(
+            "Column {} is no choice.",
+            column.logical
+        )));
+    };
+    push_option(options, document, &column.logical)?;
+    Ok(column)
 }
 
 /// Reads an alternate key's definition.

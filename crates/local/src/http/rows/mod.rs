@@ -107,9 +107,10 @@ pub(crate) fn plan(
         | Resource::Batch
         | Resource::WhoAmI
         | Resource::CreateEntities
+        | Resource::InsertOptionValue
         | Resource::BulkDelete
         | Resource::Definitions(_)
-        | Resource::Published
+        | Resource::InForce
         | Resource::Unsupported(_) => return Ok(None),
     };
     Ok(Some(planned))
