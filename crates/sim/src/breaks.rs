@@ -3,6 +3,8 @@
 //! Never part of a shipped decision: a break changes what the simulated processes do with the
 //! shipped plans, or what the model store heeds.
 
+use shraga_core::row::{ChangeSet, Table, tasks};
+
 /// A rule to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
@@ -21,11 +23,31 @@ pub enum Break {
     LoseOutbox,
     /// A refused condition is taken for success.
     StaleIsDone,
+    /// A worker takes whatever it is given, however much it runs.
+    NoSlots,
+    /// An orchestrator goes by its own wall clock.
+    OwnClock,
+    /// A row that says it is a mirror counts as one, whoever made it.
+    AnyMirror,
+    /// The mirror that a person's row links to counts as hers.
+    TrustLink,
+    /// Mirrors are made without looking for those of others.
+    NoSearch,
+    /// A worker throws a result away that comes too late.
+    DropLate,
+    /// Sync writes the name back that the mirror has.
+    OverwriteEdits,
+    /// An update of a row that is gone makes it anew.
+    Resurrect,
+    /// A report whose version is stale is sent again under the newest one.
+    ForceReport,
+    /// Events are written on their own, and may be lost.
+    LooseEvents,
 }
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 17] = [
         Self::NoEtag,
         Self::RandomMirrorId,
         Self::AssignWithoutAttempt,
@@ -33,5 +55,51 @@ impl Break {
         Self::StartUnclaimed,
         Self::LoseOutbox,
         Self::StaleIsDone,
+        Self::NoSlots,
+        Self::OwnClock,
+        Self::AnyMirror,
+        Self::TrustLink,
+        Self::NoSearch,
+        Self::DropLate,
+        Self::OverwriteEdits,
+        Self::Resurrect,
+        Self::ForceReport,
+        Self::LooseEvents,
     ];
+
+    /// Spoils what an orchestrator sends.
+    pub(crate) fn spoil(self, set: &mut ChangeSet, dice: &mut fastrand::Rng) {
+        let rows = set.writes.len();
+        for write in set.writes.iter_mut().filter(|w| w.table == Table::Tasks) {
+            let makes = write.get(tasks::MIRROR_OF).is_some();
+            match self {
+                Self::RandomMirrorId if makes && rows > 1 => {
+                    write.id =
+                        uuid::Builder::from_random_bytes(dice.u128(..).to_be_bytes()).into_uuid();
+                }
+                Self::AssignWithoutAttempt => {
+                    write.cells.retain(|(column, _)| *column != tasks::ATTEMPT);
+                }
+                Self::OverwriteEdits if write.get(tasks::FINISHED).is_some() => {
+                    write.cells.push((tasks::NAME, "as it was filed".into()));
+                }
+                _ => {}
+            }
+        }
+        if self == Self::LooseEvents && dice.u8(0..8) == 0 {
+            set.writes.retain(|write| write.table != Table::Events);
+        }
+    }
+
+    /// Whether `set` is carried out write by write.
+    pub(crate) fn in_parts(self, set: &ChangeSet) -> bool {
+        match self {
+            Self::NotAtomic => true,
+            Self::RandomMirrorId => {
+                let mut writes = set.writes.iter();
+                writes.any(|write| write.get(tasks::MIRROR_OF).is_some())
+            }
+            _ => false,
+        }
+    }
 }

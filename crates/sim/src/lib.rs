@@ -1,24 +1,40 @@
 //! The deterministic simulator: the shipped decisions over a model of a store, with faults.
 //!
-//! One seed is one history: several orchestrators, workers and people act on one store in an order
-//! the seed decides, and between any two writes something may crash, be lost, repeated, delayed,
-//! throttled or cut off. After every write the promises are checked ([`Promise`]); at the end the
-//! faults stop and everything must come to rest. The same seed gives the same history, always.
+//! One seed is one history: several orchestrators, workers of ours and of the original's, and people
+//! act on one store in an order the seed decides, and between any two writes something may crash, be
+//! lost, repeated, delayed, throttled or cut off. After every write the promises are checked
+//! ([`Promise`]); at the end the faults stop and everything must come to rest. The same seed gives
+//! the same history, always.
 //!
 //! It knows the core only. Its store is the one allowed model of a store in the workspace.
 
+mod acts;
 mod breaks;
+mod calm;
+mod clock;
+mod coverage;
+mod judge;
+mod legacy;
+mod names;
+mod network;
+mod observe;
 mod orchestrator;
 mod people;
 mod promises;
+mod rest;
+mod script;
+mod shrink;
 mod store;
 mod view;
 mod worker;
 mod world;
 
 pub use breaks::Break;
+pub use coverage::{Coverage, Deed, Fault};
 pub use promises::{Promise, Violation};
+pub use shrink::{Shrunk, shrink};
 
+use script::Script;
 use world::World;
 
 /// How histories are run.
@@ -33,8 +49,10 @@ pub struct Options {
 /// What one history was like.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Steps taken.
+    /// The last step taken, of those with faults.
     pub steps: u64,
+    /// Rounds until everything came to rest.
+    pub rounds: u64,
     /// Tasks filed.
     pub tasks: u64,
     /// Change sets that happened.
@@ -43,6 +61,8 @@ pub struct History {
     pub refused: u64,
     /// Faults injected.
     pub faults: u64,
+    /// What happened, by kind.
+    pub coverage: Coverage,
     /// A line for every step, when asked for.
     pub trace: Vec<String>,
     /// The broken promise, if one was broken.
@@ -52,5 +72,5 @@ pub struct History {
 /// Runs the history of `seed`.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> History {
-    World::new(seed, options).run()
+    World::new(Script::of(seed), options).run()
 }

@@ -1,46 +1,71 @@
 //! A simulated orchestrator: the shipped plans, observed and applied in small steps.
 //!
-//! Between its observation and each of its writes the world goes on. It keeps what the shipped one
+//! Between its observation and each of its batches the world goes on. It keeps what the shipped one
 //! keeps between ticks (turns, what a plan asked to see) and loses it in a crash.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use shraga_core::ids::{MirrorId, TaskId, UserId};
-use shraga_core::model::{Mirror, UserTask};
-use shraga_core::plan::{self, Loop, Need, Policy, Snapshot, Turns};
-use shraga_core::row::{ChangeSet, Column, Table, Value, tasks};
-use shraga_core::status::{TaskStatus, WorkerKind};
+use shraga_core::ids::{UserId, WorkerId};
+use shraga_core::plan::{self, Loop, Need, Plan, Policy, Turns};
+use shraga_core::row::ChangeSet;
 use shraga_core::time::Timestamp;
-use uuid::Uuid;
 
-use crate::store::{Row, Store};
-use crate::view;
+use crate::breaks::Break;
+use crate::clock::Clock;
+use crate::network::Sent;
+use crate::observe::Observer;
+use crate::store::Store;
 
-/// Rows of one kind seen at most in one observation; small, so that windows matter.
-const WINDOW: usize = 6;
+/// Change sets in one batch at most; small, so that the world goes on between them.
+const BATCH: usize = 6;
+
+/// Times that it reads more because core found something missing.
+const ROUNDS: usize = 3;
 
 /// One orchestrator.
 #[derive(Debug)]
 pub(crate) struct Orchestrator {
     pub(crate) name: String,
+    pub(crate) clock: Clock,
     admin: UserId,
+    legacy: Vec<WorkerId>,
     policy: Policy,
+    broken: Option<Break>,
     turns: Turns,
     needs: Vec<Need>,
     queue: VecDeque<(Loop, ChangeSet)>,
+    /// The store's time of its last observation.
+    now: Timestamp,
+    /// Until when the store asked it to wait.
+    pub(crate) waits_until: Timestamp,
+    /// When something becomes due without any row changing.
+    pub(crate) due: Option<Timestamp>,
     /// Whether its last look at everything found nothing to do, now or later.
     pub(crate) idle: bool,
 }
 
 impl Orchestrator {
-    pub(crate) fn new(name: String, admin: UserId, policy: Policy) -> Self {
+    pub(crate) fn new(
+        name: String,
+        clock: Clock,
+        admin: UserId,
+        legacy: Vec<WorkerId>,
+        policy: Policy,
+        broken: Option<Break>,
+    ) -> Self {
         Self {
             name,
+            clock,
             admin,
+            legacy,
             policy,
+            broken,
             turns: Turns::default(),
             needs: Vec::new(),
             queue: VecDeque::new(),
+            now: Timestamp::default(),
+            waits_until: Timestamp::default(),
+            due: None,
             idle: false,
         }
     }
@@ -58,183 +83,105 @@ impl Orchestrator {
         self.idle = false;
     }
 
-    /// The next change set to apply, if a plan is under way.
-    pub(crate) fn next(&mut self) -> Option<(Loop, ChangeSet)> {
-        self.queue.pop_front()
-    }
-
-    /// Hears what became of a change set.
-    pub(crate) fn answered(&mut self, by: Loop, set: &ChangeSet, done: bool, now: Timestamp) {
-        if done {
-            self.turns.applied(set, now);
-        } else if by == Loop::Assign {
-            self.queue.retain(|(other, _)| *other != Loop::Assign);
+    pub(crate) const fn observer(&self) -> Observer<'_> {
+        Observer {
+            admin: self.admin,
+            legacy: self.legacy.as_slice(),
+            turns: &self.turns,
+            broken: self.broken,
         }
     }
 
-    /// Observes (everything when `whole`, else windows) and plans.
-    pub(crate) fn observe(&mut self, store: &Store, whole: bool, rng: &mut fastrand::Rng) {
-        let snapshot = self.snapshot(store, whole, rng);
-        let plans = plan::all(&snapshot, &self.policy, store.now);
-        self.needs = plans
-            .iter()
-            .flat_map(|plan| plan.needs.iter().copied())
-            .collect();
-        let due = plans.iter().any(|plan| plan.due.is_some());
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn has_plan(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The next change sets to send together: as the shipped one sends them, assignments apart.
+    pub(crate) fn take_batch(&mut self, at_most: usize) -> Vec<(Loop, ChangeSet)> {
+        let assigns = |by: &Loop| *by == Loop::Assign;
+        let first = self.queue.front().map(|(by, _)| assigns(by));
+        let alike = |it: &&(Loop, ChangeSet)| Some(assigns(&it.0)) == first;
+        let count = self.queue.iter().take_while(alike).count();
+        self.queue.drain(..count.min(at_most).min(BATCH)).collect()
+    }
+
+    /// Hears what became of a batch.
+    pub(crate) fn answered(&mut self, batch: Vec<(Loop, ChangeSet)>, answers: &[Sent]) {
+        let believes = |sent: &Sent| match sent {
+            Sent::Done => true,
+            Sent::Refused(_) => self.broken == Some(Break::StaleIsDone),
+            Sent::Unknown | Sent::Throttled | Sent::NotTried => false,
+        };
+        let assigns = batch.iter().any(|(by, _)| *by == Loop::Assign);
+        let mut held_back = Vec::new();
+        for ((by, set), sent) in batch.into_iter().zip(answers) {
+            if believes(sent) {
+                self.turns.applied(&set, self.now);
+            }
+            if *sent == Sent::Throttled {
+                held_back.push((by, set));
+            }
+        }
+        let all_held_back = held_back.len() == answers.len();
+        if answers.contains(&Sent::Unknown) || (!held_back.is_empty() && !all_held_back) {
+            self.drop_plan();
+        } else if all_held_back {
+            held_back
+                .into_iter()
+                .rev()
+                .for_each(|it| self.queue.push_front(it));
+        } else if assigns && !answers.iter().all(believes_done) {
+            self.queue.retain(|(by, _)| *by != Loop::Assign);
+        }
+    }
+
+    /// Observes (everything when there are no dice, else windows) and plans.
+    pub(crate) fn observe(&mut self, store: &Store, mut dice: Option<&mut fastrand::Rng>) {
+        self.now = match self.broken {
+            Some(Break::OwnClock) => self.clock.wall(store.now),
+            _ => store.date(),
+        };
+        let mut known = std::mem::take(&mut self.needs);
+        let mut plans = self.plan(store, &known, dice.as_deref_mut());
+        let mut missing = missing(&plans, &known);
+        for _ in 0..ROUNDS {
+            if dice.is_some() || missing.is_empty() {
+                break;
+            }
+            known.append(&mut missing);
+            plans = self.plan(store, &known, None);
+            missing = self::missing(&plans, &known);
+        }
+        let whole = dice.is_none() && missing.is_empty();
+        self.needs = missing;
+        self.due = plans.iter().filter_map(|plan| plan.due).min();
         let sets = plans.into_iter().flat_map(|plan| {
             let by = plan.by;
             plan.sets.into_iter().map(move |set| (by, set))
         });
         self.queue = sets.collect();
-        self.idle = whole && !due && self.queue.is_empty() && self.needs.is_empty();
+        self.idle = whole && self.due.is_none() && self.queue.is_empty();
     }
 
-    fn snapshot(&self, store: &Store, whole: bool, rng: &mut fastrand::Rng) -> Snapshot {
-        let mut seen = Seen::new(store, self.admin);
-        seen.look(whole, rng);
-        seen.fulfil(&self.needs);
-        let workers = store
-            .rows(Table::Workers)
-            .map(|(id, row)| view::worker(id, row));
-        let people = store
-            .rows(Table::Users)
-            .map(|(id, row)| view::person(id, row));
-        Snapshot {
-            admin: Some(self.admin),
-            tasks: seen.tasks.into_values().collect(),
-            mirrors: seen.mirrors.into_values().collect(),
-            active_complete: true,
-            strangers: seen.strangers,
-            absent: seen.absent,
-            searched: seen.searched,
-            carried: seen.carried,
-            workers: workers
-                .filter(|worker| worker.kind != WorkerKind::Orchestrator)
-                .collect(),
-            workers_complete: true,
-            legacy: Vec::new(),
-            people: people.collect(),
-            turns: self.turns.clone(),
-        }
-    }
-}
-
-/// An observation in the making.
-struct Seen<'a> {
-    store: &'a Store,
-    admin: UserId,
-    tasks: std::collections::BTreeMap<Uuid, UserTask>,
-    mirrors: std::collections::BTreeMap<Uuid, Mirror>,
-    strangers: HashMap<MirrorId, UserId>,
-    absent: HashSet<Uuid>,
-    searched: HashSet<TaskId>,
-    carried: HashMap<Uuid, Vec<(Column, Value)>>,
-}
-
-impl<'a> Seen<'a> {
-    fn new(store: &'a Store, admin: UserId) -> Self {
-        Self {
-            store,
-            admin,
-            tasks: std::collections::BTreeMap::new(),
-            mirrors: std::collections::BTreeMap::new(),
-            strangers: HashMap::new(),
-            absent: HashSet::new(),
-            searched: HashSet::new(),
-            carried: HashMap::new(),
-        }
-    }
-
-    /// The windows of the shipped observation: what is pending, what is active, what changed.
-    fn look(&mut self, whole: bool, rng: &mut fastrand::Rng) {
-        let (mut waiting, mut rest) = (Vec::new(), Vec::new());
-        for (id, row) in self.store.rows(Table::Tasks) {
-            let mirror = view::is_mirror(row);
-            let status = view::status(row);
-            match status {
-                TaskStatus::Running | TaskStatus::Canceling if mirror => self.add(id, row),
-                TaskStatus::Pending => waiting.push((id, row)),
-                _ => rest.push((id, row)),
-            }
-        }
-        for mut window in [waiting, rest] {
-            if !whole {
-                rng.shuffle(&mut window);
-                window.truncate(WINDOW);
-            }
-            for (id, row) in window {
-                self.add(id, row);
-                self.add_partner(row);
-            }
-        }
-    }
-
-    /// The other row of a task, as the row in hand names it.
-    fn add_partner(&mut self, row: &Row) {
-        let column = if view::is_mirror(row) {
-            tasks::MIRROR_OF
-        } else {
-            tasks::MIRROR_LINK
+    fn plan(&self, store: &Store, needs: &[Need], dice: Option<&mut fastrand::Rng>) -> Vec<Plan> {
+        let snapshot = match dice {
+            Some(dice) => self.observer().windows(store, needs, dice),
+            None => self.observer().whole(store, needs),
         };
-        if let Some(id) = row.text(column).and_then(|text| Uuid::parse_str(text).ok()) {
-            self.find(id);
-        }
+        plan::all(&snapshot, &self.policy, self.now)
     }
+}
 
-    fn find(&mut self, id: Uuid) {
-        match self.store.get(Table::Tasks, id) {
-            Some(row) => self.add(id, row),
-            None => {
-                self.absent.insert(id);
-            }
-        }
-    }
+/// What the plans would need and did not find.
+fn missing(plans: &[Plan], known: &[Need]) -> Vec<Need> {
+    let needs = plans.iter().flat_map(|plan| plan.needs.iter().copied());
+    needs.filter(|need| !known.contains(need)).collect()
+}
 
-    fn add(&mut self, id: Uuid, row: &Row) {
-        if view::is_mirror(row) {
-            self.mirrors
-                .extend(view::mirror(id, row).map(|mirror| (id, mirror)));
-        } else {
-            self.tasks.insert(id, view::user_task(id, row));
-        }
-        if view::status(row).is_terminal() {
-            let cells = plan::sync::CARRIED
-                .iter()
-                .map(|c| (*c, row.get(*c).clone()));
-            let cells = cells.filter(|(_, value)| *value != Value::Null).collect();
-            self.carried.insert(id, cells);
-        }
-    }
-
-    /// What earlier plans asked to see.
-    fn fulfil(&mut self, needs: &[Need]) {
-        for need in needs {
-            match need {
-                Need::Task(task) => self.find(task.get()),
-                Need::Carried(id) => self.find(*id),
-                Need::Mirror(mirror) => self.find_mirror(*mirror),
-                Need::MirrorsOf(task) => self.search(*task),
-            }
-        }
-    }
-
-    fn find_mirror(&mut self, mirror: MirrorId) {
-        match self.store.get(Table::Tasks, mirror.get()) {
-            Some(row) if row.owner != self.admin || !view::is_mirror(row) => {
-                self.strangers.insert(mirror, row.owner);
-            }
-            _ => self.find(mirror.get()),
-        }
-    }
-
-    fn search(&mut self, task: TaskId) {
-        let of = Value::Text(task.to_string());
-        let store = self.store;
-        for (id, row) in store.rows(Table::Tasks) {
-            if *row.get(tasks::MIRROR_OF) == of {
-                self.add(id, row);
-            }
-        }
-        self.searched.insert(task);
-    }
+fn believes_done(sent: &Sent) -> bool {
+    *sent == Sent::Done
 }

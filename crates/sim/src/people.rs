@@ -1,14 +1,14 @@
 //! Simulated people: they file, edit, cancel and delete their own rows, and some are hostile.
 //!
-//! A person writes whatever Dataverse would let her write into her own rows, at any moment.
+//! A person writes whatever Dataverse would let her write into rows of her own, at any moment.
 
-use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::ids::{MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use shraga_core::status::TaskStatus;
+use shraga_core::time::Span;
 use uuid::Uuid;
 
-use crate::store::Store;
-use crate::view;
+use crate::store::{Row, Store};
 
 /// What a person does next.
 #[derive(Clone, Debug)]
@@ -22,98 +22,158 @@ pub(crate) enum Deed {
 }
 
 /// Files a new task under `id`.
-pub(crate) fn file(id: Uuid, rng: &mut fastrand::Rng) -> ChangeSet {
-    let mut cells = vec![
-        (tasks::NAME, format!("task {}", rng.u16(..)).into()),
+pub(crate) fn file(id: Uuid, store: &Store, dice: &mut fastrand::Rng) -> ChangeSet {
+    let mut cells: Vec<(Column, Value)> = vec![
+        (tasks::NAME, format!("task {}", dice.u16(..)).into()),
         (tasks::PROMPT, "do it".into()),
         (tasks::STATUS, TaskStatus::Pending.into()),
-        (tasks::PRIORITY, rng.i64(-3..3).into()),
+        (tasks::PRIORITY, dice.i64(-3..3).into()),
+        (tasks::EMAIL, "she@example.test".into()),
     ];
-    if rng.u8(0..8) == 0 {
-        cells.push((tasks::NAME, "x".repeat(300).into()));
+    let mut put = |column, value: Value| match cells.iter_mut().find(|(name, _)| *name == column) {
+        Some(cell) => cell.1 = value,
+        None => cells.push((column, value)),
+    };
+    match dice.u8(0..24) {
+        0 => put(tasks::NAME, "x".repeat(300).into()),
+        1 | 2 => put(tasks::INPUT, r#"{"agent":"codex"}"#.into()),
+        3 | 4 => put(tasks::INPUT, r#"{"labels":["gpu"]}"#.into()),
+        5 | 6 => {
+            let later = store.now.plus(Span::secs(dice.i64(0..120)));
+            put(tasks::NOT_BEFORE, later.into());
+        }
+        7 | 8 => put(tasks::STATUS, TaskStatus::Submitted.into()),
+        _ => {}
     }
-    let write = Write::create(Table::Tasks, id, cells);
     ChangeSet {
         task: Some(TaskId::new(id)),
-        why: "she files a task".to_owned(),
-        writes: vec![write],
+        why: format!("she files task {}", TaskId::new(id).short()),
+        writes: vec![Write::create(Table::Tasks, id, cells)],
     }
 }
 
 /// Something done to one of her rows.
-pub(crate) fn meddle(store: &Store, who: UserId, rng: &mut fastrand::Rng) -> Deed {
-    let hers = store
+pub(crate) fn meddle(store: &Store, who: UserId, dice: &mut fastrand::Rng) -> Deed {
+    let hers: Vec<&Row> = store
         .rows(Table::Tasks)
-        .filter(|(_, row)| row.owner == who)
-        .map(|(id, _)| id);
-    let Some(id) = rng.choice(hers.collect::<Vec<_>>()) else {
+        .map(std::rc::Rc::as_ref)
+        .filter(|row| row.owner == who)
+        .collect();
+    let Some(row) = dice.choice(hers) else {
         return Deed::Rest;
     };
-    match rng.u8(0..12) {
-        0..=2 => cancel(store, id, TaskStatus::Canceled),
-        3 | 4 => cancel(store, id, TaskStatus::Canceling),
-        5 => Deed::Delete(id),
-        6 | 7 => edit(
-            store,
-            id,
-            vec![(tasks::NAME, format!("renamed {}", rng.u16(..)).into())],
-        ),
-        8 => {
-            let status = TaskStatus::ALL[rng.usize(..TaskStatus::ALL.len())];
-            edit(store, id, vec![(tasks::STATUS, status.into())])
+    let renamed = || (tasks::NAME, format!("renamed at {}", store.now).into());
+    match dice.u8(0..12) {
+        0..=2 => edit(row, vec![(tasks::STATUS, TaskStatus::Canceled.into())]),
+        3 => edit(row, vec![(tasks::STATUS, TaskStatus::Canceling.into())]),
+        4 => Deed::Delete(row.id),
+        5 | 6 => edit(row, vec![renamed()]),
+        7 => {
+            let status = TaskStatus::ALL[dice.usize(..TaskStatus::ALL.len())];
+            edit(row, vec![(tasks::STATUS, status.into())])
         }
-        9 => lie_about_link(store, id, rng),
-        10 => squat(store, id),
+        8 if row.status == TaskStatus::Submitted => {
+            edit(row, vec![(tasks::STATUS, TaskStatus::Pending.into())])
+        }
         _ => Deed::Rest,
     }
 }
 
-fn cancel(store: &Store, id: Uuid, status: TaskStatus) -> Deed {
-    edit(store, id, vec![(tasks::STATUS, status.into())])
-}
-
-fn edit(store: &Store, id: Uuid, cells: Vec<(Column, Value)>) -> Deed {
-    let Some(row) = store.get(Table::Tasks, id) else {
+/// Something that isn't hers to do.
+pub(crate) fn trespass(
+    store: &Store,
+    who: UserId,
+    new: Uuid,
+    worker: WorkerId,
+    dice: &mut fastrand::Rng,
+) -> Deed {
+    let rows: Vec<&Row> = store.rows(Table::Tasks).map(std::rc::Rc::as_ref).collect();
+    let hers = rows.iter().filter(|row| row.owner == who).copied();
+    let own = dice.choice(hers.collect::<Vec<_>>());
+    let Some(other) = dice.choice(rows) else {
         return Deed::Rest;
     };
-    let write = Write::update(Table::Tasks, id, &row.etag(), cells);
-    let task = Some(TaskId::new(id));
+    match (dice.u8(0..6), own) {
+        (0, _) => squat(store, other.id, dice),
+        (1, _) => plant(new, other, worker),
+        (2, Some(own)) => edit(own, vec![(tasks::MIRROR_LINK, other.id.into())]),
+        (3, Some(own)) => edit(own, vec![(tasks::MIRROR_LINK, "nonsense".into())]),
+        (4, Some(own)) => edit(own, vec![(tasks::MIRROR_LINK, Value::Null)]),
+        (5, Some(own)) => edit(
+            own,
+            vec![
+                (tasks::ATTEMPT, dice.i64(0..9).into()),
+                (tasks::USER_ID, other.owner.get().into()),
+                (tasks::MIRROR_OF, other.id.into()),
+                (tasks::ASSIGNED_WORKER, worker.get().into()),
+                (tasks::REASON, "made-up".into()),
+            ],
+        ),
+        _ => Deed::Rest,
+    }
+}
+
+fn edit(row: &Row, cells: Vec<(Column, Value)>) -> Deed {
+    let task = TaskId::new(row.id);
     Deed::Write(ChangeSet {
-        task,
-        why: "she edits her row".to_owned(),
-        writes: vec![write],
+        task: Some(task),
+        why: format!("she edits {} of task {}", names(&cells), task.short()),
+        writes: vec![Write::update(Table::Tasks, row.id, &row.etag, cells)],
     })
 }
 
-/// Links her row to somebody else's mirror, or to nothing at all.
-fn lie_about_link(store: &Store, id: Uuid, rng: &mut fastrand::Rng) -> Deed {
-    let mirrors = store
-        .rows(Table::Tasks)
-        .filter(|(_, row)| view::is_mirror(row))
-        .map(|(id, _)| id);
-    let link = rng.choice(mirrors.collect::<Vec<_>>());
-    let link = link
-        .filter(|_| rng.bool())
-        .map_or_else(|| "nonsense".to_owned(), |id| id.to_string());
-    edit(store, id, vec![(tasks::MIRROR_LINK, link.into())])
+fn names(cells: &[(Column, Value)]) -> String {
+    let named: Vec<String> = cells
+        .iter()
+        .map(|(name, value)| format!("{name:?}={value}"))
+        .collect();
+    named.join(", ")
 }
 
-/// Puts a row of her own where the mirror of a task not yet mirrored will want to be.
-fn squat(store: &Store, id: Uuid) -> Deed {
-    let seat = MirrorId::of(TaskId::new(id), 0).get();
+/// Puts a row of her own where the mirror of a task will want to be.
+fn squat(store: &Store, task: Uuid, dice: &mut fastrand::Rng) -> Deed {
+    let seat = MirrorId::of(TaskId::new(task), dice.u32(0..2)).get();
     if store.get(Table::Tasks, seat).is_some() {
         return Deed::Rest;
     }
-    let cells = vec![
-        (tasks::NAME, "mine".into()),
-        (tasks::STATUS, TaskStatus::Completed.into()),
-        (tasks::IS_MIRROR, true.into()),
-        (tasks::MIRROR_OF, id.into()),
-    ];
-    let write = Write::create(Table::Tasks, seat, cells);
+    create(
+        seat,
+        format!(
+            "she squats where the mirror of task {} belongs",
+            TaskId::new(task).short()
+        ),
+        vec![
+            (tasks::NAME, "mine".into()),
+            (tasks::STATUS, TaskStatus::Completed.into()),
+            (tasks::IS_MIRROR, true.into()),
+            (tasks::MIRROR_OF, task.into()),
+        ],
+    )
+}
+
+/// Makes a row of her own that looks like a mirror of somebody's task.
+fn plant(id: Uuid, other: &Row, worker: WorkerId) -> Deed {
+    create(
+        id,
+        format!(
+            "she plants a mirror of task {}",
+            TaskId::new(other.id).short()
+        ),
+        vec![
+            (tasks::NAME, "planted".into()),
+            (tasks::STATUS, TaskStatus::Pending.into()),
+            (tasks::IS_MIRROR, true.into()),
+            (tasks::MIRROR_OF, other.id.into()),
+            (tasks::USER_ID, other.owner.get().into()),
+            (tasks::ASSIGNED_WORKER, worker.get().into()),
+        ],
+    )
+}
+
+fn create(id: Uuid, why: String, cells: Vec<(Column, Value)>) -> Deed {
     Deed::Write(ChangeSet {
         task: None,
-        why: "she squats".to_owned(),
-        writes: vec![write],
+        why,
+        writes: vec![Write::create(Table::Tasks, id, cells)],
     })
 }

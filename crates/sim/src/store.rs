@@ -1,32 +1,46 @@
 //! The one allowed model of a store: rows with versions, and atomic conditional change sets.
 //!
 //! It keeps what Dataverse promises and nothing more: a change set happens all or not at all, every
-//! write raises the row's version, times are whole seconds of the store's own clock.
+//! write raises the row's version, times are whole seconds of the store's own clock. What a process
+//! reads of a row is worked out once per version, since most rows are read far more often than
+//! written.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use shraga_core::ids::{Etag, UserId};
-use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write};
+use shraga_core::model::{Mirror, UserTask};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
+use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
 use uuid::Uuid;
 
-/// A row as the store holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::view;
+
+/// One version of a row.
+#[derive(Debug)]
 pub(crate) struct Row {
+    pub(crate) id: Uuid,
     pub(crate) owner: UserId,
-    pub(crate) version: u64,
+    pub(crate) etag: Etag,
     pub(crate) created: Timestamp,
     pub(crate) modified: Timestamp,
-    pub(crate) cells: BTreeMap<Column, Value>,
+    /// Whether a tasks row says it is a mirror.
+    pub(crate) is_mirror: bool,
+    /// Where a tasks row says it stands.
+    pub(crate) status: TaskStatus,
+    /// In the order of the columns.
+    cells: Vec<(Column, Value)>,
+    task: OnceCell<UserTask>,
+    mirror: OnceCell<Option<Mirror>>,
+    link: OnceCell<Option<Uuid>>,
 }
 
 impl Row {
-    pub(crate) fn etag(&self) -> Etag {
-        Etag::new(format!("W/\"{}\"", self.version))
-    }
-
     pub(crate) fn get(&self, column: Column) -> &Value {
-        self.cells.get(&column).unwrap_or(&Value::Null)
+        let at = self.cells.binary_search_by_key(&column, |(name, _)| *name);
+        at.map_or(&Value::Null, |at| &self.cells[at].1)
     }
 
     pub(crate) fn text(&self, column: Column) -> Option<&str> {
@@ -49,6 +63,27 @@ impl Row {
             _ => None,
         }
     }
+
+    /// As a person's task.
+    pub(crate) fn task(&self) -> &UserTask {
+        self.task.get_or_init(|| view::user_task(self))
+    }
+
+    /// As a mirror, if it names a task.
+    pub(crate) fn mirror(&self) -> Option<&Mirror> {
+        self.mirror.get_or_init(|| view::mirror(self)).as_ref()
+    }
+
+    /// What a person's row links to, if that is an identity at all.
+    pub(crate) fn link(&self) -> Option<Uuid> {
+        let link = || Uuid::parse_str(self.text(tasks::MIRROR_LINK)?).ok();
+        *self.link.get_or_init(link)
+    }
+
+    /// A mirror that counts: the admin's own.
+    pub(crate) fn is_mirror_of(&self, admin: UserId) -> bool {
+        self.is_mirror && self.owner == admin
+    }
 }
 
 /// Why a change set did not happen.
@@ -60,81 +95,123 @@ pub(crate) enum Refused {
     Missing,
 }
 
+/// A row that a change set wrote.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) table: Table,
+    pub(crate) before: Option<Rc<Row>>,
+    pub(crate) after: Rc<Row>,
+}
+
 /// The store.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Store {
-    rows: BTreeMap<(Table, Uuid), Row>,
+    tables: [BTreeMap<Uuid, Rc<Row>>; Table::ALL.len()],
     version: u64,
     pub(crate) now: Timestamp,
     /// Whether `If-Match` is heeded; only a deliberate break turns it off.
     pub(crate) heeds_versions: bool,
+    /// Whether an update makes a row that is not there; only a deliberate break turns it on.
+    pub(crate) resurrects: bool,
 }
 
 impl Store {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
-            rows: BTreeMap::new(),
+            tables: std::array::from_fn(|_| BTreeMap::new()),
             version: 0,
             now,
             heeds_versions: true,
+            resurrects: false,
         }
     }
 
     /// All rows of a table, in the order of their identities.
-    pub(crate) fn rows(&self, table: Table) -> impl Iterator<Item = (Uuid, &Row)> {
-        let range = (table, Uuid::nil())..=(table, Uuid::max());
-        self.rows.range(range).map(|((_, id), row)| (*id, row))
+    pub(crate) fn rows(&self, table: Table) -> impl Iterator<Item = &Rc<Row>> {
+        self.tables[table as usize].values()
     }
 
-    pub(crate) fn get(&self, table: Table, id: Uuid) -> Option<&Row> {
-        self.rows.get(&(table, id))
+    pub(crate) fn get(&self, table: Table, id: Uuid) -> Option<&Rc<Row>> {
+        self.tables[table as usize].get(&id)
     }
 
-    pub(crate) fn delete(&mut self, table: Table, id: Uuid) -> bool {
-        self.rows.remove(&(table, id)).is_some()
+    pub(crate) fn delete(&mut self, table: Table, id: Uuid) {
+        self.tables[table as usize].remove(&id);
     }
 
-    /// Applies a change set on behalf of `who`, all or nothing; answers the new versions.
-    pub(crate) fn apply(&mut self, who: UserId, set: &ChangeSet) -> Result<Vec<Etag>, Refused> {
-        let mut written = BTreeMap::new();
-        let mut etags = Vec::with_capacity(set.writes.len());
+    /// The time a reply carries: whole seconds.
+    pub(crate) const fn date(&self) -> Timestamp {
+        Timestamp::from_secs(self.now.as_secs())
+    }
+
+    /// Applies a change set on behalf of `who`, all or nothing; answers what it changed.
+    pub(crate) fn apply(&mut self, who: UserId, set: &ChangeSet) -> Result<Vec<Change>, Refused> {
+        let mut changes: Vec<Change> = Vec::with_capacity(set.writes.len());
         for write in &set.writes {
-            let key = (write.table, write.id);
-            let before = written.get(&key).or_else(|| self.rows.get(&key));
-            self.check(write, before)?;
-            let row = self.written(who, write, before);
+            let earlier = changes
+                .iter()
+                .rfind(|change| change.table == write.table && change.after.id == write.id);
+            let before = match earlier {
+                Some(change) => Some(&change.after),
+                None => self.get(write.table, write.id),
+            };
+            self.check(write, before.map(Rc::as_ref))?;
+            let before = before.cloned();
             self.version += 1;
-            etags.push(row.etag());
-            written.insert(key, row);
+            let after = Rc::new(self.written(who, write, before.as_deref()));
+            changes.push(Change {
+                table: write.table,
+                before,
+                after,
+            });
         }
-        self.rows.extend(written);
-        Ok(etags)
+        for change in &changes {
+            let row = Rc::clone(&change.after);
+            self.tables[change.table as usize].insert(row.id, row);
+        }
+        Ok(changes)
     }
 
     fn check(&self, write: &Write, before: Option<&Row>) -> Result<(), Refused> {
         match (&write.condition, before) {
             (Condition::Absent, None) => Ok(()),
             (Condition::Absent, Some(_)) => Err(Refused::Stale),
+            (Condition::Version(_), None) if self.resurrects => Ok(()),
             (Condition::Version(_), None) => Err(Refused::Missing),
             (Condition::Version(etag), Some(row)) => {
-                let fits = *etag == row.etag() || !self.heeds_versions;
+                let fits = *etag == row.etag || !self.heeds_versions;
                 fits.then_some(()).ok_or(Refused::Stale)
             }
         }
     }
 
     fn written(&self, who: UserId, write: &Write, before: Option<&Row>) -> Row {
-        let second = Timestamp::from_secs(self.now.as_secs());
-        let mut row = before.cloned().unwrap_or(Row {
-            owner: write.owner.unwrap_or(who),
-            version: 0,
-            created: second,
+        let second = self.date();
+        let mut cells = before.map_or_else(Vec::new, |row| row.cells.clone());
+        for (column, value) in &write.cells {
+            match cells.binary_search_by_key(column, |(name, _)| *name) {
+                Ok(at) => cells[at].1.clone_from(value),
+                Err(at) => cells.insert(at, (*column, value.clone())),
+            }
+        }
+        let mut row = Row {
+            id: write.id,
+            owner: before.map_or(write.owner.unwrap_or(who), |row| row.owner),
+            etag: Etag::new(format!("W/\"{}\"", self.version)),
+            created: before.map_or(second, |row| row.created),
             modified: second,
-            cells: BTreeMap::new(),
-        });
-        row.version = self.version + 1;
-        row.modified = second;
-        row.cells.extend(write.cells.iter().cloned());
+            is_mirror: false,
+            status: TaskStatus::Pending,
+            cells,
+            task: OnceCell::new(),
+            mirror: OnceCell::new(),
+            link: OnceCell::new(),
+        };
+        if write.table == Table::Tasks {
+            row.is_mirror = *row.get(tasks::IS_MIRROR) == Value::Bool(true);
+            let code = row.int(tasks::STATUS).map(TaskStatus::try_from);
+            row.status = code.and_then(Result::ok).unwrap_or(TaskStatus::Pending);
+        }
         row
     }
 }

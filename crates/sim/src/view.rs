@@ -4,36 +4,24 @@
 //! the client's and has its own tests.
 
 use serde_json::Value as Json;
-use shraga_core::ids::{Attempt, TaskId, UserId, WorkerId};
+use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{
     Answer, Lease, Mirror, Person, Shown, StreamHead, UserTask, Wants, Worker,
 };
-use shraga_core::row::{Value, tasks, users, workers};
-use shraga_core::status::{Pool, TaskStatus, WorkerKind, WorkerState};
+use shraga_core::row::{Column, tasks, users, workers};
+use shraga_core::status::{Pool, WorkerKind, WorkerState};
 use shraga_core::time::Timestamp;
-use uuid::Uuid;
 
 use crate::store::Row;
 
-/// Whether a tasks row says it is a mirror.
-pub(crate) fn is_mirror(row: &Row) -> bool {
-    *row.get(tasks::IS_MIRROR) == Value::Bool(true)
-}
-
-pub(crate) fn status(row: &Row) -> TaskStatus {
-    row.int(tasks::STATUS)
-        .and_then(|code| TaskStatus::try_from(code).ok())
-        .unwrap_or(TaskStatus::Pending)
-}
-
-pub(crate) fn user_task(id: Uuid, row: &Row) -> UserTask {
+pub(crate) fn user_task(row: &Row) -> UserTask {
     UserTask {
-        id: TaskId::new(id),
-        etag: row.etag(),
+        id: TaskId::new(row.id),
+        etag: row.etag.clone(),
         owner: row.owner,
         created: row.created,
         modified: row.modified,
-        status: status(row),
+        status: row.status,
         name: row.text(tasks::NAME).unwrap_or_default().to_owned(),
         prompt: row.text(tasks::PROMPT).unwrap_or_default().to_owned(),
         input: row.text(tasks::INPUT).map(str::to_owned),
@@ -47,27 +35,25 @@ pub(crate) fn user_task(id: Uuid, row: &Row) -> UserTask {
         not_before: row.time(tasks::NOT_BEFORE),
         answer: answer(row),
         machine: row.text(tasks::DEVBOX).map(str::to_owned),
-        retry_of: row.text(tasks::RETRY_OF).and_then(|text| text.parse().ok()),
+        retry_of: word(row.text(tasks::RETRY_OF)),
         shown: shown(row),
     }
 }
 
 /// The mirror a row is, if it names the task it mirrors.
-pub(crate) fn mirror(id: Uuid, row: &Row) -> Option<Mirror> {
+pub(crate) fn mirror(row: &Row) -> Option<Mirror> {
     Some(Mirror {
-        id: shraga_core::ids::MirrorId::new(id),
-        etag: row.etag(),
+        id: MirrorId::new(row.id),
+        etag: row.etag.clone(),
         owner: row.owner,
-        task: row.text(tasks::MIRROR_OF)?.parse().ok()?,
-        user: row.text(tasks::USER_ID).and_then(|text| text.parse().ok()),
+        task: word(row.text(tasks::MIRROR_OF))?,
+        user: word(row.text(tasks::USER_ID)),
         created: row.created,
         modified: row.modified,
-        status: status(row),
+        status: row.status,
         name: row.text(tasks::NAME).unwrap_or_default().to_owned(),
         wants: wants(row),
-        phase: row
-            .text(tasks::WORK_PHASE)
-            .and_then(|word| word.parse().ok()),
+        phase: word(row.text(tasks::WORK_PHASE)),
         lease: lease(row),
         losses: count(row.int(tasks::LOSSES)),
         rank: row.time(tasks::RANK).unwrap_or(row.created),
@@ -78,30 +64,36 @@ pub(crate) fn mirror(id: Uuid, row: &Row) -> Option<Mirror> {
     })
 }
 
-pub(crate) fn worker(id: Uuid, row: &Row) -> Worker {
+pub(crate) fn worker(row: &Row) -> Worker {
     Worker {
-        id: WorkerId::new(id),
-        etag: row.etag(),
+        id: WorkerId::new(row.id),
+        etag: row.etag.clone(),
         owner: row.owner,
         name: row.text(workers::NAME).unwrap_or_default().to_owned(),
         kind: word(row.text(workers::KIND)).unwrap_or(WorkerKind::LocalMachine),
         state: word(row.text(workers::STATE)).unwrap_or(WorkerState::Offline),
         pool: word(row.text(workers::POOL)).unwrap_or(Pool::Dedicated),
         slots: count(row.int(workers::SLOTS)),
-        labels: Vec::new(),
-        agents: Vec::new(),
-        boot: row.text(workers::BOOT).and_then(|text| text.parse().ok()),
+        labels: list(row, workers::LABELS),
+        agents: list(row, workers::AGENTS),
+        boot: word(row.text(workers::BOOT)),
         beat: row.int(workers::BEAT).unwrap_or(0),
         last_seen: row.time(workers::LAST_SEEN),
         last_assigned: row.time(workers::LAST_ASSIGNED),
     }
 }
 
-pub(crate) fn person(id: Uuid, row: &Row) -> Person {
+pub(crate) fn person(row: &Row) -> Person {
     Person {
-        id: UserId::new(id),
+        id: UserId::new(row.id),
         disabled: row.text(users::STATE) == Some("disabled"),
     }
+}
+
+fn list(row: &Row, column: Column) -> Vec<String> {
+    let text = row.text(column).unwrap_or_default();
+    let words = text.split(',').filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
 }
 
 fn word<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
@@ -113,10 +105,16 @@ fn count(number: Option<i64>) -> u32 {
 }
 
 fn wants(row: &Row) -> Wants {
-    let input = json(row.text(tasks::INPUT));
+    let Some(input) = row.text(tasks::INPUT) else {
+        return Wants::default();
+    };
+    let input = json(Some(input));
+    let labels = input["labels"].as_array().into_iter().flatten();
     Wants {
         agent: input["agent"].as_str().map(str::to_owned),
-        labels: Vec::new(),
+        labels: labels
+            .filter_map(|label| Some(label.as_str()?.to_owned()))
+            .collect(),
     }
 }
 
@@ -147,7 +145,10 @@ fn time(text: Option<&str>) -> Option<Timestamp> {
 }
 
 fn head(row: &Row) -> StreamHead {
-    let head = json(row.text(tasks::EVENT_HEAD));
+    let Some(text) = row.text(tasks::EVENT_HEAD) else {
+        return StreamHead::default();
+    };
+    let head = json(Some(text));
     StreamHead {
         sequence: count(head["sequence"].as_i64()),
         hash: head["hash"].as_str().unwrap_or_default().to_owned(),

@@ -3,32 +3,52 @@
 //! Its disk (the outbox) survives a crash, its process doesn't. Writes of one step go out together
 //! and their answers come back together, with whatever the network does to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use shraga_core::ids::{Attempt, BootId, MirrorId, UserId, WorkerId};
+use shraga_core::model::Mirror;
 use shraga_core::reason::Reason;
-use shraga_core::row::{ChangeSet, Column, Table, Value, tasks, workers};
+use shraga_core::row::{ChangeSet, Column, Table, Value, workers};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use shraga_core::worker::{
     Answer, Effect, Finish, Identity, Input, Limits, Machine, Mark, Outcome, Report, StopCause,
-    Ticket,
+    Ticket, WriteKind,
 };
 
-use crate::store::Store;
-use crate::view;
+use crate::breaks::Break;
+use crate::clock::Clock;
+use crate::judge::Finished;
+use crate::store::{Row, Store};
 
-/// One worker and its machine's disk.
+/// Slots of a worker that breaks the rule about them.
+const NO_LIMIT: u32 = 1_000;
+
+/// The longest an agent runs.
+const AGENT_SECONDS: i64 = 90;
+
+type Disk = BTreeMap<(MirrorId, Attempt), Report>;
+
+/// One worker and its machine.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
+    pub(crate) name: String,
     pub(crate) owner: UserId,
-    pub(crate) shared: bool,
+    pub(crate) clock: Clock,
+    shared: bool,
     pub(crate) slots: u32,
+    /// Agents and labels it has.
+    skills: &'static str,
+    broken: Option<Break>,
     /// The outbox.
-    disk: BTreeMap<(MirrorId, Attempt), Report>,
+    disk: Disk,
     /// The running process, if it is up.
     pub(crate) process: Option<Process>,
+    /// Until when it can't reach the store.
+    pub(crate) cut_off_until: Timestamp,
+    /// Whether it never comes back.
+    pub(crate) retired: bool,
 }
 
 /// One process of a worker.
@@ -37,15 +57,20 @@ pub(crate) struct Process {
     machine: Machine,
     boot: BootId,
     beat: i64,
+    pub(crate) draining: bool,
     agents: BTreeMap<MirrorId, Agent>,
-    /// Writes asked for and not sent yet.
-    writes: Vec<(Ticket, ChangeSet)>,
+    /// Writes asked for and not sent yet, a batch for each step of the machine.
+    outgoing: VecDeque<Vec<(Ticket, ChangeSet)>>,
+    /// Answers that came and were not read yet.
+    inbox: VecDeque<Vec<(Ticket, Answer)>>,
     /// A look that was answered and not read yet.
-    look: Option<(Mark, Vec<shraga_core::model::Mirror>)>,
+    look: Option<(Mark, Vec<Mirror>)>,
     /// Rows to be read by their identity.
     inspections: Vec<MirrorId>,
+    /// Until when the store asked it to wait.
+    pub(crate) waits_until: Timestamp,
     /// Results of agents that ended well, to be told to the judge.
-    pub(crate) finished: Vec<String>,
+    pub(crate) finished: Vec<Finished>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,139 +80,231 @@ struct Agent {
     outcome: Outcome,
 }
 
+/// What a worker is like.
+#[derive(Debug)]
+pub(crate) struct Making {
+    pub(crate) id: WorkerId,
+    pub(crate) name: String,
+    pub(crate) owner: UserId,
+    pub(crate) clock: Clock,
+    pub(crate) shared: bool,
+    pub(crate) slots: u32,
+    pub(crate) skills: &'static str,
+    pub(crate) broken: Option<Break>,
+}
+
 impl Worker {
-    pub(crate) fn new(id: WorkerId, owner: UserId, shared: bool, slots: u32) -> Self {
+    pub(crate) fn new(making: Making) -> Self {
         Self {
-            id,
-            owner,
-            shared,
-            slots,
-            disk: BTreeMap::new(),
+            id: making.id,
+            name: making.name,
+            owner: making.owner,
+            clock: making.clock,
+            shared: making.shared,
+            slots: making.slots,
+            skills: making.skills,
+            broken: making.broken,
+            disk: Disk::new(),
             process: None,
+            cut_off_until: Timestamp::default(),
+            retired: false,
         }
     }
 
     /// Starts a process, as after a reboot.
-    pub(crate) fn start(&mut self, boot: BootId, now: Timestamp) {
+    pub(crate) fn start(&mut self, boot: BootId, now: Timestamp, dice: &mut fastrand::Rng) {
         let identity = Identity {
             worker: self.id,
             boot,
-            name: format!("w-{}", self.id.short()),
+            name: self.name.clone(),
         };
+        let no_limit = self.broken == Some(Break::NoSlots);
         let limits = Limits {
-            slots: self.slots,
+            slots: if no_limit { NO_LIMIT } else { self.slots },
             line_interval: Span::secs(2),
             line_bytes_per_attempt: 10_000,
             events: true,
         };
-        let mut process = Process {
+        self.process = Some(Process {
             machine: Machine::new(identity, limits),
             boot,
             beat: 0,
+            draining: false,
             agents: BTreeMap::new(),
-            writes: Vec::new(),
+            outgoing: VecDeque::new(),
+            inbox: VecDeque::new(),
             look: None,
             inspections: Vec::new(),
+            waits_until: Timestamp::default(),
             finished: Vec::new(),
-        };
+        });
         let restored = self.disk.values().cloned().collect();
-        process.step(Input::Restored(restored), now, &mut self.disk, None);
-        self.process = Some(process);
+        self.step(Input::Restored(restored), now, dice);
     }
 
     /// The process ends without a word; its agents die with it.
     pub(crate) fn crash(&mut self) {
         self.process = None;
+        if self.broken == Some(Break::LoseOutbox) {
+            self.disk.clear();
+        }
     }
 
-    pub(crate) fn lose_disk(&mut self) {
-        self.disk.clear();
+    /// The machine is gone with its disk; answers which attempts' reports went with it.
+    pub(crate) fn retire(&mut self) -> Vec<(MirrorId, Attempt)> {
+        self.process = None;
+        self.retired = true;
+        std::mem::take(&mut self.disk).into_keys().collect()
+    }
+
+    /// Takes nothing new, and goes when all is done.
+    pub(crate) fn drain(&mut self, now: Timestamp, dice: &mut fastrand::Rng) {
+        if let Some(process) = self.process.as_mut() {
+            process.draining = true;
+            self.step(Input::Drain, now, dice);
+        }
+    }
+
+    /// Whether it drains and has nothing left.
+    pub(crate) fn may_leave(&self) -> bool {
+        let done = |p: &Process| p.draining && p.machine.is_idle() && p.is_quiet();
+        self.process.as_ref().is_some_and(done)
     }
 
     /// Cells of its own row.
-    pub(crate) fn row(&self, now: Timestamp) -> Vec<(Column, Value)> {
+    pub(crate) fn row(&self, state: &'static str) -> Vec<(Column, Value)> {
         let process = self.process.as_ref();
+        let pool = if self.shared { "shared" } else { "dedicated" };
         vec![
-            (workers::NAME, format!("w-{}", self.id.short()).into()),
+            (workers::NAME, self.name.as_str().into()),
             (workers::KIND, "LocalMachine".into()),
-            (workers::STATE, "ready".into()),
-            (
-                workers::POOL,
-                if self.shared { "shared" } else { "dedicated" }.into(),
-            ),
+            (workers::STATE, state.into()),
+            (workers::POOL, pool.into()),
             (workers::SLOTS, i64::from(self.slots).into()),
+            (workers::AGENTS, self.skills.into()),
+            (workers::LABELS, self.skills.into()),
             (workers::BOOT, process.map(|p| p.boot.get()).into()),
             (workers::BEAT, process.map_or(0, |p| p.beat).into()),
-            (workers::LAST_SEEN, now.into()),
         ]
     }
 
     /// Whether it has nothing running, nothing to send and nothing kept.
     pub(crate) fn is_idle(&self) -> bool {
-        let quiet =
-            |p: &Process| p.agents.is_empty() && p.writes.is_empty() && p.inspections.is_empty();
+        let quiet = |p: &Process| p.machine.is_idle() && p.is_quiet();
         self.disk.is_empty() && self.process.as_ref().is_none_or(quiet)
     }
 
-    /// Does one thing, of those that the dice offer.
-    pub(crate) fn act(&mut self, store: &Store, rng: &mut fastrand::Rng) {
-        let now = store.now;
+    /// When time alone makes something due here.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        let process = self.process.as_ref()?;
+        let ends = process.agents.values().map(|agent| agent.ends);
+        ends.chain(process.machine.due()).min()
+    }
+
+    /// Reads one thing that lies there: an answer, a look, a row. Answers whether there was any.
+    pub(crate) fn read(
+        &mut self,
+        store: Option<&Store>,
+        now: Timestamp,
+        dice: &mut fastrand::Rng,
+    ) -> bool {
+        let Some(process) = self.process.as_mut() else {
+            return false;
+        };
+        let input = if let Some(answers) = process.inbox.pop_front() {
+            Input::Answered(answers)
+        } else if let (Some(store), Some(mirror)) = (store, process.inspections.last().copied()) {
+            process.inspections.pop();
+            let row = store.get(Table::Tasks, mirror.get());
+            let row = row.and_then(|row| row.mirror()).cloned();
+            Input::Inspected(mirror, row.map(Box::new))
+        } else if let Some((asked, rows)) = process.look.take() {
+            Input::Looked { asked, rows }
+        } else {
+            return false;
+        };
+        self.step(input, now, dice);
+        true
+    }
+
+    /// Sends a look; its answer is read later, when the world has gone on.
+    pub(crate) fn look(&mut self, store: &Store) {
+        let id = self.id;
         let Some(process) = self.process.as_mut() else {
             return;
         };
-        if let Some(mirror) = process.inspections.pop() {
-            let row = store.get(Table::Tasks, mirror.get());
-            let row = row
-                .and_then(|row| view::mirror(mirror.get(), row))
-                .map(Box::new);
-            process.step(
-                Input::Inspected(mirror, row),
-                now,
-                &mut self.disk,
-                Some(rng),
-            );
+        let mark = process.machine.mark();
+        let active = |row: &&std::rc::Rc<Row>| {
+            let active = matches!(row.status, TaskStatus::Running | TaskStatus::Canceling);
+            row.is_mirror && active && row.mirror().and_then(|it| it.shown.worker) == Some(id)
+        };
+        let rows = store.rows(Table::Tasks).filter(active);
+        let rows = rows.filter_map(|row| row.mirror().cloned()).collect();
+        process.look = Some((mark, rows));
+    }
+
+    /// Time passes for the machine.
+    pub(crate) fn tick(&mut self, now: Timestamp, dice: &mut fastrand::Rng) {
+        self.step(Input::Tick, now, dice);
+    }
+
+    /// An agent goes on: it says something, or ends when its time has come.
+    pub(crate) fn agent_goes_on(&mut self, now: Timestamp, dice: &mut fastrand::Rng) {
+        let Some(process) = self.process.as_mut() else {
             return;
-        }
-        match rng.u8(0..5) {
-            0 | 1 => process.ask(self.id, store),
-            2 => {
-                if let Some((asked, rows)) = process.look.take() {
-                    process.step(
-                        Input::Looked { asked, rows },
-                        now,
-                        &mut self.disk,
-                        Some(rng),
-                    );
-                }
+        };
+        let agents: Vec<MirrorId> = process.agents.keys().copied().collect();
+        let Some(mirror) = dice.choice(agents) else {
+            return;
+        };
+        if process.agents[&mirror].ends > now {
+            let line = format!("working, said at beat {}", process.beat);
+            if dice.bool() {
+                return;
             }
-            3 => process.agents_go_on(now, &mut self.disk, rng),
-            _ => process.step(Input::Tick, now, &mut self.disk, Some(rng)),
+            return self.step(Input::Lines(mirror, vec![line]), now, dice);
+        }
+        let Some(agent) = process.agents.remove(&mirror) else {
+            return;
+        };
+        let boot = process.boot;
+        let result = format!(
+            "result of attempt {} by boot {boot} for {mirror}",
+            agent.attempt
+        );
+        if agent.outcome == Outcome::Completed {
+            process.finished.push(Finished {
+                mirror,
+                attempt: agent.attempt,
+                result: result.clone(),
+            });
+        }
+        let finish = Finish {
+            message: "said at the end".to_owned(),
+            result,
+            ..Finish::untouched(agent.outcome)
+        };
+        self.step(Input::Ended(mirror, Box::new(finish)), now, dice);
+    }
+
+    /// The next batch to send, if there is one.
+    pub(crate) fn take_batch(&mut self) -> Option<Vec<(Ticket, ChangeSet)>> {
+        self.process.as_mut()?.outgoing.pop_front()
+    }
+
+    /// The store asked to wait with these.
+    pub(crate) fn hold_back(&mut self, batch: Vec<(Ticket, ChangeSet)>, until: Timestamp) {
+        if let Some(process) = self.process.as_mut().filter(|_| !batch.is_empty()) {
+            process.outgoing.push_front(batch);
+            process.waits_until = until;
         }
     }
 
-    /// Writes to be sent now, together.
-    pub(crate) fn take_writes(&mut self) -> Vec<(Ticket, ChangeSet)> {
-        self.process
-            .as_mut()
-            .map(|p| std::mem::take(&mut p.writes))
-            .unwrap_or_default()
-    }
-
-    /// Hears what became of the writes it sent.
-    pub(crate) fn answered(
-        &mut self,
-        answers: Vec<(Ticket, Answer)>,
-        now: Timestamp,
-        rng: &mut fastrand::Rng,
-    ) {
-        if let Some(process) = self.process.as_mut() {
-            process.step(Input::Answered(answers), now, &mut self.disk, Some(rng));
+    /// Answers arrive; they are read later.
+    pub(crate) fn answered(&mut self, answers: Vec<(Ticket, Answer)>) {
+        if let Some(process) = self.process.as_mut().filter(|_| !answers.is_empty()) {
+            process.inbox.push_back(answers);
         }
-    }
-
-    /// How many agents run.
-    pub(crate) fn running(&self) -> usize {
-        self.process.as_ref().map_or(0, |p| p.agents.len())
     }
 
     /// The attempts whose agents run.
@@ -197,6 +314,46 @@ impl Worker {
             .map(|(mirror, agent)| (*mirror, agent.attempt))
             .collect()
     }
+
+    fn step(&mut self, input: Input, true_now: Timestamp, dice: &mut fastrand::Rng) {
+        let now = self.clock.store_time(true_now);
+        let drops_late = self.broken == Some(Break::DropLate);
+        let Some(process) = self.process.as_mut() else {
+            return;
+        };
+        let mut inputs = vec![input];
+        let mut writes = Vec::new();
+        while let Some(input) = inputs.pop() {
+            for effect in process.machine.step(input, now) {
+                match effect {
+                    Effect::Write(ticket, _)
+                        if drops_late && ticket.kind == WriteKind::Candidate =>
+                    {
+                        inputs.push(Input::Answered(vec![(ticket, Answer::Done(None))]));
+                    }
+                    Effect::Write(ticket, set) => writes.push((ticket, set)),
+                    Effect::Start { mirror, attempt } => {
+                        process
+                            .agents
+                            .insert(mirror, Agent::new(attempt, true_now, dice));
+                    }
+                    Effect::Inspect(mirror) => process.inspections.push(mirror),
+                    Effect::Stop(mirror, cause) => process.stop(mirror, cause, true_now),
+                    Effect::Save(report) => {
+                        let mirror = report.mirror;
+                        self.disk.insert((mirror, report.attempt), *report);
+                        inputs.push(Input::Saved(mirror));
+                    }
+                    Effect::Drop(mirror, attempt, _) => {
+                        self.disk.remove(&(mirror, attempt));
+                    }
+                }
+            }
+        }
+        process
+            .outgoing
+            .extend((!writes.is_empty()).then_some(writes));
+    }
 }
 
 impl Process {
@@ -204,73 +361,11 @@ impl Process {
         self.beat += 1;
     }
 
-    /// Sends a look; its answer is read later, when the world has gone on.
-    fn ask(&mut self, worker: WorkerId, store: &Store) {
-        let mark = self.machine.mark();
-        let assigned = Value::Text(worker.to_string());
-        let rows = store.rows(Table::Tasks).filter(|(_, row)| {
-            let active = matches!(
-                view::status(row),
-                TaskStatus::Running | TaskStatus::Canceling
-            );
-            view::is_mirror(row) && active && *row.get(tasks::ASSIGNED_WORKER) == assigned
-        });
-        let rows = rows.filter_map(|(id, row)| view::mirror(id, row)).collect();
-        self.look = Some((mark, rows));
-    }
-
-    fn agents_go_on(
-        &mut self,
-        now: Timestamp,
-        disk: &mut BTreeMap<(MirrorId, Attempt), Report>,
-        rng: &mut fastrand::Rng,
-    ) {
-        let Some((mirror, agent)) = rng.choice(self.agents.iter().collect::<Vec<_>>()) else {
-            return;
-        };
-        let (mirror, agent) = (*mirror, agent.clone());
-        if agent.ends > now {
-            let lines = vec![format!("working since {}", self.beat)];
-            return self.step(Input::Lines(mirror, lines), now, disk, Some(rng));
-        }
-        self.agents.remove(&mirror);
-        let result = format!("result of attempt {} by boot {}", agent.attempt, self.boot);
-        let finish = finish(agent.outcome, format!("{result} for {mirror}"));
-        if agent.outcome == Outcome::Completed {
-            self.finished.push(finish.result.clone());
-        }
-        self.step(Input::Ended(mirror, Box::new(finish)), now, disk, Some(rng));
-    }
-
-    fn step(
-        &mut self,
-        input: Input,
-        now: Timestamp,
-        disk: &mut BTreeMap<(MirrorId, Attempt), Report>,
-        mut rng: Option<&mut fastrand::Rng>,
-    ) {
-        let mut inputs = vec![input];
-        while let Some(input) = inputs.pop() {
-            for effect in self.machine.step(input, now) {
-                match effect {
-                    Effect::Write(ticket, set) => self.writes.push((ticket, set)),
-                    Effect::Start { mirror, attempt } => {
-                        let agent = Agent::new(attempt, now, rng.as_deref_mut());
-                        self.agents.insert(mirror, agent);
-                    }
-                    Effect::Inspect(mirror) => self.inspections.push(mirror),
-                    Effect::Stop(mirror, cause) => self.stop(mirror, cause, now),
-                    Effect::Save(report) => {
-                        let mirror = report.mirror;
-                        disk.insert((mirror, report.attempt), *report);
-                        inputs.push(Input::Saved(mirror));
-                    }
-                    Effect::Drop(mirror, attempt, _) => {
-                        disk.remove(&(mirror, attempt));
-                    }
-                }
-            }
-        }
+    fn is_quiet(&self) -> bool {
+        self.agents.is_empty()
+            && self.outgoing.is_empty()
+            && self.inbox.is_empty()
+            && self.inspections.is_empty()
     }
 
     fn stop(&mut self, mirror: MirrorId, cause: StopCause, now: Timestamp) {
@@ -285,29 +380,18 @@ impl Process {
 }
 
 impl Agent {
-    fn new(attempt: Attempt, now: Timestamp, rng: Option<&mut fastrand::Rng>) -> Self {
-        let (seconds, dice) = rng.map_or((5, 0), |rng| (rng.i64(0..90), rng.u8(0..10)));
-        let outcome = match dice {
+    fn new(attempt: Attempt, now: Timestamp, dice: &mut fastrand::Rng) -> Self {
+        let ends = now.plus(Span::secs(dice.i64(0..AGENT_SECONDS)));
+        let outcome = match dice.u8(0..10) {
             0 | 1 => Outcome::Retry,
             2 => Outcome::Failed(Reason::AgentFailed),
+            3 => Outcome::Failed(Reason::TimedOut),
             _ => Outcome::Completed,
         };
         Self {
             attempt,
-            ends: now.plus(Span::secs(seconds)),
+            ends,
             outcome,
         }
-    }
-}
-
-fn finish(outcome: Outcome, result: String) -> Finish {
-    Finish {
-        outcome,
-        result,
-        message: "said at the end".to_owned(),
-        transcript: String::new(),
-        ran: std::time::Duration::from_secs(1),
-        cost_micros: None,
-        folder: None,
     }
 }

@@ -7,10 +7,10 @@
 use super::draft::Draft;
 use super::schedule::{Grant, Wait};
 use super::view::View;
-use super::{Loop, Plan, Policy, Snapshot};
+use super::{Loop, Plan, Policy, Snapshot, sync};
 use crate::ids::Attempt;
 use crate::json::Object;
-use crate::model::{Lease, Mirror, Shown};
+use crate::model::{Lease, Mirror, Shown, UserTask};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
@@ -37,7 +37,11 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
             Err(wait) => {
                 plan.waiting.push((wait.task, wait.reason));
                 wait.until.into_iter().for_each(|at| plan.due(at));
-                explained.extend(explain(view, mirror, wait));
+                match explain(view, mirror, wait) {
+                    Explain::Nothing => {}
+                    Explain::Later(at) => plan.due(at),
+                    Explain::Now(set) => explained.push(set),
+                }
             }
         }
     }
@@ -49,9 +53,19 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
 fn assign(view: &View<'_>, mirror: &Mirror, grant: &Grant<'_>) -> ChangeSet {
     let mut draft = Draft::update(view, mirror);
     give(&mut draft, mirror.shown.attempt, grant, view.now);
-    let told = view.has_legacy() && !grant.legacy;
-    if let Some(task) = view.task(mirror.task).filter(|_| told) {
-        draft.tell(task, tasks::STATUS, TaskStatus::Queued);
+    // A legacy worker takes Pending rows only, and none that names a machine.
+    let told = if grant.legacy {
+        TaskStatus::Pending
+    } else {
+        TaskStatus::Queued
+    };
+    let differs = |task: &&UserTask| !grant.legacy || task.status != told;
+    let task = view.task(mirror.task).filter(|_| view.has_legacy());
+    if let Some(task) = task.filter(differs) {
+        draft.tell(task, tasks::STATUS, told);
+        if let Some((column, value)) = sync::off_machine(task) {
+            draft.tell(task, column, value);
+        }
     }
     draft.finish(format!("{} task {}", says(grant), mirror.task.short()))
 }
@@ -73,13 +87,14 @@ pub(super) fn give(draft: &mut Draft, last: Attempt, grant: &Grant<'_>, now: Tim
         attempt,
         since: now,
     };
+    let reason = grant.legacy.then_some(Reason::TakenByLegacy);
     let said = format!("assigned to {}", grant.name.unwrap_or("a legacy worker"));
     let content = Object::new()
         .text("worker", grant.worker)
         .maybe("worker_name", grant.name);
     draft
         .attempt(attempt)
-        .stand(TaskStatus::Running, None, &said)
+        .stand(TaskStatus::Running, reason, &said)
         .set(tasks::ASSIGNED_WORKER, grant.worker.get())
         .set(tasks::WORK_PHASE, WorkPhase::Assigned.as_str())
         .set(tasks::LEASE, lease.to_json())
@@ -96,14 +111,27 @@ pub(super) fn is_told(view: &View<'_>, shown: &Shown, reason: Reason) -> bool {
     }
 }
 
+/// Whether the reason of a wait is to be written down.
+enum Explain {
+    /// It passes, or is in the row already.
+    Nothing,
+    /// If it lasts until then.
+    Later(Timestamp),
+    /// It has lasted.
+    Now(ChangeSet),
+}
+
 /// Writes a lasting reason into a mirror that has waited for a while with another one.
-fn explain(view: &View<'_>, mirror: &Mirror, wait: &Wait) -> Option<ChangeSet> {
-    let reason = wait.reason.of_waiting()?;
-    let known = is_told(view, &mirror.shown, reason);
-    if known || view.now.since(mirror.modified) < view.policy.explain_after {
-        return None;
+fn explain(view: &View<'_>, mirror: &Mirror, wait: &Wait) -> Explain {
+    let lasts = wait.reason.of_waiting();
+    let Some(reason) = lasts.filter(|reason| !is_told(view, &mirror.shown, *reason)) else {
+        return Explain::Nothing;
+    };
+    let due = mirror.modified.plus(view.policy.explain_after);
+    if due > view.now {
+        return Explain::Later(due);
     }
     let mut draft = Draft::update(view, mirror);
     draft.stand(TaskStatus::Pending, Some(reason), reason.message());
-    Some(draft.finish(format!("task {} waits: {reason}", mirror.task.short())))
+    Explain::Now(draft.finish(format!("task {} waits: {reason}", mirror.task.short())))
 }

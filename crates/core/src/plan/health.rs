@@ -39,7 +39,9 @@ enum Verdict {
 
 pub(super) fn draft(view: &View<'_>) -> Plan {
     let mut plan = Plan::new(Loop::Health);
-    for mirror in view.mirrors() {
+    let duplicates = view.duplicates.iter().copied();
+    let canceling = duplicates.filter(|mirror| mirror.status == TaskStatus::Canceling);
+    for mirror in view.mirrors().chain(canceling) {
         let set = match judge(view, mirror) {
             Verdict::Fine(later) => {
                 later.into_iter().for_each(|at| plan.due(at));
@@ -114,23 +116,28 @@ fn may_be_legacys(view: &View<'_>, mirror: &Mirror) -> bool {
 /// Why an assignment that nobody claimed is taken back, or when it may be.
 fn unclaimed(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestamp>> {
     if with_legacy(view, mirror) {
-        return Err(None);
+        // Without the person's row no legacy worker can take or report it.
+        let deleted = view.is_deleted(mirror.task);
+        return deleted.then_some(Reason::ClaimTimeout).ok_or(None);
     }
     let gone = mirror.worker().map(|worker| {
         let offline = view.worker(worker).is_some_and(|row| row.state.is_gone());
         (view.is_vanished(worker), offline)
     });
-    let since = mirror
-        .lease
-        .as_ref()
-        .map_or(mirror.modified, |lease| lease.since);
-    let deadline = since.plus(view.policy.claim_timeout);
+    let deadline = given(mirror).plus(view.policy.claim_timeout);
     match gone {
         Some((true, _)) => Ok(Reason::WorkerVanished),
         Some((false, true)) => Ok(Reason::ClaimTimeout),
         Some((false, false)) | None if deadline <= view.now => Ok(Reason::ClaimTimeout),
         Some((false, false)) | None => Err(Some(deadline)),
     }
+}
+
+/// When an assignment was given: not before it was written. An orchestrator that was held up between
+/// its observation and its write says an earlier time in the lease.
+fn given(mirror: &Mirror) -> Timestamp {
+    let said = mirror.lease.as_ref().map(|lease| lease.since);
+    said.map_or(mirror.modified, |since| since.max(mirror.modified))
 }
 
 /// Why a claimed attempt counts as lost, or when it may.
@@ -199,12 +206,15 @@ fn backoff(policy: &Policy, losses: u32) -> Span {
 }
 
 fn cancel(view: &View<'_>, mirror: &Mirror) -> ChangeSet {
+    let reason = mirror
+        .shown
+        .reason
+        .as_deref()
+        .and_then(|it| it.parse().ok());
+    let reason = reason.unwrap_or(Reason::CancelRequested);
+    let said = "canceled; no worker was left to ask";
     let mut draft = Draft::update(view, mirror);
-    draft.end(
-        TaskStatus::Canceled,
-        Reason::CancelRequested,
-        "canceled; no worker was left to ask",
-    );
+    draft.end(TaskStatus::Canceled, reason, said);
     draft.finish(format!(
         "cancel task {}: no worker is left to ask",
         mirror.task.short()

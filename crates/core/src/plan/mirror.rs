@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use super::draft::Draft;
 use super::schedule::{Grant, Wait};
 use super::view::View;
-use super::{Loop, Need, Plan, Policy, Snapshot, assign};
+use super::{Loop, Need, Plan, Policy, Snapshot, assign, sync};
 use crate::ids::{MirrorId, TaskId, UserId};
 use crate::json::Object;
 use crate::limits;
@@ -179,6 +179,9 @@ fn create(
     let mut draft = Draft::create(view, task, id, admin);
     content(&mut draft, task);
     draft.tell(task, tasks::MIRROR_LINK, id.get());
+    if let Some((column, value)) = sync::off_machine(task) {
+        draft.tell(task, column, value);
+    }
     let mirrored = Object::new()
         .text("name", &task.name)
         .text("mirror", id)

@@ -4,13 +4,16 @@
 //! A mirror whose `cr_userid` is set was linked in the change set that set it, or adopted here: the
 //! two always happen together, so assign needs no look at the person's row.
 
+use std::collections::BTreeMap;
+
 use super::draft::{Draft, person_row};
 use super::view::{View, links};
-use super::{Loop, Need, Plan, Policy, Snapshot, mirror};
+use super::{Loop, Need, Plan, Policy, Snapshot, mirror, sync};
+use crate::ids::TaskId;
 use crate::json::Object;
 use crate::model::{Mirror, UserTask};
 use crate::reason::Reason;
-use crate::row::{ChangeSet, Value, tasks};
+use crate::row::{ChangeSet, Table, Value, Write, tasks};
 use crate::status::{EventKind, TaskStatus};
 use crate::time::Timestamp;
 
@@ -31,9 +34,7 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
             None => {}
         }
     }
-    for duplicate in &view.duplicates {
-        plan.sets.extend(end_duplicate(view, duplicate));
-    }
+    end_duplicates(view, &mut plan);
     if view.snapshot.admin.is_some() {
         for task in &view.snapshot.tasks {
             unlink(view, task, &mut plan);
@@ -64,6 +65,9 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> 
             .set(tasks::RANK, mirror::rank(task))
             .set(tasks::DEVBOX, mirror::DEVBOX)
             .event(EventKind::TaskMirrored, "adopted", content);
+        if mirror.worker().is_some_and(|worker| view.is_legacy(worker)) {
+            draft.set(tasks::REASON, Reason::TakenByLegacy.as_str());
+        }
     }
     draft.tell(task, tasks::MIRROR_LINK, mirror.id.get());
     if task.status == TaskStatus::Pending && !view.has_legacy() {
@@ -72,6 +76,29 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> 
     let verb = if adopted { "adopt" } else { "link" };
     let task = mirror.task.short();
     Some(draft.finish(format!("{verb} the mirror of task {task}")))
+}
+
+/// Ends the other mirrors of each task. The one that stays is written first, unchanged: whoever ends
+/// that one at the same moment fails, or this does.
+fn end_duplicates(view: &View<'_>, plan: &mut Plan) {
+    let mut ends: BTreeMap<TaskId, ChangeSet> = BTreeMap::new();
+    for duplicate in &view.duplicates {
+        let (Some(stays), Some(end)) =
+            (view.mirror(duplicate.task), end_duplicate(view, duplicate))
+        else {
+            continue;
+        };
+        let set = ends.entry(duplicate.task).or_insert_with(|| {
+            let same = vec![(tasks::IS_MIRROR, true.into())];
+            let stays = Write::update(Table::Tasks, stays.id.get(), &stays.etag, same);
+            ChangeSet {
+                writes: vec![stays],
+                ..end.clone()
+            }
+        });
+        set.writes.extend(end.writes);
+    }
+    plan.sets.extend(ends.into_values());
 }
 
 /// Ends a second mirror of a task; a worker that runs it is asked to stop.
@@ -93,27 +120,48 @@ fn end_duplicate(view: &View<'_>, mirror: &Mirror) -> Option<ChangeSet> {
     )))
 }
 
-/// A row that links to nothing waits for a mirror again.
+/// A row that links to nothing, or stands where only a mirror could have brought it, waits for a
+/// mirror again. What a legacy worker may have in hand is only explained.
 fn unlink(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
-    let linked = task
-        .mirror_link
-        .as_ref()
-        .is_some_and(|link| !link.trim().is_empty());
-    let open = !task.status.is_terminal() && task.status != TaskStatus::Canceling;
-    if !linked || !open || view.mirror(task.id).is_some() {
+    let link = task.mirror_link.as_ref();
+    let linked = link.is_some_and(|link| !link.trim().is_empty());
+    let in_hand = matches!(task.status, TaskStatus::Running | TaskStatus::Canceling);
+    let legacy = in_hand && view.is_taken(task);
+    let strayed = match task.status {
+        TaskStatus::Pending | TaskStatus::Submitted => linked,
+        TaskStatus::Queued | TaskStatus::Running | TaskStatus::WaitingForInput => true,
+        TaskStatus::Canceling => legacy,
+        TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Canceled => false,
+    };
+    if !strayed || view.mirror(task.id).is_some() {
         return;
     }
     if !view.snapshot.searched.contains(&task.id) {
         plan.need(Need::MirrorsOf(task.id));
         return;
     }
-    let mut cells = vec![(tasks::MIRROR_LINK, Value::Null)];
-    if task.status != TaskStatus::Submitted {
-        cells.push((tasks::STATUS, TaskStatus::Pending.into()));
+    let mut cells = Vec::new();
+    if linked {
+        cells.push((tasks::MIRROR_LINK, Value::Null));
+    }
+    let why = if legacy {
+        if task.shown.reason.as_deref() != Some(Reason::TakenByLegacy.as_str()) {
+            cells.push((tasks::REASON, Reason::TakenByLegacy.as_str().into()));
+        }
+        "it is with a legacy worker"
+    } else {
+        if task.status != TaskStatus::Submitted {
+            cells.push((tasks::STATUS, TaskStatus::Pending.into()));
+        }
+        cells.extend(sync::off_machine(task));
+        "its mirror does not exist"
+    };
+    if cells.is_empty() {
+        return;
     }
     plan.sets.push(ChangeSet {
         task: Some(task.id),
-        why: format!("unlink task {}: its mirror does not exist", task.id.short()),
+        why: format!("unlink task {}: {why}", task.id.short()),
         writes: vec![person_row(task, cells)],
     });
 }

@@ -182,6 +182,9 @@ fn legacy_gate(view: &View<'_>, mirror: &Mirror, task: Option<&UserTask>) -> Opt
     if !view.has_legacy() {
         return None;
     }
+    if task.is_some_and(|task| view.shows_ours(task) && !task.status.is_terminal()) {
+        return None;
+    }
     match task.map(|task| task.status) {
         Some(TaskStatus::Pending | TaskStatus::Queued | TaskStatus::Submitted) => None,
         Some(
@@ -240,7 +243,9 @@ impl<'v, 'a> Workers<'v, 'a> {
             };
             (self.fit(worker, candidate), grant)
         });
-        let legacy = self.view.legacy().map(|worker| {
+        // A legacy worker takes the person's row, so there must be one.
+        let deleted = self.view.is_deleted(candidate.task);
+        let legacy = self.view.legacy().filter(|_| !deleted).map(|worker| {
             let grant = Grant {
                 worker,
                 name: None,

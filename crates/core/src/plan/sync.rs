@@ -55,7 +55,8 @@ fn pair(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
     if mirror.status.is_terminal() {
         return tell(view, mirror, task, plan);
     }
-    let legacy = view.is_with_legacy(mirror) || view.is_taken(task);
+    let taken = mirror.claimed().is_none() && view.is_taken(task);
+    let legacy = taken || view.is_with_legacy(mirror, task);
     let request = view.cancel_requested(task);
     let hers = request && mirror.status == TaskStatus::Pending;
     if legacy && task.status.is_terminal() && !hers {
@@ -64,9 +65,43 @@ fn pair(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
     let cancel = request.then(|| cancel(view, mirror, task)).flatten();
     match cancel.or_else(|| answer(view, mirror, task)) {
         Some(set) => plan.sets.push(set),
-        None if legacy => {}
+        None if legacy => tell_beside_legacy(mirror, task, plan),
         None => tell(view, mirror, task, plan),
     }
+}
+
+/// While a legacy worker may have a row in hand, it is left as it is, but for the reason of a wait
+/// and a status that no legacy worker gives or takes.
+fn tell_beside_legacy(mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
+    let mut cells = Vec::new();
+    let lost = match task.status {
+        TaskStatus::WaitingForInput => true,
+        TaskStatus::Queued => mirror.status == TaskStatus::Running,
+        TaskStatus::Pending
+        | TaskStatus::Running
+        | TaskStatus::Completed
+        | TaskStatus::Failed
+        | TaskStatus::Canceled
+        | TaskStatus::Submitted
+        | TaskStatus::Canceling => false,
+    };
+    if lost {
+        cells.push((tasks::STATUS, TaskStatus::Pending.into()));
+        cells.extend(off_machine(task));
+    }
+    if task.shown.reason != mirror.shown.reason {
+        cells.push((tasks::REASON, mirror.shown.reason.as_deref().into()));
+    }
+    if !cells.is_empty() {
+        plan.sets
+            .push(person_set(task, cells, "waits for a legacy worker"));
+    }
+}
+
+/// Takes the name of a legacy worker's machine out of a row, so that another may take it.
+pub(super) fn off_machine(task: &UserTask) -> Option<(Column, Value)> {
+    let named = task.machine.is_some();
+    named.then_some((tasks::DEVBOX, Value::Null))
 }
 
 /// A task without a mirror in view: a request to cancel is granted if there is none at all, an
@@ -76,13 +111,18 @@ fn alone(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
         let linked = task.mirror_link.is_some() || view.has_legacy();
         if linked && !view.snapshot.searched.contains(&task.id) {
             plan.need(Need::MirrorsOf(task.id));
-        } else if task.status == TaskStatus::Canceled || !view.has_legacy() {
+        } else if task.status == TaskStatus::Canceled || !view.is_taken(task) {
             plan.sets.push(cancel_unmirrored(view, task));
         }
     }
-    let overdue = task.created.plus(view.policy.submitted_deadline) <= view.now;
     let explained = is_told(view, &task.shown, Reason::NotReleased);
-    if task.status == TaskStatus::Submitted && overdue && !explained {
+    if task.status != TaskStatus::Submitted || explained {
+        return;
+    }
+    let deadline = task.created.plus(view.policy.submitted_deadline);
+    if deadline > view.now {
+        plan.due(deadline);
+    } else {
         let cells = vec![
             (tasks::REASON, Reason::NotReleased.as_str().into()),
             (tasks::STATUS_MESSAGE, Reason::NotReleased.message().into()),

@@ -12,6 +12,7 @@ use super::schedule::{self, Schedule};
 use super::{Policy, Snapshot};
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
 use crate::model::{Mirror, UserTask, Worker};
+use crate::reason::Reason;
 use crate::row::{Column, tasks};
 use crate::status::TaskStatus;
 use crate::time::Timestamp;
@@ -60,6 +61,10 @@ impl<'a> View<'a> {
 
     fn enter(&mut self, mirror: &'a Mirror) {
         if !self.counts(mirror) {
+            return;
+        }
+        if is_duplicate(mirror) {
+            self.duplicates.push(mirror);
             return;
         }
         let Some(other) = self.mirrors.insert(mirror.task, mirror) else {
@@ -180,17 +185,32 @@ impl<'a> View<'a> {
 
     /// Whether a legacy worker has taken the person's row.
     pub(super) fn is_taken(&self, task: &UserTask) -> bool {
-        task.machine.is_some() && task.status != TaskStatus::Pending
+        // The original's workers give these alone; anything else is ours, or hers.
+        let theirs = matches!(task.status, TaskStatus::Running | TaskStatus::Canceling);
+        task.machine.is_some() && (theirs || task.status.is_terminal())
     }
 
     /// Whether a legacy worker owns the fate of this mirror: it was given to one, or one may have
     /// taken the person's row by itself.
-    pub(super) fn is_with_legacy(&self, mirror: &Mirror) -> bool {
+    pub(super) fn is_with_legacy(&self, mirror: &Mirror, task: &UserTask) -> bool {
         match mirror.worker() {
             Some(worker) => self.is_legacy(worker) || !self.fences(),
-            None => self.has_legacy(),
+            None => self.has_legacy() && !self.shows_ours(task),
         }
     }
+
+    /// Whether a row that stands beyond Pending was brought there without a legacy worker: those name
+    /// their machine.
+    pub(super) fn shows_ours(&self, task: &UserTask) -> bool {
+        task.machine.is_none() && task.status != TaskStatus::Pending
+    }
+}
+
+/// Whether this mirror was found to be a second one before: it stays one, also when the other is not
+/// in view.
+fn is_duplicate(mirror: &Mirror) -> bool {
+    let ends = matches!(mirror.status, TaskStatus::Canceling | TaskStatus::Canceled);
+    ends && mirror.shown.reason.as_deref() == Some(Reason::Duplicate.as_str())
 }
 
 /// Whether the person's row links this mirror.

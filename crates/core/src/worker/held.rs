@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub(super) seen: Seen,
     /// Looks before this say nothing about it.
     pub(super) since: Mark,
+    /// What the lease of its claim says, if it was claimed here.
+    pub(super) claimed: Timestamp,
     pub(super) stream: Option<Stream>,
     pub(super) talk: Talk,
     pub(super) stage: Stage,
@@ -101,8 +103,12 @@ impl Held {
         let canceling = self.seen.canceling;
         match (&mut self.stage, ours) {
             (Stage::Claiming, None) => Review::Forget,
-            (stage @ Stage::Claiming, Some(_)) => {
+            (stage @ Stage::Claiming, Some(row)) => {
                 *stage = Stage::Running(None);
+                if row.lease.as_ref().map(|lease| lease.since) != Some(self.claimed) {
+                    // An earlier claim of this process, thought lost: the stream begins with its event.
+                    self.change_stream();
+                }
                 if canceling {
                     Review::End
                 } else {

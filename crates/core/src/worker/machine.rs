@@ -134,6 +134,7 @@ impl Machine {
             ids,
             seen,
             since: Mark(self.mark),
+            claimed: now,
             stream,
             talk: Talk::new(now),
             stage,

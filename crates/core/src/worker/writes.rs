@@ -226,6 +226,10 @@ pub(super) fn publish(
         head = stream.head().clone();
     }
     let mut cells = end.cells(&said, report.at);
+    if canceling {
+        // Why it was asked to end is in the row.
+        cells.retain(|(column, _)| *column != tasks::REASON);
+    }
     if content == Content::Full && end.status.is_terminal() {
         cells.extend(result_cells(report, &head));
     }

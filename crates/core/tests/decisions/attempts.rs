@@ -177,6 +177,31 @@ fn a_claim_without_an_answer_is_settled_by_the_next_look() {
 }
 
 #[test]
+fn an_earlier_claim_that_came_through_after_all_keeps_its_stream() {
+    let mut bench = bench();
+    let row = bench.row.clone();
+    bench.look(&[&row], 6);
+    bench.answer(WriteKind::Claim, Answer::Stale, 6);
+    // A look from before the first claim makes it claim again; the store has the first.
+    bench.look(&[&row], 7);
+    bench.answer(WriteKind::Claim, Answer::Unknown, 7);
+    let ours = held(row, "w", Some("b"), 6);
+    let seen = bench.look(&[&ours], 8);
+    assert!(matches!(seen[..], [Effect::Start { .. }]), "{seen:?}");
+    bench.end(Outcome::Completed, 9);
+    let report = written(&bench.save(), WriteKind::Report);
+    let event = report
+        .iter()
+        .find(|write| write.table == Table::Events)
+        .unwrap();
+    let stream = event.get(events::STREAM).map(ToString::to_string).unwrap();
+    assert!(
+        stream.contains("/late"),
+        "{stream} would not follow its first event"
+    );
+}
+
+#[test]
 fn a_look_from_before_the_claim_revokes_nothing() {
     let mut bench = bench();
     let row = bench.row.clone();

@@ -295,6 +295,8 @@ fn set_task(row: &mut UserTask, key: &str, value: &str) {
         "message" => row.shown.message = Some(value.to_owned()),
         "reason" => row.shown.reason = Some(value.to_owned()),
         "finished" => row.shown.finished = Some(secs(number(value))),
+        "worker" => row.shown.worker = Some(worker_id(value)),
+        "machine" => row.machine = Some(value.to_owned()),
         "answers" => {
             row.answer = Some(Answer {
                 question: value.to_owned(),

@@ -301,12 +301,13 @@ fn carried(ids: &[Uuid]) -> Query {
 
 fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32, answered: bool) -> Query {
     let linked = Filter::And(vec![
-        any_status(&OPEN),
+        status(TaskStatus::Pending),
         ne(tasks::MIRROR_LINK, Literal::Null),
     ]);
-    let asks = any_status(&[TaskStatus::Submitted, TaskStatus::Canceling]);
+    // Without a link too: a person may have written any of these into a row that has no mirror.
+    let beyond = any_status(&BEYOND);
     let canceled = answered.then(cancel_unanswered);
-    let open = Filter::Or([linked, asks].into_iter().chain(canceled).collect());
+    let open = Filter::Or([linked, beyond].into_iter().chain(canceled).collect());
     let mut clauses = vec![not_mirror(), open];
     clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
     let filter = Filter::And(clauses);
@@ -335,6 +336,15 @@ const ENDED: [TaskStatus; 3] = [
 const WITH_A_WORKER: [TaskStatus; 3] = [
     TaskStatus::Running,
     TaskStatus::WaitingForInput,
+    TaskStatus::Canceling,
+];
+
+/// Where a person's row is once it is no longer new, or not yet, until it ends.
+const BEYOND: [TaskStatus; 5] = [
+    TaskStatus::Queued,
+    TaskStatus::Running,
+    TaskStatus::WaitingForInput,
+    TaskStatus::Submitted,
     TaskStatus::Canceling,
 ];
 

@@ -1,0 +1,319 @@
+//! What histories contained: faults injected, deeds carried out, reasons given.
+//!
+//! Counted where they happen, in what the store was given, never where they were intended. A deed is
+//! told from the rows it writes alone, since a delayed request arrives without its sender.
+
+use std::collections::BTreeMap;
+
+use shraga_core::reason::Reason;
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks};
+use shraga_core::status::{EventKind, TaskStatus, WorkPhase};
+
+use crate::promises::Author;
+
+macro_rules! kinds {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// What it is called in totals.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// What can go wrong in a history.
+    Fault {
+        /// An orchestrator forgets all that is not in the store.
+        OrchestratorCrash = "orchestrator crash",
+        /// A worker's process ends, and its agents with it.
+        WorkerCrash = "worker crash",
+        /// A machine with the original's worker restarts.
+        LegacyCrash = "legacy worker crash",
+        /// A worker is stopped in good order, and started again later.
+        Drain = "worker drained",
+        /// A worker can't reach the store for minutes, and an admin removes its row.
+        CutOff = "worker cut off",
+        /// A machine and its disk are gone for good.
+        Retired = "worker gone for good",
+        /// Nobody reaches the store.
+        Outage = "outage",
+        /// A request never arrives.
+        RequestLost = "request lost",
+        /// A request is carried out, its reply never arrives.
+        ReplyLost = "reply lost",
+        /// A request is carried out twice.
+        Repeated = "request repeated",
+        /// A request arrives when its sender has given it up.
+        Delayed = "request delayed",
+        /// The store is throttling: it does nothing and says when to come again.
+        Throttled = "throttled",
+        /// The store begins to throttle in the middle of a batch.
+        ThrottledMidway = "throttled midway",
+        /// A batch is carried out in part, and its reply never arrives.
+        Torn = "batch torn",
+        /// A machine's wall clock is off by more than a minute.
+        ClockSkew = "clock skew",
+    }
+}
+
+kinds! {
+    /// What somebody did to rows.
+    Deed {
+        /// A mirror was made without an assignment.
+        Mirror = "mirror",
+        /// A mirror was made with its assignment.
+        MirrorAssigned = "mirror and assign",
+        /// A mirror was made beside a row that sat at its identity.
+        Quarantine = "quarantine",
+        /// A person's row was made.
+        Meet = "meet",
+        /// A waiting mirror was assigned.
+        Assign = "assign",
+        /// The reason of a wait was written down.
+        Explain = "explain",
+        /// A mirror of the original's was adopted.
+        Adopt = "adopt",
+        /// A lost link was written again.
+        Link = "link",
+        /// A link to nothing was taken out.
+        Unlink = "unlink",
+        /// A second mirror was ended.
+        EndDuplicate = "end duplicate",
+        /// An assignment nobody claimed was taken back.
+        ClaimTimeout = "claim timeout",
+        /// An attempt of a worker that is gone was taken back.
+        TakeBack = "take back from the vanished",
+        /// An attempt that asked for another was put back to wait.
+        Backoff = "back off",
+        /// A task was given up after too many attempts.
+        GiveUp = "give up",
+        /// A task nobody worked on was canceled.
+        Cancel = "cancel",
+        /// A worker was asked to stop.
+        AskToStop = "ask to stop",
+        /// The end that a legacy worker wrote was taken over.
+        AdoptEnd = "adopt a legacy end",
+        /// A person was shown how far her task is.
+        ShowProgress = "show progress",
+        /// A person was shown the end of her task.
+        ShowEnd = "show the end",
+        /// A worker wrote its own row.
+        Beat = "beat",
+        /// A worker took an assignment.
+        Claim = "claim",
+        /// A worker put an assignment back untouched.
+        Release = "release",
+        /// A worker sent lines of its agent.
+        Lines = "lines",
+        /// A worker published an end.
+        Report = "report",
+        /// A worker asked for another attempt.
+        Retry = "ask for a retry",
+        /// A worker kept a late result.
+        Candidate = "keep a candidate",
+        /// A legacy worker took a person's row.
+        LegacyClaim = "legacy claim",
+        /// A legacy worker ended a person's row.
+        LegacyEnd = "legacy end",
+        /// A person filed a task.
+        File = "file",
+        /// A person changed a row of hers.
+        Edit = "edit",
+        /// A person asked for an end.
+        RequestCancel = "request to cancel",
+        /// A person deleted a row of hers.
+        Delete = "delete",
+        /// A person put a row where somebody's mirror belongs, or that looks like one.
+        Plant = "plant a row",
+        /// A person wrote a link of her own.
+        ForgeLink = "forge a link",
+        /// The original had made this mirror.
+        Leftover = "mirror left by the original",
+        /// An admin changed what a person may do.
+        Admin = "admin",
+    }
+}
+
+/// How often each thing happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Faults, by name.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Deeds, by name.
+    pub deeds: BTreeMap<&'static str, u64>,
+    /// Reasons written into rows, by code.
+    pub reasons: BTreeMap<&'static str, u64>,
+}
+
+impl Coverage {
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        *self.faults.entry(fault.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn deed(&mut self, deed: Deed) {
+        *self.deeds.entry(deed.as_str()).or_default() += 1;
+    }
+
+    /// Counts a change set that was carried out.
+    pub(crate) fn carried_out(&mut self, author: Author, set: &ChangeSet) {
+        if let Some(deed) = deed(author, set) {
+            self.deed(deed);
+        }
+        if author == Author::Orchestrator && has_event(set, EventKind::Error) {
+            self.deed(Deed::Quarantine);
+        }
+        if author == Author::Person {
+            return;
+        }
+        for reason in set.writes.iter().filter_map(reason) {
+            *self.reasons.entry(reason.as_str()).or_default() += 1;
+        }
+    }
+
+    /// Adds what another history contained.
+    pub fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.faults, &other.faults),
+            (&mut self.deeds, &other.deeds),
+            (&mut self.reasons, &other.reasons),
+        ];
+        for (sum, more) in pairs {
+            for (name, count) in more {
+                *sum.entry(name).or_default() += count;
+            }
+        }
+    }
+}
+
+fn text(write: &Write, column: Column) -> Option<&str> {
+    match write.get(column) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn reason(write: &Write) -> Option<Reason> {
+    text(write, tasks::REASON)?.parse().ok()
+}
+
+fn status(write: &Write) -> Option<TaskStatus> {
+    match write.get(tasks::STATUS) {
+        Some(Value::Int(code)) => TaskStatus::try_from(*code).ok(),
+        _ => None,
+    }
+}
+
+fn has_event(set: &ChangeSet, kind: EventKind) -> bool {
+    let events = set.writes.iter().filter(|w| w.table == Table::Events);
+    let mut kinds = events.filter_map(|write| text(write, events::KIND));
+    kinds.any(|word| word == kind.as_str())
+}
+
+fn deed(author: Author, set: &ChangeSet) -> Option<Deed> {
+    let first = set.writes.first()?;
+    match (author, first.table) {
+        (Author::Orchestrator, Table::Users) => Some(Deed::Meet),
+        (Author::Orchestrator, _) => orchestrated(set, first),
+        (Author::Worker, Table::Workers) => Some(Deed::Beat),
+        (Author::Worker, Table::Events) if has_event(set, EventKind::Candidate) => {
+            Some(Deed::Candidate)
+        }
+        (Author::Worker, Table::Events) => Some(Deed::Lines),
+        (Author::Worker, _) => worked(first),
+        (Author::Legacy, _) => Some(match status(first) {
+            Some(TaskStatus::Running) => Deed::LegacyClaim,
+            _ => Deed::LegacyEnd,
+        }),
+        (Author::Admin, _) => Some(Deed::Admin),
+        (Author::Person, _) => Some(personal(first)),
+    }
+}
+
+fn orchestrated(set: &ChangeSet, first: &Write) -> Option<Deed> {
+    let leased = text(first, tasks::LEASE).is_some();
+    if first.condition == Condition::Absent {
+        return Some(if leased {
+            Deed::MirrorAssigned
+        } else {
+            Deed::Mirror
+        });
+    }
+    if leased {
+        return Some(Deed::Assign);
+    }
+    if has_event(set, EventKind::TaskMirrored) {
+        return Some(Deed::Adopt);
+    }
+    let linked = set.writes.iter().find_map(|w| w.get(tasks::MIRROR_LINK));
+    match linked {
+        Some(Value::Null) => return Some(Deed::Unlink),
+        Some(_) => return Some(Deed::Link),
+        None => {}
+    }
+    if set
+        .writes
+        .iter()
+        .any(|w| reason(w) == Some(Reason::Duplicate) && w.table == Table::Tasks)
+    {
+        let tells = first.get(tasks::IS_MIRROR).is_none();
+        return Some(if tells {
+            Deed::ShowEnd
+        } else {
+            Deed::EndDuplicate
+        });
+    }
+    let ended = status(first).is_some_and(TaskStatus::is_terminal);
+    match (reason(first), status(first)) {
+        _ if has_event(set, EventKind::TaskReassigned) => taken_back(reason(first)),
+        (Some(Reason::TooManyLosses), _) if first.get(tasks::LOSSES).is_some() => {
+            Some(Deed::GiveUp)
+        }
+        (Some(Reason::TakenByLegacy), Some(_)) if ended => Some(Deed::AdoptEnd),
+        (Some(Reason::CancelRequested), Some(TaskStatus::Canceling)) if set.writes.len() > 1 => {
+            Some(Deed::AskToStop)
+        }
+        (Some(Reason::CancelRequested), Some(TaskStatus::Canceled)) => Some(Deed::Cancel),
+        (Some(_), Some(TaskStatus::Pending)) => Some(Deed::Explain),
+        _ if first.get(tasks::FINISHED).is_some() => Some(Deed::ShowEnd),
+        _ => Some(Deed::ShowProgress),
+    }
+}
+
+const fn taken_back(reason: Option<Reason>) -> Option<Deed> {
+    match reason {
+        Some(Reason::ClaimTimeout) => Some(Deed::ClaimTimeout),
+        Some(Reason::WorkerVanished) => Some(Deed::TakeBack),
+        _ => Some(Deed::Backoff),
+    }
+}
+
+fn worked(write: &Write) -> Option<Deed> {
+    let phase: Option<WorkPhase> = text(write, tasks::WORK_PHASE)?.parse().ok();
+    Some(match (phase?, reason(write)) {
+        (WorkPhase::Assigned | WorkPhase::Executing, _) => Deed::Claim,
+        (WorkPhase::Failed, Some(Reason::Retry)) => Deed::Retry,
+        (WorkPhase::Failed, Some(Reason::Released)) => Deed::Release,
+        (WorkPhase::Done | WorkPhase::Failed, _) => Deed::Report,
+    })
+}
+
+fn personal(write: &Write) -> Deed {
+    let planted = write.get(tasks::IS_MIRROR).is_some();
+    match status(write) {
+        _ if planted => Deed::Plant,
+        _ if write.get(tasks::MIRROR_LINK).is_some() => Deed::ForgeLink,
+        _ if write.condition == Condition::Absent => Deed::File,
+        Some(TaskStatus::Canceled | TaskStatus::Canceling) => Deed::RequestCancel,
+        _ => Deed::Edit,
+    }
+}

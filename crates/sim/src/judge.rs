@@ -1,0 +1,270 @@
+//! The checks on each row that changes, as it changes.
+//!
+//! A check looks at rows only, never at what a process believes. What it cannot see in rows (which
+//! agent ended with which result) is told by the worker that ran it.
+
+use std::collections::{HashMap, HashSet};
+
+use shraga_core::ids::{Attempt, MirrorId, UserId};
+use shraga_core::row::{Column, Table, tasks, workers};
+use shraga_core::status::TaskStatus;
+use shraga_core::time::{Span, Timestamp};
+use uuid::Uuid;
+
+use crate::promises::{Author, Check, Promise};
+use crate::store::{Change, Row, Store};
+
+/// Columns only the person writes once she has filed the row.
+const HERS: [Column; 4] = [tasks::NAME, tasks::PROMPT, tasks::INPUT, tasks::PRIORITY];
+
+/// Columns that never change once a mirror is terminal.
+const FINAL: [Column; 4] = [tasks::STATUS, tasks::RESULT, tasks::OUTPUT, tasks::ATTEMPT];
+
+/// What whole seconds and drifting clocks may cut from a timeout.
+const TOLERANCE: Span = Span::secs(3);
+
+/// An agent that ended well.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    pub(crate) mirror: MirrorId,
+    pub(crate) attempt: Attempt,
+    pub(crate) result: String,
+}
+
+/// Remembers what the store has shown, to check it against what comes.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    pub(crate) admin: UserId,
+    claim_timeout: Span,
+    deleted: HashSet<Uuid>,
+    /// The admin's mirrors, by the task they name.
+    pub(crate) mirrors: HashMap<Uuid, Vec<Uuid>>,
+    /// When each mirror was last assigned.
+    assigned: HashMap<Uuid, Timestamp>,
+    /// When each worker last came back from being gone.
+    back: HashMap<Uuid, Timestamp>,
+    /// Each must be published or kept as a candidate.
+    pub(crate) finished: Vec<Finished>,
+}
+
+impl Judge {
+    pub(crate) fn new(admin: UserId, claim_timeout: Span) -> Self {
+        Self {
+            admin,
+            claim_timeout,
+            deleted: HashSet::new(),
+            mirrors: HashMap::new(),
+            assigned: HashMap::new(),
+            back: HashMap::new(),
+            finished: Vec::new(),
+        }
+    }
+
+    pub(crate) fn was_deleted(&mut self, id: Uuid) {
+        self.deleted.insert(id);
+    }
+
+    /// Checks one row that a write changed.
+    pub(crate) fn changed(&mut self, author: Author, store: &Store, change: &Change) -> Check {
+        let (before, after) = (change.before.as_deref(), change.after.as_ref());
+        match (change.table, before) {
+            (Table::Tasks, None) => self.made(author, store, after),
+            (Table::Tasks, Some(before)) if before.is_mirror_of(self.admin) => {
+                self.mirror_changed(author, store, before, after)
+            }
+            (Table::Tasks, Some(before)) => self.task_changed(author, store, before, after),
+            (Table::Users, Some(before)) if author != Author::Admin => {
+                let seen = format!("the row of person {} was written over", before.id);
+                Err((Promise::OnlyTheirOwn, seen))
+            }
+            (Table::Workers, _) => {
+                if before.is_none_or(is_offline) {
+                    self.back.insert(after.id, store.now);
+                }
+                Ok(())
+            }
+            (Table::Users | Table::Events, _) => Ok(()),
+        }
+    }
+
+    fn made(&mut self, author: Author, store: &Store, row: &Row) -> Check {
+        if self.deleted.contains(&row.id) {
+            let seen = format!("deleted row {} came back", row.id);
+            return Err((Promise::HerRowIsHers, seen));
+        }
+        let Some(mirror) = row.mirror().filter(|_| row.is_mirror_of(self.admin)) else {
+            return Ok(());
+        };
+        let task = mirror.task.get();
+        let others = self.mirrors.entry(task).or_default();
+        others.push(row.id);
+        if let (Author::Orchestrator, [.., other, _]) = (author, others.as_slice()) {
+            let seen = format!("task {task} has the mirrors {other} and {}", row.id);
+            return Err((Promise::OneMirror, seen));
+        }
+        let owner = store.get(Table::Tasks, task).map(|task| task.owner);
+        if author == Author::Orchestrator && owner.is_some() && mirror.user != owner {
+            let seen = format!("mirror {} names another person than its task", row.id);
+            return Err((Promise::OnlyTheirOwn, seen));
+        }
+        self.note_assignment(store, row);
+        Ok(())
+    }
+
+    fn mirror_changed(
+        &mut self,
+        author: Author,
+        store: &Store,
+        before: &Row,
+        after: &Row,
+    ) -> Check {
+        let id = before.id;
+        if matches!(author, Author::Person | Author::Legacy) {
+            let seen = format!("mirror {id} was written by somebody who doesn't own it");
+            return Err((Promise::OnlyTheirOwn, seen));
+        }
+        if before.status.is_terminal()
+            && let Some(column) = FINAL.iter().find(|c| before.get(**c) != after.get(**c))
+        {
+            let (old, new) = (before.get(*column), after.get(*column));
+            let seen = format!("mirror {id} had ended, yet {column:?} went from {old} to {new}");
+            return Err((Promise::TerminalIsFinal, seen));
+        }
+        let number = |row: &Row| row.int(tasks::ATTEMPT).unwrap_or(0);
+        let (old, new) = (number(before), number(after));
+        let assigned = author == Author::Orchestrator
+            && before.status == TaskStatus::Pending
+            && after.status == TaskStatus::Running;
+        if new != old + i64::from(assigned) {
+            let seen = format!("mirror {id} went from attempt {old} to {new}");
+            return Err((Promise::AttemptsRise, seen));
+        }
+        if author == Author::Orchestrator {
+            self.taken_away(store, before, after)?;
+        }
+        self.note_assignment(store, after);
+        Ok(())
+    }
+
+    fn note_assignment(&mut self, store: &Store, row: &Row) {
+        let lease = row.mirror().and_then(|mirror| mirror.lease.as_ref());
+        if lease.is_some_and(|lease| lease.boot.is_none()) && row.status == TaskStatus::Running {
+            self.assigned.entry(row.id).or_insert(store.now);
+        } else {
+            self.assigned.remove(&row.id);
+        }
+    }
+
+    /// An attempt is taken from a worker only if its row is gone, or if it let the time to claim pass.
+    fn taken_away(&self, store: &Store, before: &Row, after: &Row) -> Check {
+        let lease = |row: &'_ Row| row.mirror().and_then(|mirror| mirror.lease.clone());
+        let active = matches!(before.status, TaskStatus::Running | TaskStatus::Canceling);
+        let Some(held) = lease(before).filter(|_| active) else {
+            return Ok(());
+        };
+        let claimed = held.boot.is_some();
+        let released = after.status == TaskStatus::Pending
+            || (claimed && after.status.is_terminal())
+            || (claimed && lease(after).as_ref() != Some(&held));
+        if !released {
+            return Ok(());
+        }
+        let worker = held.worker.get();
+        let since = self.assigned.get(&before.id).copied();
+        let since = since.unwrap_or(before.modified);
+        let row = store.get(Table::Workers, worker);
+        let gone = row.is_none_or(|row| !claimed && is_offline(row))
+            || self.back.get(&worker).is_some_and(|back| *back >= since);
+        let overdue = store.now.plus(TOLERANCE).since(since) >= self.claim_timeout;
+        let task = before.mirror().map(|mirror| mirror.task.get());
+        let deleted = task.is_some_and(|task| self.deleted.contains(&task));
+        if gone || (!claimed && (overdue || deleted)) {
+            return Ok(());
+        }
+        let seen = format!(
+            "mirror {} was taken from {}, which lives",
+            before.id, held.worker
+        );
+        Err((Promise::HealthyStays, seen))
+    }
+
+    fn task_changed(&self, author: Author, store: &Store, before: &Row, after: &Row) -> Check {
+        if author == Author::Person {
+            return Ok(());
+        }
+        let id = before.id;
+        let changes = |column: &&Column| before.get(**column) != after.get(**column);
+        if let Some(column) = HERS.iter().find(changes) {
+            let seen = format!("{column:?} of her row {id} was overwritten");
+            return Err((Promise::HerRowIsHers, seen));
+        }
+        if before.is_mirror && author != Author::Legacy {
+            let seen = format!("the row {id}, which she planted, was taken for a mirror");
+            return Err((Promise::OnlyTheirOwn, seen));
+        }
+        if author != Author::Orchestrator {
+            return Ok(());
+        }
+        self.link_is_right(store, before, after)?;
+        if changes(&&tasks::RESULT)
+            && let Some(result) = after.text(tasks::RESULT)
+            && let Some(finished) = self.finished.iter().find(|it| it.result == result)
+            && mirrored(store, finished.mirror.get()) != Some(id)
+        {
+            let seen = format!("row {id} was shown a result of somebody else's: {result}");
+            return Err((Promise::OnlyTheirOwn, seen));
+        }
+        Ok(())
+    }
+
+    fn link_is_right(&self, store: &Store, before: &Row, after: &Row) -> Check {
+        let link = after.text(tasks::MIRROR_LINK);
+        if link == before.text(tasks::MIRROR_LINK) {
+            return Ok(());
+        }
+        let Some(link) = link else { return Ok(()) };
+        let link = Uuid::parse_str(link).ok();
+        let mirror = link.and_then(|id| store.get(Table::Tasks, id));
+        let right = mirror.is_some_and(|row| {
+            row.is_mirror_of(self.admin) && mirrored(store, row.id) == Some(before.id)
+        });
+        let seen = || format!("row {} was linked to {link:?}, not its mirror", before.id);
+        if right {
+            Ok(())
+        } else {
+            Err((Promise::OneMirror, seen()))
+        }
+    }
+}
+
+fn is_offline(worker: &Row) -> bool {
+    worker.text(workers::STATE) == Some("offline")
+}
+
+/// The task that the mirror at `id` names.
+pub(crate) fn mirrored(store: &Store, id: Uuid) -> Option<Uuid> {
+    let mirror = store.get(Table::Tasks, id)?.mirror()?;
+    Some(mirror.task.get())
+}
+
+/// A worker must not run more than it can, nor anybody the same attempt twice.
+pub(crate) fn agents_fit<'a>(
+    workers: impl Iterator<Item = (&'a str, usize, Vec<(MirrorId, Attempt)>)>,
+) -> Check {
+    let mut all = Vec::new();
+    for (name, slots, mut attempts) in workers {
+        if attempts.len() > slots {
+            let seen = format!("{name} runs {} agents in {slots} slots", attempts.len());
+            return Err((Promise::SlotsHold, seen));
+        }
+        all.append(&mut attempts);
+    }
+    all.sort_unstable();
+    match all.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => {
+            let seen = format!("attempt {} of {} runs twice", pair[0].1, pair[0].0);
+            Err((Promise::SlotsHold, seen))
+        }
+        None => Ok(()),
+    }
+}

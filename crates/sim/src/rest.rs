@@ -1,0 +1,204 @@
+//! The checks on a store at rest: faults have stopped and nothing is left to do.
+
+use std::collections::BTreeMap;
+
+use shraga_core::audit;
+use shraga_core::ids::TaskId;
+use shraga_core::plan::{Policy, Snapshot};
+use shraga_core::reason::Reason;
+use shraga_core::row::{Table, events, tasks};
+use shraga_core::status::{EventKind, TaskStatus};
+use shraga_core::why::why;
+use uuid::Uuid;
+
+use crate::judge::{Finished, Judge};
+use crate::promises::{Check, Promise};
+use crate::store::{Row, Store};
+
+impl Judge {
+    /// Checks everything; `everything` is what an orchestrator sees that looks at all of it.
+    pub(crate) fn at_rest(&self, store: &Store, everything: &Snapshot, policy: &Policy) -> Check {
+        let explained = |task: TaskId| {
+            let gates = why(everything, policy, store.now, task);
+            let answer = gates.last();
+            answer.is_some_and(|gate| !gate.holds && gate.advice.is_some())
+        };
+        for row in store.rows(Table::Tasks) {
+            if row.is_mirror_of(self.admin) {
+                ended_or_explained("mirror", row, explained)?;
+                self.published_by_its_attempt(row)?;
+            } else if !row.is_mirror && row.owner != self.admin {
+                ended_or_explained("row", row, explained)?;
+                self.shows_the_truth(store, row)?;
+            }
+        }
+        for finished in &self.finished {
+            result_kept(store, finished)?;
+        }
+        streams_verify(store, self.admin)
+    }
+
+    /// A person's row says what its one mirror says.
+    fn shows_the_truth(&self, store: &Store, row: &Row) -> Check {
+        let mirrors = self.mirrors.get(&row.id).into_iter().flatten();
+        let rows = mirrors.filter_map(|id| store.get(Table::Tasks, *id));
+        let second = |row: &&std::rc::Rc<Row>| {
+            let duplicate = row.text(tasks::REASON) == Some(Reason::Duplicate.as_str());
+            duplicate && row.status == TaskStatus::Canceled
+        };
+        let (_, counting): (Vec<_>, Vec<_>) = rows.partition(second);
+        match counting.as_slice() {
+            [] => Ok(()),
+            [mirror] => {
+                let shown = match mirror.status {
+                    TaskStatus::Pending => TaskStatus::Queued,
+                    status => status,
+                };
+                let same = row.status == mirror.status
+                    || row.text(tasks::REASON) == mirror.text(tasks::REASON);
+                let waits = !mirror.status.is_terminal() && same;
+                if row.status == shown || waits {
+                    return Ok(());
+                }
+                let seen = format!(
+                    "mirror {} is {}, her row {} says {}",
+                    mirror.id, mirror.status, row.id, row.status
+                );
+                Err((Promise::NothingStuck, seen))
+            }
+            [one, other, ..] => {
+                let seen = format!(
+                    "task {} keeps the mirrors {} and {}",
+                    row.id, one.id, other.id
+                );
+                Err((Promise::OneMirror, seen))
+            }
+        }
+    }
+
+    /// What a completed mirror publishes is the result of its last attempt.
+    fn published_by_its_attempt(&self, row: &Row) -> Check {
+        let own = |it: &&Finished| it.mirror.get() == row.id;
+        let Some(result) = row.text(tasks::RESULT) else {
+            return Ok(());
+        };
+        let attempt = row.int(tasks::ATTEMPT).unwrap_or(0);
+        match self
+            .finished
+            .iter()
+            .filter(own)
+            .find(|it| it.result == result)
+        {
+            Some(it) if i64::from(it.attempt.0) != attempt => {
+                let seen = format!(
+                    "mirror {} publishes attempt {}, its last is {attempt}",
+                    row.id, it.attempt
+                );
+                Err((Promise::TerminalIsFinal, seen))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn ended_or_explained(what: &str, row: &Row, explained: impl Fn(TaskId) -> bool) -> Check {
+    let task = match row.mirror().filter(|_| row.is_mirror) {
+        Some(mirror) => mirror.task,
+        None => TaskId::new(row.id),
+    };
+    if row.status.is_terminal() || (row.text(tasks::REASON).is_some() && explained(task)) {
+        return Ok(());
+    }
+    let (id, status) = (row.id, row.status);
+    let reason = row.text(tasks::REASON).unwrap_or("no reason");
+    let seen = format!("{what} {id} stays {status}, with {reason}");
+    Err((Promise::NothingStuck, seen))
+}
+
+/// A result is in its mirror, or in a candidate event of its task.
+fn result_kept(store: &Store, finished: &Finished) -> Check {
+    let Finished { mirror, result, .. } = finished;
+    let row = store.get(Table::Tasks, mirror.get());
+    if row.is_some_and(|row| row.text(tasks::RESULT) == Some(result.as_str())) {
+        return Ok(());
+    }
+    let candidate = EventKind::Candidate.as_str();
+    let mut events = store.rows(Table::Events);
+    let kept = events.any(|row| {
+        let content = row.text(events::CONTENT).unwrap_or_default();
+        row.text(events::KIND) == Some(candidate) && content.contains(result.as_str())
+    });
+    if kept {
+        return Ok(());
+    }
+    let seen = format!("neither published nor a candidate: {result}");
+    Err((Promise::NoResultLost, seen))
+}
+
+/// A stream: the part of its events' identities that is theirs alone, and its name.
+type Stream<'a> = ([u8; 12], &'a str);
+
+fn streams_verify(store: &Store, admin: shraga_core::ids::UserId) -> Check {
+    let mut streams: BTreeMap<Stream<'_>, BTreeMap<i64, &Row>> = BTreeMap::new();
+    for row in store.rows(Table::Events) {
+        let mut prefix = [0; 12];
+        prefix.copy_from_slice(&row.id.as_bytes()[..12]);
+        let key = (prefix, row.text(events::STREAM).unwrap_or_default());
+        let sequence = row.int(events::SEQUENCE).unwrap_or(0);
+        streams.entry(key).or_default().insert(sequence, row);
+        belongs_to_the_right_person(store, row)?;
+    }
+    for ((_, stream), rows) in &streams {
+        let task = rows
+            .values()
+            .next()
+            .and_then(|row| row.text(events::TASK_ID));
+        let mut previous = String::new();
+        for (expected, (sequence, row)) in (1..).zip(rows) {
+            let content = row.text(events::CONTENT).unwrap_or_default();
+            let hash = audit::hash(&previous, content);
+            if *sequence != expected || row.text(events::HASH) != Some(hash.as_str()) {
+                let task = task.unwrap_or_default();
+                let seen = format!(
+                    "stream {stream} of task {task} breaks at number {expected}, holds {:?}",
+                    rows.keys().collect::<Vec<_>>()
+                );
+                return Err((Promise::AuditVerifies, seen));
+            }
+            previous = hash;
+        }
+    }
+    let mut mirrors = store
+        .rows(Table::Tasks)
+        .filter(|row| row.is_mirror_of(admin));
+    mirrors.try_for_each(|row| head_is_there(store, row))
+}
+
+/// A mirror's head is an event that exists.
+fn head_is_there(store: &Store, row: &Row) -> Check {
+    let Some(mirror) = row.mirror().filter(|mirror| mirror.head.sequence > 0) else {
+        return Ok(());
+    };
+    let id = shraga_core::ids::EventId::of(mirror.id, audit::ORCHESTRATOR, mirror.head.sequence);
+    let event = store.get(Table::Events, id.get());
+    if event.is_some_and(|event| event.text(events::HASH) == Some(mirror.head.hash.as_str())) {
+        return Ok(());
+    }
+    let seen = format!("mirror {} names an event that is not there", row.id);
+    Err((Promise::AuditVerifies, seen))
+}
+
+/// An event about a task is told to its owner and nobody else.
+fn belongs_to_the_right_person(store: &Store, event: &Row) -> Check {
+    let parsed = |column| Uuid::parse_str(event.text(column)?).ok();
+    let (Some(task), Some(person)) = (parsed(events::TASK_ID), parsed(events::USER_ID)) else {
+        return Ok(());
+    };
+    match store.get(Table::Tasks, task) {
+        Some(row) if row.owner.get() != person => {
+            let seen = format!("event {} tells {person} of somebody else's task", event.id);
+            Err((Promise::OnlyTheirOwn, seen))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
