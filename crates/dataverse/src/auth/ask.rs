@@ -70,10 +70,16 @@ pub(super) async fn ask(kind: Kind, asking: Asking<'_>) -> Result<AccessToken, W
     if looks && !metadata_service_answers(&courier).await {
         return Err(Why::NotHere);
     }
-    let given = by_network(kind, asking, &courier);
+    let secret = settings.client_secret.as_ref();
+    let secrets: Vec<&str> = secret.iter().map(|it| it.expose_secret()).collect();
+    let given = by_network(kind, asking, &courier, &secrets);
     match timeout(settings.deadline, given).await {
         Ok(outcome) => outcome,
-        Err(_elapsed) => Err(Why::TooLong(settings.deadline)),
+        // It may have failed before, and been tried again until now.
+        Err(_elapsed) => Err(match courier.noted() {
+            Some(noted) => why_not(kind, noted, &secrets),
+            None => Why::TooLong(settings.deadline),
+        }),
     }
 }
 
@@ -90,10 +96,13 @@ async fn metadata_service_answers(courier: &Courier) -> bool {
     matches!(answer, Ok(Ok(_)))
 }
 
-async fn by_network(kind: Kind, asking: Asking<'_>, courier: &Courier) -> Result<AccessToken, Why> {
+async fn by_network(
+    kind: Kind,
+    asking: Asking<'_>,
+    courier: &Courier,
+    secrets: &[&str],
+) -> Result<AccessToken, Why> {
     let settings = asking.settings;
-    let secret = settings.client_secret.as_ref();
-    let secrets: Vec<&str> = secret.iter().map(|secret| secret.expose_secret()).collect();
     let credential = match kind {
         Kind::ManagedIdentity => managed(settings, courier),
         Kind::WorkloadIdentity => workload(settings, courier),
@@ -102,12 +111,11 @@ async fn by_network(kind: Kind, asking: Asking<'_>, courier: &Courier) -> Result
         }
     };
     // What refuses to be built names a setting, and sends nothing.
-    let credential =
-        credential.map_err(|error| Why::Misconfigured(said(&error.to_string(), &secrets)))?;
+    let credential = credential.map_err(|error| Why::Misconfigured(objection(&error, secrets)))?;
     let given = credential.get_token(&[asking.scope], None).await;
     given.map_err(|error| match courier.noted() {
-        Some(noted) => why_not(kind, noted, &secrets),
-        None => Why::Misconfigured(said(&error.to_string(), &secrets)),
+        Some(noted) => why_not(kind, noted, secrets),
+        None => Why::Misconfigured(objection(&error, secrets)),
     })
 }
 
@@ -215,13 +223,19 @@ async fn by_tool(kind: Kind, settings: &Settings, scope: &str) -> Result<AccessT
         (options.executor, options.tenant_id) = (executor, tenant_id);
         AzureCliCredential::new(Some(options)).map(|it| it as _)
     };
-    let credential =
-        credential.map_err(|error| Why::Misconfigured(said(&error.to_string(), &[])))?;
+    let credential = credential.map_err(|error| Why::Misconfigured(objection(&error, &[])))?;
     let given = credential.get_token(&[scope], None).await;
     given.map_err(|error| match toolbox.ended() {
         Some(ended) => why_no_token(ended, settings.deadline),
-        None => Why::Misconfigured(said(&error.to_string(), &[])),
+        None => Why::Misconfigured(objection(&error, &[])),
     })
+}
+
+/// The library's objection to what it was given: no request was sent, no tool started.
+fn objection(error: &azure_core::Error, secrets: &[&str]) -> String {
+    let words = error.to_string();
+    let after = words.split_once(" authentication failed.");
+    said(after.map_or(words.as_str(), |(_, rest)| rest), secrets)
 }
 
 /// Why a tool gave none.

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
 use azure_core::http::{
-    AsyncRawResponse, Body, ClientOptions, HttpClient, Request, Transport as Azure,
+    AsyncRawResponse, Body, ClientOptions, ExponentialRetryOptions, HttpClient, Request,
+    RetryOptions, Transport as Azure,
 };
 use azure_core::{Error as AzureError, Result as AzureResult};
 use bytes::{Bytes, BytesMut};
@@ -23,6 +24,10 @@ use crate::transport::{BoxError, Transport, failure};
 
 /// The largest answer that is read: tokens are a few kilobytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Attempts after the first, when the service is not there or fails. More would use up the time of the
+/// request that waits; the next asking is the better retry.
+const MAX_RETRIES: u32 = 2;
 
 /// The two ways out.
 #[derive(Clone, Debug)]
@@ -70,6 +75,10 @@ impl Courier {
         ClientOptions {
             transport: Some(Azure::new(Arc::new(self.clone()))),
             cloud: Some(Arc::new(cloud.into())),
+            retry: RetryOptions::exponential(ExponentialRetryOptions {
+                max_retries: MAX_RETRIES,
+                ..ExponentialRetryOptions::default()
+            }),
             ..ClientOptions::default()
         }
     }
@@ -133,7 +142,13 @@ impl HttpClient for Courier {
             }
             Err(error) => {
                 self.note(Noted::Failure(error.clone()));
-                Err(AzureError::new(ErrorKind::Io, error))
+                // Only this kind is tried again by the library.
+                let kind = if error.is_transient() {
+                    ErrorKind::Io
+                } else {
+                    ErrorKind::Other
+                };
+                Err(AzureError::new(kind, error))
             }
         }
     }

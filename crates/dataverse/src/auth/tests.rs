@@ -130,10 +130,10 @@ fn the_names_are_those_of_azures_tools_whatever_their_case() {
     assert_eq!(Choice::parse("dev"), Some(Choice::Dev));
     for kind in Kind::ALL {
         assert!(Choice::EXPECTS.contains(kind.name()));
-        let choice = Some(Choice::Only(kind));
-        assert_eq!(Choice::parse(kind.name()), choice);
-        assert_eq!(Choice::parse(&kind.name().to_lowercase()), choice);
-        assert_eq!(choice.unwrap().name(), Some(kind.name()));
+        let choice = Choice::Only(kind);
+        assert_eq!(Choice::parse(kind.name()), Some(choice));
+        assert_eq!(Choice::parse(&kind.name().to_lowercase()), Some(choice));
+        assert_eq!(choice.name(), Some(kind.name()));
     }
     assert_eq!(
         Choice::parse("AzureCLICredential"),
