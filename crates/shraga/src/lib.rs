@@ -16,6 +16,7 @@ pub mod roles;
 pub mod schema;
 pub mod state;
 pub mod tasks;
+pub mod vitals;
 
 use exit::{Exit, Failure};
 

@@ -118,6 +118,12 @@ pub(super) const RULES: &[Rule] = &[
         absent: &[HTTP_SERVER, SQL, TERMINAL],
     },
     Rule {
+        name: "shraga-web",
+        may: &[],
+        tests_may: &[],
+        absent: &[HTTP_CLIENT, SQL, TERMINAL, PROCESSES],
+    },
+    Rule {
         name: "shraga",
         may: &[
             "shraga-core",
@@ -126,6 +132,7 @@ pub(super) const RULES: &[Rule] = &[
             "shraga-local",
             "shraga-orchestrator",
             "shraga-process",
+            "shraga-web",
             "shraga-worker",
         ],
         tests_may: &["shraga-testkit"],

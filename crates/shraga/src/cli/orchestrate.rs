@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::Context;
 use crate::exit::{Exit, Failure};
+use crate::vitals::MetricsArgs;
 
 /// Run the orchestrator next to a store
 #[derive(Debug, Args)]
@@ -22,6 +23,11 @@ pub struct Orchestrate {
     /// Print what would be done and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+    /// Show health and metrics on other than loopback addresses too
+    #[arg(long, requires = "metrics_listen")]
+    insecure: bool,
 }
 
 impl Orchestrate {
@@ -29,6 +35,6 @@ impl Orchestrate {
         if self.dry_run {
             return super::plan::print(&context).await;
         }
-        crate::roles::orchestrator::run(&context, self.once).await
+        crate::roles::orchestrator::run(&context, self.once, &self.metrics, self.insecure).await
     }
 }

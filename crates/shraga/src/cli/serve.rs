@@ -8,6 +8,7 @@ use super::Context;
 use crate::config::Overrides;
 use crate::exit::{Exit, Failure};
 use crate::roles::{folder, server, signals};
+use crate::vitals::{MetricsArgs, Vitals};
 
 /// Run the embedded store
 #[derive(Debug, Args)]
@@ -22,6 +23,8 @@ under way are finished first, a second Ctrl-C ends at once.")]
 pub struct Serve {
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    metrics: MetricsArgs,
 }
 
 /// Where and how to listen.
@@ -55,6 +58,8 @@ impl ListenArgs {
 impl Serve {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         let stop = signals::watch();
+        let (metrics, insecure) = (&self.metrics, self.listen.insecure);
+        let vitals = Vitals::start("serve", &context, metrics, insecure, &stop).await?;
         let folder = folder::open(&context.config.store.data).await?;
         let server =
             server::start(&folder, &context.config.store, &self.listen, &stop.drain).await?;
@@ -63,6 +68,7 @@ impl Serve {
             server.url(),
             folder.path.display()
         ));
+        vitals.watch(Vec::new());
         server.finished().await
     }
 }

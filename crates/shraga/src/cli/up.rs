@@ -6,6 +6,7 @@ use super::Context;
 use super::serve::ListenArgs;
 use crate::config::Overrides;
 use crate::exit::{Exit, Failure};
+use crate::vitals::MetricsArgs;
 
 /// Run everything on this machine: store, orchestrator and workers
 #[derive(Debug, Args)]
@@ -35,6 +36,8 @@ pub struct Up {
     pub agent: Option<String>,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 impl Up {

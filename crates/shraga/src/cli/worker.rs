@@ -5,6 +5,7 @@ use clap::Args;
 use super::Context;
 use crate::config::Overrides;
 use crate::exit::{Exit, Failure};
+use crate::vitals::MetricsArgs;
 
 /// Run a worker on this machine
 #[derive(Debug, Args)]
@@ -35,6 +36,11 @@ pub struct Worker {
     /// Work until nothing is assigned, then leave
     #[arg(long)]
     once: bool,
+    #[command(flatten)]
+    metrics: MetricsArgs,
+    /// Show health and metrics on other than loopback addresses too
+    #[arg(long, requires = "metrics_listen")]
+    insecure: bool,
 }
 
 impl Worker {
@@ -54,6 +60,6 @@ impl Worker {
     }
 
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
-        crate::roles::worker::run(&context, self.once).await
+        crate::roles::worker::run(&context, self.once, &self.metrics, self.insecure).await
     }
 }

@@ -17,17 +17,25 @@ use crate::config::{Config, Unchecked, env};
 use crate::exit::{Exit, Failure};
 use crate::state::keeper::Keeper;
 use crate::state::{self, State};
+use crate::vitals::{self, MetricsArgs, Vitals};
 
 /// Runs the orchestrator until it is told to stop, or with `once` until nothing is left to do.
 ///
 /// # Errors
 /// The store can't be used, or the token isn't an admin's.
-pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
+pub async fn run(
+    context: &Context,
+    once: bool,
+    metrics: &MetricsArgs,
+    insecure: bool,
+) -> Result<Exit, Failure> {
     let stop = signals::watch();
+    let vitals = Vitals::start("orchestrate", context, metrics, insecure, &stop).await?;
     let client = open(&context.config).await?;
     let mut keeper = Keeper::open(state::FILE_NAME.into());
-    let orchestrator = make(client, &context.config, &keeper, stop.drain.clone());
+    let orchestrator = make(client.clone(), &context.config, &keeper, stop.drain.clone());
     let status = orchestrator.status();
+    vitals.watch(vec![vitals::Role::Orchestrator(status.clone(), client)]);
     if once {
         let finished = finish_once(orchestrator).await;
         keeper.save(&status);

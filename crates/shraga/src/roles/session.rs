@@ -20,6 +20,7 @@ use crate::config::Percent;
 use crate::config::{Config, env};
 use crate::endpoint::{self, Endpoint};
 use crate::exit::{Exit, Failure};
+use crate::vitals;
 
 /// Whose token a verb uses, when the data folder offers two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +205,7 @@ fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
 
 /// Options that every client of this process shares.
 pub(crate) fn options(config: &Config, base: Url, transport: Transport) -> Options {
-    let mut options = Options::new(base, transport);
+    let mut options = Options::new(base, vitals::around(transport));
     options.request_timeout = config.store.request_timeout_seconds.duration();
     options.names = names(config);
     options.session = Some(Uuid::now_v7());

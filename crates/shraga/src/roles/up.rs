@@ -24,6 +24,7 @@ use crate::config::{Config, agents::Agent};
 use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::tasks::{mine, watch::Watch};
+use crate::vitals::{Role, Vitals};
 
 /// How long after the workers the orchestrator goes on, so that their last reports reach people.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -41,6 +42,7 @@ const DEMO_TIMEOUT_SECONDS: u32 = 120;
 /// The data folder or the port is in use, or a role fails.
 pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
     let stop = signals::watch();
+    let vitals = Vitals::start("up", &context, &verb.metrics, verb.listen.insecure, &stop).await?;
     if verb.demo {
         prepare_demo(&mut context.config)?;
     }
@@ -54,6 +56,7 @@ pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
     )?;
     let person = Session::greet(person).await?;
     let mut crew = Crew::start(&verb, &context.config, &folder, &stop)?;
+    vitals.watch(std::mem::take(&mut crew.roles));
     let exit = tokio::select! {
         exit = purpose(&verb, &context, &folder, &person, &stop) => exit,
         failure = crew.failure() => Err(failure),
@@ -170,6 +173,7 @@ fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
 struct Crew {
     workers: JoinSet<Result<(), Failure>>,
     orchestrator: JoinSet<Result<(), Failure>>,
+    roles: Vec<Role>,
     drain: CancellationToken,
     halt: CancellationToken,
 }
@@ -182,7 +186,9 @@ impl Crew {
             config,
             local::transport(&folder.store, folder.admin.clone()),
         )?;
+        let client = admin.clone();
         let orchestrator = orchestrator::make_local(admin, config, folder, halt.clone());
+        let mut roles = vec![Role::Orchestrator(orchestrator.status(), client)];
         let mut orchestrators = JoinSet::new();
         orchestrators.spawn(async move { run_orchestrator(orchestrator).await });
         let mut workers = JoinSet::new();
@@ -192,7 +198,8 @@ impl Crew {
             false => verb.workers,
         };
         for number in 1..=count {
-            let worker = local_worker(config, folder, number)?;
+            let (worker, client) = local_worker(config, folder, number)?;
+            roles.push(Role::Worker(worker.status(), client));
             let stop = shraga_worker::Stop {
                 drain: drain.clone(),
                 now: stop.now.clone(),
@@ -202,6 +209,7 @@ impl Crew {
         Ok(Self {
             workers,
             orchestrator: orchestrators,
+            roles,
             drain,
             halt,
         })
@@ -248,11 +256,16 @@ async fn run_orchestrator(orchestrator: Orchestrator) -> Result<(), Failure> {
     Ok(orchestrator.run().await?)
 }
 
-fn local_worker(config: &Config, folder: &Folder, number: u16) -> Result<Worker, Failure> {
+fn local_worker(
+    config: &Config,
+    folder: &Folder,
+    number: u16,
+) -> Result<(Worker, Client), Failure> {
     let base = config.worker.name.as_deref().unwrap_or("local");
     let name = format!("{base}-{number}");
     let who = local::worker_principal(&folder.person, &name, config);
     let client = local::client(config, local::transport(&folder.store, who))?;
     let place = worker::folder_of(config, &folder.path, &name);
-    Ok(Worker::new(client, worker::settings(config, &name, place)))
+    let settings = worker::settings(config, &name, place);
+    Ok((Worker::new(client.clone(), settings), client))
 }

@@ -10,6 +10,7 @@ use crate::cli::Context;
 use crate::config::{Config, env};
 use crate::endpoint;
 use crate::exit::{Exit, Failure};
+use crate::vitals::{MetricsArgs, Role, Vitals};
 
 /// How to configure an agent, for those who have none.
 pub const AGENT_HINT: &str = "add one to shraga.toml, for example:\n  \
@@ -19,7 +20,12 @@ pub const AGENT_HINT: &str = "add one to shraga.toml, for example:\n  \
 ///
 /// # Errors
 /// No agent is configured, the store can't be used, or another process is this worker.
-pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
+pub async fn run(
+    context: &Context,
+    once: bool,
+    metrics: &MetricsArgs,
+    insecure: bool,
+) -> Result<Exit, Failure> {
     let config = &context.config;
     if config.agents.is_empty() {
         return Err(Failure::new(
@@ -36,12 +42,14 @@ pub async fn run(context: &Context, once: bool) -> Result<Exit, Failure> {
         .hint("install one, or correct `program` in its section of shraga.toml"));
     }
     let stop = signals::watch();
+    let vitals = Vitals::start("worker", context, metrics, insecure, &stop).await?;
     let session = Session::open(config, Caller::Admin).await?;
     let name = config.worker.name.clone().unwrap_or_else(env::host_name);
     let folder = folder_of(config, &data_folder(config), &name);
     let mut settings = settings(config, &name, folder);
     settings.until_idle = once;
-    let worker = Worker::new(session.client, settings);
+    let worker = Worker::new(session.client.clone(), settings);
+    vitals.watch(vec![Role::Worker(worker.status(), session.client)]);
     worker
         .run(Stop {
             drain: stop.drain,
@@ -83,7 +91,7 @@ pub(crate) fn folder_of(config: &Config, data: &Path, name: &str) -> PathBuf {
 }
 
 /// The data folder that is near, or the one that would be made here.
-fn data_folder(config: &Config) -> PathBuf {
+pub(crate) fn data_folder(config: &Config) -> PathBuf {
     let found = std::env::current_dir()
         .ok()
         .and_then(|here| endpoint::find_folder(&here, env::home().as_deref()))

@@ -4,6 +4,7 @@
     reason = "every test file is a crate of its own and uses a part of this"
 )]
 
+mod rooms;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -101,6 +102,11 @@ impl Place {
         };
         until("the store accepts requests", || endpoint.is_file());
         running
+    }
+
+    /// Starts a program next to a store that runs here.
+    pub(crate) fn start_beside(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
     }
 
     /// What a store tells about itself in the data folder.

@@ -1,0 +1,110 @@
+//! A layer around a client's transport that counts requests, by kind and by how they were answered.
+//!
+//! It sees every attempt, repeated ones included, until the head of its answer. An attempt that is
+//! dropped without one (its time was over) counts as unanswered.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::Method;
+use shraga_dataverse::transport::Transport;
+use tower::{Service, ServiceExt, service_fn};
+
+use crate::clock;
+
+/// `transport`, with everything through it counted.
+pub(crate) fn around(transport: Transport) -> Transport {
+    Transport::new(service_fn(move |request: http::Request<Bytes>| {
+        let mut transport = transport.clone();
+        let mut attempt = Attempt {
+            kind: kind(&request),
+            answer: "none",
+            began: clock::instant(),
+        };
+        async move {
+            let answer = transport.ready().await?.call(request).await?;
+            attempt.answered(answer.status());
+            Ok(answer)
+        }
+    }))
+}
+
+/// An attempt that counts when it is over, however it ended.
+struct Attempt {
+    kind: &'static str,
+    answer: &'static str,
+    began: Instant,
+}
+
+impl Attempt {
+    fn answered(&mut self, status: http::StatusCode) {
+        self.answer = class(status);
+        if status == http::StatusCode::TOO_MANY_REQUESTS {
+            metrics::counter!("shraga_throttled_total").increment(1);
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let (kind, answer) = (self.kind, self.answer);
+        let took = self.began.elapsed();
+        metrics::counter!("shraga_requests_total", "kind" => kind, "answer" => answer).increment(1);
+        // A long poll lasts as long as nothing happens, which says nothing of the store.
+        if kind != "wait" {
+            metrics::histogram!("shraga_request_duration_seconds", "kind" => kind)
+                .record(took.as_secs_f64());
+        }
+        let duration_ms = took.as_millis();
+        tracing::debug!(
+            request.kind = kind,
+            answer,
+            duration_ms,
+            "a request was sent"
+        );
+    }
+}
+
+/// What a request is about: a closed set, whatever is in its address.
+fn kind(request: &http::Request<Bytes>) -> &'static str {
+    let path = request.uri().path();
+    match *request.method() {
+        _ if path.ends_with("/$batch") => "batch",
+        _ if path.ends_with("/changes") => "wait",
+        _ if path.ends_with("/WhoAmI") => "identity",
+        Method::GET => "read",
+        _ => "write",
+    }
+}
+
+fn class(status: http::StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_of_one_of_few_kinds_whatever_it_names() {
+        let of = |method: &str, path: &str| {
+            let request = http::Request::builder().method(method).uri(path);
+            kind(&request.body(Bytes::new()).unwrap())
+        };
+        let api = "http://localhost/api/data/v9.2";
+        assert_eq!(of("POST", &format!("{api}/$batch")), "batch");
+        assert_eq!(
+            of("GET", "http://localhost/api/shraga/changes?since=7"),
+            "wait"
+        );
+        assert_eq!(of("GET", &format!("{api}/WhoAmI")), "identity");
+        assert_eq!(of("GET", &format!("{api}/cr_shraga_tasks?$top=1")), "read");
+        assert_eq!(of("PATCH", &format!("{api}/cr_shraga_tasks(1)")), "write");
+    }
+}
