@@ -286,6 +286,10 @@ impl Write {
 }
 
 /// Writes that happen all or not at all, and why.
+///
+/// At a store that knows no change sets the writes are made one by one, in this order, and stop at the
+/// first that is not done. Whoever builds a set orders it so that the next snapshot can go on from any
+/// such stop; where no order does, [`Self::must_be_whole`] says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeSet {
     /// The user task it is about, when it is about one.
@@ -294,6 +298,35 @@ pub struct ChangeSet {
     pub why: String,
     /// The writes, in order.
     pub writes: Vec<Write>,
+}
+
+impl ChangeSet {
+    /// Whether half of it would be worse than nothing: it makes a mirror that says it is linked, while
+    /// another of its writes is the link.
+    #[must_use]
+    pub fn must_be_whole(&self) -> bool {
+        let linked = |write: &Write| {
+            write.table == Table::Tasks
+                && write.condition == Condition::Absent
+                && matches!(write.get(tasks::USER_ID), Some(Value::Text(_)))
+        };
+        self.writes.len() > 1 && self.writes.iter().any(linked)
+    }
+
+    /// The rest of it after its first `done` writes were made, rows under other identities than
+    /// planned (`renamed`: planned, given): cells that name the one name the other.
+    #[must_use]
+    pub fn rest(&self, done: usize, renamed: &[(Uuid, Uuid)]) -> Self {
+        let mut rest = self.clone();
+        rest.writes.drain(..done.min(rest.writes.len()));
+        for (planned, given) in renamed {
+            let (planned, given) = (Value::from(*planned), Value::from(*given));
+            let cells = rest.writes.iter_mut().flat_map(|write| &mut write.cells);
+            let naming = cells.filter(|(_, value)| *value == planned);
+            naming.for_each(|(_, value)| value.clone_from(&given));
+        }
+        rest
+    }
 }
 
 impl fmt::Display for Value {
@@ -305,5 +338,43 @@ impl fmt::Display for Value {
             Self::Bool(flag) => flag.fmt(f),
             Self::Time(at) => write!(f, "@{}", at.as_secs()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set() -> ChangeSet {
+        let (mirror, task) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let link = vec![(tasks::MIRROR_LINK, mirror.into())];
+        ChangeSet {
+            task: None,
+            why: String::new(),
+            writes: vec![
+                Write::create(Table::Tasks, mirror, vec![(tasks::MIRROR_OF, task.into())]),
+                Write::update(Table::Tasks, task, &Etag::new("1"), link),
+            ],
+        }
+    }
+
+    #[test]
+    fn what_is_left_names_a_row_by_the_identity_that_the_store_gave_it() {
+        let given = Uuid::from_u128(9);
+        let rest = set().rest(1, &[(Uuid::from_u128(1), given)]);
+        assert_eq!(rest.writes.len(), 1);
+        assert_eq!(rest.writes[0].get(tasks::MIRROR_LINK), Some(&given.into()));
+        assert_eq!(rest.writes[0].id, Uuid::from_u128(2));
+    }
+
+    #[test]
+    fn a_mirror_that_says_it_is_linked_is_made_with_its_link_or_not_at_all() {
+        let mut set = set();
+        assert!(!set.must_be_whole());
+        let user = (tasks::USER_ID, Uuid::from_u128(3).into());
+        set.writes[0].cells.push(user);
+        assert!(set.must_be_whole());
+        set.writes.truncate(1);
+        assert!(!set.must_be_whole());
     }
 }

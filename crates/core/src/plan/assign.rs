@@ -62,7 +62,7 @@ fn assign(view: &View<'_>, mirror: &Mirror, grant: &Grant<'_>) -> ChangeSet {
     let differs = |task: &&UserTask| !grant.legacy || task.status != told;
     let task = view.task(mirror.task).filter(|_| view.has_legacy());
     if let Some(task) = task.filter(differs) {
-        draft.tell(task, tasks::STATUS, told);
+        draft.person_first().tell(task, tasks::STATUS, told);
         if let Some((column, value)) = sync::off_machine(task) {
             draft.tell(task, column, value);
         }

@@ -1,8 +1,9 @@
 //! A change of one task in the making: cells of its mirror, cells of the person's row, events.
 //!
-//! The mirror's write comes first, so its new version is the first of the answer; the person's row
-//! next; events last. Events move the orchestrator's stream head in the same write, so the mirror's
-//! version serialises every orchestrator.
+//! The mirror's write comes first, the person's row next; events last: they tell what has happened.
+//! Events move the orchestrator's stream head in the same write, so the mirror's version serialises
+//! every orchestrator. Where the mirror's write says what only the person's row can make true (that it
+//! is linked, that no legacy worker took it), hers comes first.
 
 use super::View;
 use crate::audit::{About, ORCHESTRATOR, Stream};
@@ -20,6 +21,7 @@ pub(super) struct Draft {
     task: TaskId,
     mirror: Write,
     person: Option<Write>,
+    person_first: bool,
     events: Vec<Write>,
     stream: Option<Stream>,
     at: Timestamp,
@@ -62,10 +64,17 @@ impl Draft {
             task,
             mirror,
             person: None,
+            person_first: false,
             events: Vec::new(),
             stream: view.policy.events.then_some(stream),
             at: view.now,
         }
+    }
+
+    /// The person's row is written before the mirror: the mirror's write says that hers was.
+    pub(super) const fn person_first(&mut self) -> &mut Self {
+        self.person_first = true;
+        self
     }
 
     /// Sets a cell of the mirror; the last value given to a column counts.
@@ -159,6 +168,8 @@ impl Draft {
         }
         let mut writes = Vec::with_capacity(2 + self.events.len());
         let changes = !self.mirror.cells.is_empty() || self.mirror.condition == Condition::Absent;
+        let first = self.person.take_if(|_| self.person_first);
+        writes.extend(first);
         writes.extend(changes.then_some(self.mirror));
         writes.extend(self.person);
         writes.extend(self.events);

@@ -5,6 +5,11 @@
 //! there: however often, late or doubly this is applied, there is one mirror. A row of somebody
 //! else's at that identity is never touched; the next identity is taken, with an Error event. After a
 //! set failed its condition, the next snapshot must hold the task and the row at that identity.
+//!
+//! At a store without change sets, or one that gives rows identities of its own, the mirror is made
+//! bare: without its person, hence unlinked, hence never assigned. The link follows in the same set;
+//! the person, the events and a worker come with later snapshots ([`super::repair`]). Where a lost
+//! reply or a second orchestrator made two, the link decides.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +22,7 @@ use crate::json::Object;
 use crate::limits;
 use crate::model::{StreamHead, UserTask};
 use crate::reason::Reason;
-use crate::row::{ChangeSet, Table, Write, tasks, users};
+use crate::row::{ChangeSet, Table, Value, Write, tasks, users};
 use crate::status::{EventKind, TaskStatus};
 use crate::time::{Span, Timestamp};
 
@@ -119,12 +124,15 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
                 continue;
             }
         }
-        if !view.is_met(task.owner) && met.insert(task.owner) {
+        if view.policy.own_ids && !view.is_met(task.owner) && met.insert(task.owner) {
             plan.sets.push(meet(task));
         }
         note_taken(&mut plan, task.id, taken);
-        plan.sets
-            .push(create(view, task, *id, admin, taken, outcome));
+        let whole = view.policy.change_sets && view.policy.own_ids;
+        plan.sets.push(match whole {
+            true => create(view, task, *id, admin, taken, outcome),
+            false => create_bare(view, task, *id, admin),
+        });
     }
     plan
 }
@@ -217,6 +225,20 @@ fn create(
         draft.tell(task, tasks::STATUS, TaskStatus::Queued);
     }
     draft.finish(why)
+}
+
+/// A mirror that nobody may work on yet, then the link to it.
+fn create_bare(view: &View<'_>, task: &UserTask, id: MirrorId, admin: UserId) -> ChangeSet {
+    let mut draft = Draft::create(view, task, id, admin);
+    content(&mut draft, task);
+    draft
+        .set(tasks::USER_ID, Value::Null)
+        .set(tasks::STATUS_MESSAGE, Reason::Unlinked.message())
+        .tell(task, tasks::MIRROR_LINK, id.get());
+    if !view.has_legacy() {
+        draft.tell(task, tasks::STATUS, TaskStatus::Queued);
+    }
+    draft.finish(format!("make a mirror of task {}, then link it", task.id.short()))
 }
 
 /// What a mirror copies from the person's row, and what it starts with.

@@ -81,6 +81,12 @@ pub struct Policy {
     pub adopts: bool,
     /// Whether there is an events table.
     pub events: bool,
+    /// Whether the store makes several writes all or not at all. Without, a mirror is made, then
+    /// linked, then adopted, and only then assigned.
+    pub change_sets: bool,
+    /// Whether rows can be made under identities chosen here. Without, `adopts` must be set: nothing
+    /// but a search tells whether a task has a mirror.
+    pub own_ids: bool,
     /// How long an assignment may stay unclaimed.
     pub claim_timeout: Span,
     /// How long a worker may be silent and still be given work.
@@ -242,6 +248,8 @@ impl Default for Policy {
             shared: true,
             adopts: true,
             events: true,
+            change_sets: true,
+            own_ids: true,
             claim_timeout: Span::mins(2),
             silence: Span::secs(90),
             vanished: Span::secs(210),

@@ -1,8 +1,9 @@
 //! What crashes, the original and people's edits leave behind: missing links, links to nothing,
 //! second mirrors. Deletes no work.
 //!
-//! A mirror whose `cr_userid` is set was linked in the change set that set it, or adopted here: the
-//! two always happen together, so assign needs no look at the person's row.
+//! A mirror whose `cr_userid` is set was linked in the change set that set it, or adopted here after
+//! her row linked it: so assign needs no look at the person's row. Which of two mirrors counts is
+//! decided by her row alone, whose version lets one link win; only then the other is ended.
 
 use std::collections::BTreeMap;
 
@@ -26,11 +27,14 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
 pub(super) fn draft(view: &View<'_>) -> Plan {
     let mut plan = Plan::new(Loop::Repair);
     for mirror in view.mirrors() {
+        let searched = view.snapshot.searched.contains(&mirror.task);
         match view.task(mirror.task) {
-            Some(task) => plan.sets.extend(join(view, mirror, task)),
-            None if adoptable(mirror) && !view.is_deleted(mirror.task) => {
-                plan.need(Need::Task(mirror.task));
-            }
+            Some(task) if links(task, mirror) && !adoptable(mirror) => {}
+            None if !adoptable(mirror) => {}
+            None if !view.is_deleted(mirror.task) => plan.need(Need::Task(mirror.task)),
+            // Another mirror may be the one that counts.
+            Some(_) | None if !searched => plan.need(Need::MirrorsOf(mirror.task)),
+            Some(task) => plan.sets.push(join(view, mirror, task)),
             None => {}
         }
     }
@@ -43,17 +47,15 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
     plan
 }
 
-/// Whether this open mirror was made by the original and has no person yet.
+/// Whether this open mirror has no person yet: the original made it, or a store without change sets
+/// got no further.
 fn adoptable(mirror: &Mirror) -> bool {
     mirror.user.is_none() && !mirror.status.is_terminal()
 }
 
-/// Links the person's row to its mirror, and adopts a mirror that the original made.
-fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> {
+/// Links the person's row to its mirror, and adopts a mirror that has no person yet.
+fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> ChangeSet {
     let adopted = adoptable(mirror);
-    if links(task, mirror) && !adopted {
-        return None;
-    }
     let mut draft = Draft::update(view, mirror);
     if adopted {
         let content = Object::new()
@@ -69,13 +71,17 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> 
             draft.set(tasks::REASON, Reason::TakenByLegacy.as_str());
         }
     }
-    draft.tell(task, tasks::MIRROR_LINK, mirror.id.get());
+    if !links(task, mirror) {
+        draft
+            .person_first()
+            .tell(task, tasks::MIRROR_LINK, mirror.id.get());
+    }
     if task.status == TaskStatus::Pending && !view.has_legacy() {
         draft.tell(task, tasks::STATUS, TaskStatus::Queued);
     }
     let verb = if adopted { "adopt" } else { "link" };
     let task = mirror.task.short();
-    Some(draft.finish(format!("{verb} the mirror of task {task}")))
+    draft.finish(format!("{verb} the mirror of task {task}"))
 }
 
 /// Ends the other mirrors of each task. The one that stays is written first, unchanged: whoever ends
@@ -83,9 +89,9 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> 
 fn end_duplicates(view: &View<'_>, plan: &mut Plan) {
     let mut ends: BTreeMap<TaskId, ChangeSet> = BTreeMap::new();
     for duplicate in &view.duplicates {
-        let (Some(stays), Some(end)) =
-            (view.mirror(duplicate.task), end_duplicate(view, duplicate))
-        else {
+        let stays = view.mirror(duplicate.task);
+        let stays = stays.filter(|stays| view.is_settled(stays));
+        let (Some(stays), Some(end)) = (stays, end_duplicate(view, duplicate)) else {
             continue;
         };
         let set = ends.entry(duplicate.task).or_insert_with(|| {

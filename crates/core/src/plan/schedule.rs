@@ -133,7 +133,8 @@ fn mirror_gate(view: &View<'_>, mirror: &Mirror) -> Option<Wait> {
     if mirror.phase == Some(WorkPhase::Failed) {
         return wait(Reason::Backoff, None);
     }
-    if mirror.user.is_none() && !view.is_deleted(mirror.task) {
+    let alone = view.is_deleted(mirror.task) && view.snapshot.searched.contains(&mirror.task);
+    if mirror.user.is_none() && !alone {
         return wait(Reason::Unlinked, None);
     }
     if let Some(at) = mirror.not_before.filter(|at| *at > view.now) {

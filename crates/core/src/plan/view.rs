@@ -2,7 +2,8 @@
 //!
 //! A mirror counts only if the admin owns its row and its person is the owner of the task (null:
 //! not set yet, as the original left it). Of several that count, the one the person's row links
-//! wins, else the oldest; the rest are duplicates. The link itself proves nothing.
+//! wins, else one that was started, else the oldest; the rest are duplicates. One that ended as a
+//! duplicate stays one, wherever the link points. The link itself proves nothing.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -86,11 +87,22 @@ impl<'a> View<'a> {
     }
 
     /// Smaller wins.
-    fn precedence(&self, mirror: &Mirror) -> (bool, Timestamp, MirrorId) {
-        let unlinked = self
-            .task(mirror.task)
-            .is_none_or(|task| !links(task, mirror));
-        (unlinked, mirror.created, mirror.id)
+    fn precedence(&self, mirror: &Mirror) -> (bool, bool, bool, Timestamp, MirrorId) {
+        let out = mirror.shown.reason.as_deref() == Some(Reason::Duplicate.as_str());
+        let unlinked = !self.is_linked(mirror);
+        let fresh = mirror.shown.attempt.0 == 0;
+        (out, unlinked, fresh, mirror.created, mirror.id)
+    }
+
+    fn is_linked(&self, mirror: &Mirror) -> bool {
+        let task = self.task(mirror.task);
+        task.is_some_and(|task| links(task, mirror))
+    }
+
+    /// Whether it is decided which of a task's mirrors counts: her row links it, or is gone. Until
+    /// then another orchestrator may be linking a different one.
+    pub(super) fn is_settled(&self, mirror: &Mirror) -> bool {
+        self.is_linked(mirror) || self.is_deleted(mirror.task)
     }
 
     /// The mirrors that count, one per task, in the order of the snapshot.

@@ -183,6 +183,8 @@ impl Scene {
                 "shared" => self.policy.shared = value == "yes",
                 "assigns" => self.policy.assigns = value == "yes",
                 "events" => self.policy.events = value == "yes",
+                "change-sets" => self.policy.change_sets = value == "yes",
+                "own-ids" => self.policy.own_ids = value == "yes",
                 "patience" => self.policy.mirror_patience = Span::secs(number(value)),
                 other => panic!("`{other}` is not a policy"),
             }
