@@ -5,6 +5,7 @@
 //! the first event) followed by the stored bytes of `cr_content`. The content is canonical JSON with
 //! its own `at`; delivery state is not covered. Who may write which stream is the store's business.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
@@ -13,12 +14,26 @@ use crate::ids::{Attempt, BootId, EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::limits;
 use crate::model::StreamHead;
+use crate::reason::Reason;
 use crate::row::{Column, Table, Value, Write, events};
 use crate::status::EventKind;
 use crate::time::Timestamp;
 
 /// Name of the orchestrator's stream of a task. Its head is in the mirror's row.
 pub const ORCHESTRATOR: &str = "orchestrator";
+
+/// Whether a stream of this name is the orchestrator's: the usual one, or one that took its place.
+#[must_use]
+pub fn is_orchestrators(stream: &str) -> bool {
+    let rest = stream.strip_prefix(ORCHESTRATOR);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(SUCCESSOR))
+}
+
+/// Between the name of the orchestrator's stream and what tells one that took its place from it.
+const SUCCESSOR: char = '~';
+
+/// How far ahead events that are not ours are looked out for: one change set makes no more.
+const AHEAD: u32 = 4;
 
 /// Delivery state of an event nobody was told of yet.
 const PENDING: &str = "pending";
@@ -62,6 +77,47 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) const fn new(about: About, head: StreamHead) -> Self {
         Self { about, head }
+    }
+
+    /// The orchestrator's stream, from its head on. Where somebody else's events (`taken`) sit at the
+    /// identities that come next, one that takes its place: its first event says so. Its name holds the
+    /// time, so that nobody can have put something there before.
+    pub(crate) fn resume(
+        about: About,
+        head: &StreamHead,
+        taken: &HashSet<EventId>,
+        at: Timestamp,
+    ) -> (Self, Option<Write>) {
+        let usual = head.stream.clone().unwrap_or(about.stream);
+        let mirror = about.mirror;
+        let met = |stream: &str, from: u32| {
+            let next = (1..=AHEAD).map(|n| EventId::of(mirror, stream, from.saturating_add(n)));
+            next.into_iter().find(|id| taken.contains(id))
+        };
+        let about = |stream| About { stream, ..about };
+        let Some(foreign) = met(&usual, head.sequence) else {
+            return (Self::new(about(usual), head.clone()), None);
+        };
+        let names = (0_u32..).map(|n| match n {
+            0 => format!("{ORCHESTRATOR}{SUCCESSOR}{}", at.as_secs()),
+            n => format!("{ORCHESTRATOR}{SUCCESSOR}{}.{n}", at.as_secs()),
+        });
+        let mut free = names.filter(|name| met(name, 0).is_none());
+        let name = free.next().expect("taken is finite, names are not");
+        let fresh = StreamHead {
+            stream: Some(name.clone()),
+            ..StreamHead::default()
+        };
+        let mut stream = Self::new(about(name), fresh);
+        let said = "an event of somebody else's sits in the orchestrator's stream; another goes on";
+        let content = Object::new()
+            .text("event", foreign)
+            .text("instead_of", usual)
+            .int("ended_at", head.sequence)
+            .text("ended_with", &head.hash)
+            .text("reason", Reason::Quarantined);
+        let event = stream.push(EventKind::Error, said, at, content);
+        (stream, Some(event))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -201,13 +257,16 @@ pub fn verify(stream: &[Recorded], head: Option<&StreamHead>) -> Result<StreamHe
         last = StreamHead {
             sequence,
             hash: event.hash.clone(),
+            stream: None,
         };
     }
     match head {
-        Some(head) if *head != last => Err(Broken::Head {
-            expected: head.sequence,
-            found: last.sequence,
-        }),
+        Some(head) if (head.sequence, &head.hash) != (last.sequence, &last.hash) => {
+            Err(Broken::Head {
+                expected: head.sequence,
+                found: last.sequence,
+            })
+        }
         Some(_) | None => Ok(last),
     }
 }

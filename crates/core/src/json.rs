@@ -31,6 +31,14 @@ impl Object {
         }
     }
 
+    /// Adds text, if there is any.
+    pub(crate) fn known(self, key: &'static str, value: Option<impl fmt::Display>) -> Self {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self,
+        }
+    }
+
     /// Adds a whole number.
     pub(crate) fn int(self, key: &'static str, value: impl Into<i64>) -> Self {
         let value: i64 = value.into();

@@ -33,6 +33,8 @@ pub struct UserTask {
     pub wants: Wants,
     /// The mirror link as it stands in the row.
     pub mirror_link: Option<String>,
+    /// What else the row says of itself; none of it counts.
+    pub claims: Claims,
     /// E-mail, for display.
     pub email: Option<String>,
     /// -100 to 100.
@@ -48,6 +50,15 @@ pub struct UserTask {
     pub machine: Option<String>,
     /// What sync last showed her.
     pub shown: Shown,
+}
+
+/// What a person's row says where only a mirror says something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// `cr_userid`: whose it is to be.
+    pub user: Option<String>,
+    /// `cr_mirroroftaskid`: what it is to be a mirror of.
+    pub mirror_of: Option<String>,
 }
 
 /// What a task asks of a worker.
@@ -168,13 +179,16 @@ impl Lease {
 }
 
 /// The last event of a stream: its number and hash. `cr_eventhead`, JSON
-/// `{"hash":HEX,"sequence":N}`; a null column is the default value.
+/// `{"hash":HEX,"sequence":N}`, with `"stream":NAME` where the stream had to be given another name; a
+/// null column is the default value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamHead {
     /// Number of the last event; 0 when there is none.
     pub sequence: u32,
     /// Hexadecimal SHA-256 of the last event; empty when there is none.
     pub hash: String,
+    /// The stream's name, where it is not the usual one.
+    pub stream: Option<String>,
 }
 
 impl StreamHead {
@@ -184,6 +198,7 @@ impl StreamHead {
         Object::new()
             .int("sequence", self.sequence)
             .text("hash", &self.hash)
+            .known("stream", self.stream.as_ref())
             .finish()
     }
 }

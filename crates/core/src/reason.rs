@@ -12,7 +12,7 @@ words! {
     Reason, "reason" {
         /// The orchestrator does not know yet who it is, so it cannot own mirrors.
         AdminUnknown = "admin-unknown",
-        /// The rows sitting at this task's computed identities are somebody else's.
+        /// A row is not what it says, or somebody else's rows sit at this task's computed identities.
         Quarantined = "quarantined",
         /// Rows needed to decide are not in view yet.
         NotSeen = "not-seen",
@@ -73,7 +73,7 @@ impl Reason {
     pub const fn message(self) -> &'static str {
         match self {
             Self::AdminUnknown => "the orchestrator has not signed in yet",
-            Self::Quarantined => "rows of somebody else's sit where its mirror belongs",
+            Self::Quarantined => "a row that is not what it says, or sits where a mirror belongs",
             Self::NotSeen => "being looked at",
             Self::Unlinked => "its mirror is not linked yet",
             Self::NotBefore => "it is not to start yet",
@@ -107,7 +107,9 @@ impl Reason {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::AdminUnknown => "check the orchestrator's token and log",
-            Self::Quarantined => "an admin should look at the Error events of this task",
+            Self::Quarantined => {
+                "file it again; an admin should look at the Error events of this task"
+            }
             Self::NotSeen | Self::NotOurTurn => "nothing: it takes a moment",
             Self::Unlinked => "nothing: the orchestrator repairs it",
             Self::NotBefore => "wait, or file it again without `notBefore`",

@@ -9,6 +9,7 @@ use std::fmt::{self, Write as _};
 
 use crate::ids::TaskId;
 use crate::model::{Mirror, Shown, UserTask};
+use crate::plan::quarantine::{columns, false_claims};
 use crate::plan::{Explained, Policy, Snapshot, explain};
 use crate::reason::Reason;
 use crate::status::TaskStatus;
@@ -88,8 +89,8 @@ pub fn why(snapshot: &Snapshot, policy: &Policy, now: Timestamp, task: TaskId) -
 /// A gate; `None` when it says nothing about this task.
 type Judge = fn(&Explained<'_>, Timestamp) -> Option<Gate>;
 
-const ALL: [Judge; 8] = [
-    filed, released, ended, mirrored, canceled, worker, claimed, finished,
+const ALL: [Judge; 9] = [
+    filed, believed, released, ended, mirrored, canceled, worker, claimed, finished,
 ];
 
 /// The status that counts: the mirror's when it can be seen.
@@ -117,6 +118,15 @@ fn filed(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
         }
         (None, _) => None,
     }
+}
+
+/// What the row says of itself and is not so: ignored, and no reason to wait.
+fn believed(seen: &Explained<'_>, _: Timestamp) -> Option<Gate> {
+    let claims = false_claims(seen.task?);
+    (!claims.is_empty()).then(|| {
+        let value = format!("but for what it says in {} (quarantined)", columns(&claims));
+        Gate::passed("believed", value)
+    })
 }
 
 fn released(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
@@ -158,6 +168,9 @@ fn mirrored(seen: &Explained<'_>, _: Timestamp) -> Option<Gate> {
     match (&task.mirror_link, seen.waits) {
         (Some(link), _) => Some(Gate::passed("mirrored", format!("as {link}"))),
         (None, Some(reason)) => Some(Gate::reason("mirrored", reason)),
+        (None, None) if task.shown.reason.as_deref() == Some(Reason::Quarantined.as_str()) => {
+            Some(Gate::reason("mirrored", Reason::Quarantined))
+        }
         (None, None) => Some(Gate::closed(
             "mirrored",
             "not yet",

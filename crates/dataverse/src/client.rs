@@ -8,7 +8,8 @@ use http::Method;
 use http::header::{self, HeaderName};
 use serde::Deserialize;
 use shraga_core::ids::{Etag, UserId};
-use shraga_core::row::{Column, Condition, Table, Value};
+use shraga_core::row::{Column, Condition, Table, Value, Write};
+use shraga_core::time::Timestamp;
 use shraga_wire::filter::Filter;
 use shraga_wire::query::Query;
 use tokio::sync::OnceCell;
@@ -23,6 +24,7 @@ use crate::send::traffic::Traffic;
 use crate::send::{Call, Lane, Repeat, Reply, Sender};
 
 pub mod batch;
+pub mod capabilities;
 pub mod embedded;
 mod encode;
 pub mod metadata;
@@ -30,10 +32,14 @@ mod paging;
 mod probe;
 mod thin;
 
+use batch::doubt::is_misunderstood;
+use capabilities::{Ability, Capabilities, Learned};
 use embedded::StoreInfo;
 use encode::API;
 
 const JSON: &str = "application/json";
+/// Asks for the row that a write made.
+const REPRESENTATION: &str = "return=representation";
 /// A column that every row has, to ask for as little as possible.
 const CREATED_ON: &str = "createdon";
 
@@ -51,6 +57,7 @@ struct Inner {
     names: Names,
     absent: ArcSwap<Absent>,
     store: OnceCell<Option<StoreInfo>>,
+    learned: Learned,
 }
 
 /// The identity and version of a row that was written.
@@ -74,6 +81,7 @@ impl Client {
                 names: options.names,
                 absent: ArcSwap::default(),
                 store: OnceCell::new(),
+                learned: Learned::default(),
             }),
             acting_for: None,
             lane: Lane::Work,
@@ -110,6 +118,12 @@ impl Client {
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.inner.names
+    }
+
+    /// What the store can do, as far as its answers have told.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.inner.learned.capabilities()
     }
 
     /// Who the caller is.
@@ -172,7 +186,9 @@ impl Client {
     }
 
     /// Creates a row under an identity the caller chose. Safe to repeat: it is created once. When a
-    /// reply is lost, the row is looked for, and created again only if it is not there.
+    /// reply is lost, the row is looked for, and created again only if it is not there. A store that
+    /// takes no chosen identities gives it another, which the answer tells; there a lost reply is an
+    /// error, and nothing is repeated.
     ///
     /// # Errors
     /// [`Error::Conflict`] when another row has this identity; any other [`Error`] of a request.
@@ -182,9 +198,19 @@ impl Client {
         id: Uuid,
         cells: &[(Column, Value)],
     ) -> Result<Written, Error> {
+        if !self.capabilities().own_ids {
+            return self.post(table, None, cells).await.map(|(made, _)| made);
+        }
         let first = self.patch(table, id, &Condition::Absent, cells).await;
         match first {
             Err(error) if error.is_unknown() => {}
+            Err(error) if self.takes_no_ids(table, &error).await => {
+                return self.post(table, None, cells).await.map(|(made, _)| made);
+            }
+            Ok(made) if made.id != id => {
+                self.inner.learned.lacks(Ability::OwnIds);
+                return Ok(made);
+            }
             known => return known,
         }
         if let Some(row) = self.get(table, id, &[CREATED_ON]).await? {
@@ -194,6 +220,59 @@ impl Client {
             });
         }
         self.patch(table, id, &Condition::Absent, cells).await
+    }
+
+    /// Whether `error` is how the store refuses an identity chosen by us.
+    async fn takes_no_ids(&self, table: Table, error: &Error) -> bool {
+        error.fault().is_some_and(|it| is_misunderstood(it.status))
+            && self.inner.learned.is_doubtful(Ability::OwnIds)
+            && self.try_own_ids(table).await
+    }
+
+    /// Creates a row under an identity that the store chooses, and says which: as the row in the answer
+    /// says, else its address. Never repeated when the reply is lost.
+    async fn post(
+        &self,
+        table: Table,
+        owner: Option<UserId>,
+        cells: &[(Column, Value)],
+    ) -> Result<(Written, Option<Timestamp>), Error> {
+        let mut body = Vec::new();
+        let cells = self.absent().cells(table, cells).into_owned();
+        encode::cells(&mut body, self.names(), owner, &cells);
+        let target = encode::table_path(self.names(), table);
+        let call = Call::new(Method::POST, target, body.into(), Repeat::IfNotDone)
+            .with(header::CONTENT_TYPE, JSON)
+            .with(header_name("prefer"), REPRESENTATION);
+        let reply = self.send(call).await?;
+        let told = self.made_by(table, &reply.body);
+        let etag = reply.header("etag").map(Etag::new);
+        let address = reply.header("odata-entityid");
+        let made = match told {
+            Some(made) => made,
+            None => Written {
+                id: address
+                    .and_then(identity_in)
+                    .ok_or_else(|| reply.bad("the answer does not name the row that was made"))?,
+                etag: None,
+            },
+        };
+        let etag = made.etag.or(etag);
+        Ok((Written { id: made.id, etag }, reply.now().ok()))
+    }
+
+    /// The row that a representation is, by its primary key.
+    fn made_by(&self, table: Table, body: &Bytes) -> Option<Written> {
+        let row = Row::new(body.clone());
+        let id = row
+            .object()
+            .ok()?
+            .get(self.names().primary_id(table))?
+            .as_str()?
+            .parse()
+            .ok()?;
+        let etag = row.etag();
+        Some(Written { id, etag })
     }
 
     /// Changes a row under a condition, never repeated when the reply is lost.
@@ -208,19 +287,38 @@ impl Client {
         condition: &Condition,
         cells: &[(Column, Value)],
     ) -> Result<Written, Error> {
+        let write = Write {
+            table,
+            id,
+            condition: condition.clone(),
+            owner: None,
+            cells: cells.to_vec(),
+        };
+        let (written, _) = self.patch_write(&write, Repeat::IfNotDone).await?;
+        Ok(written)
+    }
+
+    /// Makes a write under its condition; also the store's time.
+    async fn patch_write(
+        &self,
+        write: &Write,
+        repeat: Repeat,
+    ) -> Result<(Written, Option<Timestamp>), Error> {
         let mut body = Vec::new();
-        let cells = self.absent().cells(table, cells).into_owned();
-        encode::cells(&mut body, self.names(), None, &cells);
-        let (name, value) = encode::condition(condition);
-        let target = encode::row_path(self.names(), table, id);
-        let call = Call::new(Method::PATCH, target, body.into(), Repeat::IfNotDone)
+        let cells = self.absent().cells(write.table, &write.cells).into_owned();
+        encode::cells(&mut body, self.names(), write.owner, &cells);
+        let (name, value) = encode::condition(&write.condition);
+        let target = encode::row_path(self.names(), write.table, write.id);
+        let call = Call::new(Method::PATCH, target, body.into(), repeat)
             .with(header::CONTENT_TYPE, JSON)
             .with(header_name(name), value);
         let reply = self.send(call).await?;
-        Ok(Written {
-            id,
+        let address = reply.header("odata-entityid");
+        let written = Written {
+            id: address.and_then(identity_in).unwrap_or(write.id),
             etag: reply.header("etag").map(Etag::new),
-        })
+        };
+        Ok((written, reply.now().ok()))
     }
 
     /// Deletes a row: exactly this version of it, or any when `None`.
@@ -250,6 +348,12 @@ impl Client {
         let path = encode::table_path(self.names(), table);
         format!("{path}({id}){}", &question[path.len()..])
     }
+}
+
+/// The identity in a row's address, `.../cr_shraga_tasks(GUID)`.
+fn identity_in(address: &str) -> Option<Uuid> {
+    let (_, key) = address.rsplit_once('(')?;
+    Uuid::parse_str(key.trim_end().strip_suffix(')')?).ok()
 }
 
 fn header_name(name: &str) -> HeaderName {

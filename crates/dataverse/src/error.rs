@@ -115,7 +115,7 @@ pub enum Error {
     /// 412: the row is not as the condition demands.
     #[error("conflict: {0}")]
     Conflict(Fault),
-    /// Any other 4xx: sending it again is of no use.
+    /// Any other 4xx, or 501: sending it again is of no use.
     #[error("refused with status {status}: {0}", status = .0.status)]
     Refused(Fault),
     /// 5xx: the service failed; another try may succeed.

@@ -16,8 +16,9 @@ pub mod transport;
 
 pub use absent::Absent;
 pub use client::batch::{
-    Answers, Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind,
+    Answers, Applied, Exchange, OnRefusal, Outcome, Read, Refusal, RefusalKind, Rest,
 };
+pub use client::capabilities::{Capabilities, Missing};
 pub use client::embedded::{Changed, Changes, Role, StoreInfo, StoreWorker, Token, TokenRequest};
 pub use client::metadata::Served;
 pub use client::{Client, Written};

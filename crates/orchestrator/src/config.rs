@@ -9,6 +9,24 @@ use tokio::sync::watch;
 
 use crate::{dev_box, update};
 
+/// How often a link that failed for a passing reason is tried, and how long apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkTries {
+    /// Tries in all. Fewer leave more links to the repair of a later tick, more hold up this one.
+    pub tries: u32,
+    /// Between two tries.
+    pub delay: Duration,
+}
+
+impl Default for LinkTries {
+    fn default() -> Self {
+        Self {
+            tries: 3,
+            delay: Duration::from_secs(1),
+        }
+    }
+}
+
 /// How the orchestrator behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -26,6 +44,8 @@ pub struct Config {
     pub legacy_workers: watch::Receiver<Vec<WorkerId>>,
     /// What the operator decided about tasks and workers.
     pub policy: Policy,
+    /// How often and when the link to a new mirror is tried, where it can't be made together with it.
+    pub link: LinkTries,
     /// Between two ticks while tasks are open, on a store that doesn't wake us. Longer costs
     /// latency, shorter costs requests of the service's budget (240 ticks in a quiet hour).
     pub period_open: Duration,
@@ -56,6 +76,7 @@ impl Config {
             admin_user: None,
             legacy_workers: watch::Sender::new(Vec::new()).subscribe(),
             policy: Policy::default(),
+            link: LinkTries::default(),
             period_open: Duration::from_secs(10),
             period_idle: Duration::from_secs(15),
             full_pass: Duration::from_secs(600),

@@ -554,6 +554,7 @@ impl Orchestrator {
             probe: Probe::default(),
             census: Census::default(),
             board: self.board.clone(),
+            stopper: self.stopper.clone(),
         })
     }
 }

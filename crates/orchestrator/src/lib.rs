@@ -1,8 +1,9 @@
 //! The orchestrator: observe, plan, apply, and nothing else.
 //!
 //! A tick reads bounded windows for all its loops in one batch, hands them to core, and applies what
-//! core planned in batches of conditional change sets. Nothing is retried and nothing recovered: what
-//! failed its condition, got lost or was cut short is seen again by the next tick and planned again.
+//! core planned in batches of conditional change sets. Nothing is retried (but for links, at stores
+//! without change sets) and nothing recovered: what failed its condition, got lost or was cut short is
+//! seen again by the next tick and planned again.
 //! What is kept between ticks (`memory.rs`) only spares reads, and may be lost at any time.
 //!
 //! Invariants: every write carries a condition; a row that can't be understood or is refused for good
@@ -21,6 +22,7 @@ mod courtesy;
 pub mod dev_box;
 mod driver;
 mod identity;
+mod link;
 mod lookout;
 mod loops;
 mod memory;
@@ -37,7 +39,7 @@ mod wiring;
 
 pub use census::Census;
 pub use clock::Moment;
-pub use config::Config;
+pub use config::{Config, LinkTries};
 pub use driver::{Finished, Orchestrator, RunError};
 pub use status::{
     Counts, Degraded, LastResult, LeaseView, LoopStatus, Phase, Reason, Status, StoreKind,

@@ -5,16 +5,17 @@
 //! Failed with the reason; any other is left alone for a while, so that it can't keep those behind it
 //! from their turn.
 
-use shraga_core::ids::UserId;
+use shraga_core::ids::{EventId, MirrorId, UserId};
 use shraga_core::limits;
-use shraga_core::plan::{self, Loop, Plan};
+use shraga_core::plan::{self, Loop, Need, Plan};
 use shraga_core::reason::Reason;
-use shraga_core::row::{ChangeSet, Table, Value, Write, tasks};
+use shraga_core::row::{ChangeSet, Condition, Table, Value, Write, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::{OnRefusal, Outcome, Refusal, RefusalKind};
 
 use crate::apply::apply;
+use crate::link;
 use crate::memory::Memory;
 use crate::observe::seen::{BadTask, Seen};
 use crate::tell;
@@ -103,7 +104,7 @@ impl Engine {
         if batch.sets.is_empty() || report.trouble.is_some() {
             return refusals;
         }
-        let applied = apply(
+        let mut applied = apply(
             &self.client,
             &mut self.batch,
             &batch.sets,
@@ -111,6 +112,8 @@ impl Engine {
             &self.board,
         )
         .await;
+        let links = link::finish(&self.client, &self.stopper, self.config.link, &mut applied);
+        links.await;
         let each = batch.sets.iter().zip(batch.by).zip(&applied.outcomes);
         for ((set, by), outcome) in each {
             if let Some(refusal) = self.settle(by, set, outcome, seen, report) {
@@ -150,7 +153,7 @@ impl Engine {
                 }
                 None
             }
-            Outcome::Unknown => {
+            Outcome::Unknown | Outcome::Partly(_) => {
                 counts.unknown += 1;
                 self.look_again(set);
                 None
@@ -160,6 +163,7 @@ impl Engine {
                     counts.stale += 1;
                     self.meet(set);
                     self.look_again(set);
+                    self.look_what_was_met(set);
                     None
                 }
                 RefusalKind::Unavailable => {
@@ -199,6 +203,18 @@ impl Engine {
     fn look_again(&mut self, set: &ChangeSet) {
         if let Some(task) = set.task {
             self.memory.look_at_task(task);
+        }
+    }
+
+    /// Something may sit at an identity where the set was to make a row.
+    fn look_what_was_met(&mut self, set: &ChangeSet) {
+        let made = |write: &&Write| write.condition == Condition::Absent;
+        for write in set.writes.iter().filter(made) {
+            match write.table {
+                Table::Tasks => self.memory.look_at(Need::Mirror(MirrorId::new(write.id))),
+                Table::Events => self.memory.look_at(Need::Event(EventId::new(write.id))),
+                Table::Workers | Table::Users => {}
+            }
         }
     }
 

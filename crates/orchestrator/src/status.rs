@@ -184,10 +184,20 @@ pub enum LeaseView {
 /// Something the store lacks, and what is not done without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Degraded {
-    /// The table or column, by its default name.
+    /// The table or column, by its default name, or what the store can't do.
     pub missing: String,
     /// What is not done without it.
     pub without: &'static str,
+}
+
+impl Degraded {
+    /// Something that the whole store can't do.
+    pub(crate) fn of_store(missing: shraga_dataverse::Missing) -> Self {
+        Self {
+            missing: missing.what.to_owned(),
+            without: missing.without,
+        }
+    }
 }
 
 /// The writing end of the status.

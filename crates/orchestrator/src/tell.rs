@@ -51,7 +51,7 @@ const fn result(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Done(_) => Some("applied"),
         Outcome::NotTried => None,
-        Outcome::Unknown => Some("unknown"),
+        Outcome::Unknown | Outcome::Partly(_) => Some("unknown"),
         Outcome::Refused(refusal) => Some(match refusal.kind {
             RefusalKind::Stale | RefusalKind::Missing => "stale",
             RefusalKind::Unavailable => "unknown",

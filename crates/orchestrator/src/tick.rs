@@ -20,10 +20,15 @@ use crate::consult::consult;
 use crate::courtesy::Courtesy;
 use crate::loops::{self, Scope};
 use crate::memory::Memory;
-use crate::observe::{self, question::Question, seen::Seen};
+use crate::observe::{
+    self,
+    question::{Question, Whose},
+    seen::Seen,
+};
 use crate::probe::{self, Probe};
 use crate::settle::Work;
 use crate::status::{Board, Counts, Degraded, LastResult, LeaseView, Reason, StoreKind};
+use crate::stopper::Stopper;
 use crate::wiring::{PerLoop, Wanted};
 
 /// Times that a tick reads more because core found something missing. Two are enough for every
@@ -71,6 +76,7 @@ pub(crate) struct Engine {
     pub(crate) probe: Probe,
     pub(crate) census: Census,
     pub(crate) board: Board,
+    pub(crate) stopper: Stopper,
 }
 
 /// What one tick saw and what core makes of it.
@@ -139,13 +145,13 @@ impl Engine {
         };
         let mut questions = loops::questions(wanted, &scope);
         questions.extend(observe::bring(looks.iter().copied(), &mut seen));
-        let now = observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+        let now = observe::ask(&self.client, self.whose(), &questions, &mut seen).await?;
         self.board.turn();
         let pairs = std::mem::take(&mut seen.pairs);
         let mut questions = observe::bring(pairs, &mut seen);
         questions.extend(loops::others(&scope, &seen));
         if !questions.is_empty() {
-            observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+            observe::ask(&self.client, self.whose(), &questions, &mut seen).await?;
         }
         let (mut plans, mut panics) = self.consult(&mut seen, now);
         for _ in 0..ROUNDS_MAX {
@@ -154,7 +160,7 @@ impl Engine {
             if questions.is_empty() {
                 break;
             }
-            observe::ask(&self.client, self.admin, &questions, &mut seen).await?;
+            observe::ask(&self.client, self.whose(), &questions, &mut seen).await?;
             (plans, panics) = self.consult(&mut seen, now);
         }
         Ok(Planned {
@@ -187,12 +193,19 @@ impl Engine {
             return Ok(());
         }
         let mut seen = self.blank();
-        let now = observe::ask(&self.client, self.admin, &[Question::Workers], &mut seen).await?;
+        let now = observe::ask(&self.client, self.whose(), &[Question::Workers], &mut seen).await?;
         let lease = seen.lease.as_ref();
         if let Some(set) = lease.and_then(|row| self.courtesy.release(row, now)) {
             self.client.apply(&[set], OnRefusal::Stop).await?;
         }
         Ok(())
+    }
+
+    fn whose(&self) -> Whose {
+        Whose {
+            admin: self.admin,
+            impostors: self.store == StoreKind::Dataverse,
+        }
     }
 
     fn blank(&self) -> Seen {
@@ -210,10 +223,13 @@ impl Engine {
         let view = self.courtesy.view(seen.lease.as_ref(), now);
         let configured = &self.config.policy;
         let absent = self.client.absent();
+        let store = self.client.capabilities();
         let policy = Policy {
             assigns: configured.assigns && !matches!(view, LeaseView::Other(_)),
-            adopts: self.memory.adopts,
+            adopts: self.memory.adopts || !store.own_ids,
             events: configured.events && probe::has_events(&absent),
+            change_sets: store.change_sets,
+            own_ids: store.own_ids,
             absent: absent.columns_of(Table::Tasks).collect(),
             ..configured.clone()
         };
@@ -237,6 +253,10 @@ impl Engine {
             ..TickReport::default()
         };
         report.degraded.extend_from_slice(self.probe.lacks());
+        let store = self.client.capabilities();
+        report
+            .degraded
+            .extend(store.missing().map(Degraded::of_store));
         for (shown, (wanted, panic)) in report.loops.as_mut().zip(wanted.zip(panics)).into_array() {
             shown.0.activations = u64::from(wanted.is_some());
             if let Some(panic) = panic {
@@ -249,6 +269,8 @@ impl Engine {
         self.leave_for_later(&seen, &plans);
         let work = self.take_on(plans, &seen, &mut report);
         self.apply(work, &seen, &mut report).await;
+        // What was planned for a store that can do more is planned again for this one.
+        report.left_over |= self.client.capabilities() != store;
         for (counts, _) in report.loops.as_ref().into_array() {
             report.counts.add(*counts);
         }
@@ -318,7 +340,9 @@ impl Engine {
             work.add(plan);
         }
         work.refuse_unreadable(&seen.bad, &self.memory, report.now);
-        if work.assigns() && probe::has_courtesy(&absent) {
+        // Where rows get other identities, each claim would make another one.
+        let own_ids = self.client.capabilities().own_ids;
+        if work.assigns() && own_ids && probe::has_courtesy(&absent) {
             work.renew(self.courtesy.claim(seen.lease.as_ref(), report.now));
         }
         work

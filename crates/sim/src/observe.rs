@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
-use shraga_core::ids::{MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ids::{EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, UserTask};
 use shraga_core::plan::{self, Need, Snapshot, Turns};
 use shraga_core::row::{Column, Table, Value, tasks};
@@ -56,6 +56,7 @@ struct Seen<'a> {
     store: &'a Store,
     rows: BTreeMap<Uuid, &'a Row>,
     strangers: HashMap<MirrorId, UserId>,
+    taken: HashSet<EventId>,
     absent: HashSet<Uuid>,
     searched: HashSet<TaskId>,
     /// Mirrors that a broken rule makes of other rows.
@@ -69,6 +70,7 @@ impl<'a> Seen<'a> {
             store,
             rows: BTreeMap::new(),
             strangers: HashMap::new(),
+            taken: HashSet::new(),
             absent: HashSet::new(),
             searched: HashSet::new(),
             false_mirrors: Vec::new(),
@@ -161,6 +163,10 @@ impl<'a> Seen<'a> {
                 Need::Carried(id) => self.rows.extend(self.row(*id)),
                 Need::Mirror(mirror) => self.find_mirror(*mirror),
                 Need::MirrorsOf(task) => self.search(*task),
+                Need::Event(event) => {
+                    let found = self.store.get(Table::Events, event.get());
+                    self.taken.extend(found.map(|_| *event));
+                }
             }
         }
     }
@@ -205,6 +211,8 @@ impl<'a> Seen<'a> {
             mirrors: seen,
             active_complete: true,
             strangers: self.strangers,
+            impostors: Vec::new(),
+            taken: self.taken,
             absent: self.absent,
             searched: self.searched,
             carried: carried(self.rows.values().copied()),

@@ -6,7 +6,7 @@
 use serde_json::Value as Json;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{
-    Answer, Lease, Mirror, Person, Shown, StreamHead, UserTask, Wants, Worker,
+    Answer, Claims, Lease, Mirror, Person, Shown, StreamHead, UserTask, Wants, Worker,
 };
 use shraga_core::row::{Column, tasks, users, workers};
 use shraga_core::status::{Pool, WorkerKind, WorkerState};
@@ -26,6 +26,10 @@ pub(crate) fn user_task(row: &Row) -> UserTask {
         prompt: row.text(tasks::PROMPT).unwrap_or_default().to_owned(),
         input: row.text(tasks::INPUT).map(str::to_owned),
         wants: wants(row),
+        claims: Claims {
+            user: row.text(tasks::USER_ID).map(str::to_owned),
+            mirror_of: row.text(tasks::MIRROR_OF).map(str::to_owned),
+        },
         mirror_link: row.text(tasks::MIRROR_LINK).map(str::to_owned),
         email: row.text(tasks::EMAIL).map(str::to_owned),
         priority: row
@@ -152,6 +156,7 @@ fn head(row: &Row) -> StreamHead {
     StreamHead {
         sequence: count(head["sequence"].as_i64()),
         hash: head["hash"].as_str().unwrap_or_default().to_owned(),
+        stream: head["stream"].as_str().map(str::to_owned),
     }
 }
 

@@ -57,8 +57,8 @@ impl Double {
         &self.client
     }
 
-    /// Makes its row.
-    pub(crate) async fn check_in(&self, slots: u32, pool: &str) {
+    /// Makes its row; the store may give it another identity.
+    pub(crate) async fn check_in(&mut self, slots: u32, pool: &str) {
         let cells = vec![
             (workers::NAME, self.name.as_str().into()),
             (workers::KIND, WorkerKind::LocalMachine.as_str().into()),
@@ -69,7 +69,8 @@ impl Double {
             (workers::BEAT, 1.into()),
         ];
         let made = self.client.create(Table::Workers, self.id.get(), &cells);
-        made.await.expect("a worker may make its own row");
+        let made = made.await.expect("a worker may make its own row");
+        self.id = WorkerId::new(made.id);
     }
 
     /// What is assigned to it and not claimed yet.
@@ -223,7 +224,7 @@ impl Double {
                 etag: etags.into_iter().next()??,
                 ..mirror
             }),
-            Outcome::Refused(_) | Outcome::NotTried | Outcome::Unknown => None,
+            Outcome::Refused(_) | Outcome::Partly(_) | Outcome::NotTried | Outcome::Unknown => None,
         });
         if let Some(now) = reply.now {
             self.now.store(now.as_secs(), Ordering::SeqCst);

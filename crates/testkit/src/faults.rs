@@ -24,6 +24,10 @@ pub enum Fault {
     Close,
     /// The server does all of it, then the answer is lost.
     DropReply,
+    /// The client dies before it sends the request: nothing of its gets through any more.
+    DieBefore,
+    /// The server does all of it, then the client dies: nothing of its gets through any more.
+    DieAfter,
     /// The server gets it twice, one after the other; the second answer is delivered.
     Duplicate,
     /// The server isn't asked: 429 with this `Retry-After` in seconds.
@@ -236,6 +240,15 @@ impl Faults {
                 drain(inner.oneshot(request).await?).await?;
                 Err(closed())
             }
+            Some(Fault::DieBefore) => {
+                self.cut();
+                Err(closed())
+            }
+            Some(Fault::DieAfter) => {
+                drain(inner.oneshot(request).await?).await?;
+                self.cut();
+                Err(closed())
+            }
             Some(Fault::Duplicate) => {
                 drain(inner.clone().oneshot(request.clone()).await?).await?;
                 inner.oneshot(request).await
@@ -310,7 +323,7 @@ fn throttled(retry_after: u32) -> Answer {
 /// Dataverse's code for too many requests.
 const THROTTLED: u32 = 0x8007_2322;
 
-fn fault_answer(status: u16, code: u32) -> Answer {
+pub(crate) fn fault_answer(status: u16, code: u32) -> Answer {
     let body = format!(
         r#"{{"error":{{"code":"0x{code:08x}","message":"test fault with status {status}"}}}}"#
     );

@@ -8,6 +8,7 @@ pub mod double;
 pub mod evil;
 pub mod faults;
 pub mod legacy;
+pub mod lesser;
 pub mod original;
 pub mod stage;
 

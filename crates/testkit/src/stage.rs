@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -30,6 +31,7 @@ use crate::clock::StoreClock;
 use crate::double::Double;
 use crate::faults::Faults;
 use crate::legacy::Legacy;
+use crate::lesser::Lesser;
 use crate::{Answer, BoxError, Transport};
 
 /// A store and those who act on it.
@@ -146,6 +148,26 @@ impl Stage {
         self.server.store().expect("the server runs")
     }
 
+    /// A client with the admin's rights at the same store made out to be a lesser one; its requests
+    /// pass `faults`.
+    #[must_use]
+    pub fn admin_client_at(&self, lesser: Lesser, faults: &Faults) -> Client {
+        let server = self
+            .server
+            .transport(principal(self.admin.get(), Role::Admin));
+        client_of(faults.wrap(lesser.wrap(self.clock.wrap(server))))
+    }
+
+    /// A shared worker of the admin's at the store made out to be a lesser one.
+    pub async fn shared_worker_at(&self, lesser: Lesser, name: &str, slots: u32) -> Double {
+        let faults = Faults::new();
+        let client = self.admin_client_at(lesser, &faults);
+        let id = WorkerId::new(Uuid::now_v7());
+        let mut double = Double::new(client, faults, id, name);
+        double.check_in(slots, "shared").await;
+        double
+    }
+
     /// A client with the admin's rights; its requests pass `faults`.
     #[must_use]
     pub fn admin_client(&self, faults: &Faults) -> Client {
@@ -200,18 +222,14 @@ impl Stage {
             labels: String::new(),
         });
         let faults = Faults::new();
-        let double = Double::new(self.client(principal, &faults), faults, id, name);
+        let mut double = Double::new(self.client(principal, &faults), faults, id, name);
         double.check_in(slots, pool).await;
         double
     }
 
     fn client(&self, principal: Principal, faults: &Faults) -> Client {
         let server = self.server.transport(principal);
-        let transport = faults.wrap(self.clock.wrap(server));
-        let base = Url::parse("http://localhost/").expect("a constant address");
-        let mut options = Options::new(base, transport);
-        options.session = Some(Uuid::now_v7());
-        Client::new(options).expect("a loopback address is accepted")
+        client_of(faults.wrap(self.clock.wrap(server)))
     }
 
     /// Stops the server: every request is refused until [`Self::start`].
@@ -387,6 +405,14 @@ fn unknown_if_ours(mut request: Request<Bytes>) -> Request<Bytes> {
         *request.uri_mut() = Uri::from_static("/not-here");
     }
     request
+}
+
+fn client_of(transport: Transport) -> Client {
+    let base = Url::parse("http://localhost/").expect("a constant address");
+    let mut options = Options::new(base, transport);
+    options.session = Some(Uuid::now_v7());
+    options.first_retry_delay = Duration::from_millis(1);
+    Client::new(options).expect("a loopback address is accepted")
 }
 
 pub(crate) fn compare(column: Column, value: Literal) -> Filter {

@@ -205,7 +205,10 @@ impl Presence {
                     return Err(failed(Error::Refused(refusal.fault)));
                 }
                 // Somebody wrote meanwhile, or the reply was lost: look again.
-                Some(Outcome::Refused(_) | Outcome::NotTried | Outcome::Unknown) | None => {}
+                Some(
+                    Outcome::Refused(_) | Outcome::Partly(_) | Outcome::NotTried | Outcome::Unknown,
+                )
+                | None => {}
             }
         }
         Err(failed(Error::NotReached))

@@ -113,6 +113,7 @@ impl TryFrom<StoredReport> for Report {
             head: StreamHead {
                 sequence: stored.head_sequence,
                 hash: stored.head_hash,
+                stream: None,
             },
             lines: stored.lines,
             finish: Finish {

@@ -59,7 +59,7 @@ fn doubtful(outcomes: &[Outcome]) -> Option<Error> {
     outcomes.iter().find_map(|outcome| match outcome {
         Outcome::Refused(refusal) => (refusal.kind == RefusalKind::Unavailable)
             .then(|| Error::Unavailable(refusal.fault.clone())),
-        Outcome::Unknown | Outcome::NotTried => Some(Error::NotReached),
+        Outcome::Unknown | Outcome::Partly(_) | Outcome::NotTried => Some(Error::NotReached),
         Outcome::Done(_) => None,
     })
 }
@@ -81,6 +81,6 @@ fn answer(outcome: Outcome, set: &ChangeSet) -> Answer {
                 Answer::Refused(refusal.fault.to_string())
             }
         },
-        Outcome::NotTried | Outcome::Unknown => Answer::Unknown,
+        Outcome::Partly(_) | Outcome::NotTried | Outcome::Unknown => Answer::Unknown,
     }
 }

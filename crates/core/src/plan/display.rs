@@ -27,6 +27,7 @@ impl fmt::Display for Need {
             Self::Task(id) => write!(f, "task {id}"),
             Self::Mirror(id) => write!(f, "the row at {id}"),
             Self::MirrorsOf(id) => write!(f, "mirrors of task {id}"),
+            Self::Event(id) => write!(f, "event {id}"),
             Self::Carried(id) => write!(f, "result of {id}"),
         }
     }

@@ -10,7 +10,7 @@ use crate::audit::{About, ORCHESTRATOR, Stream};
 use crate::ids::{MirrorId, TaskId, UserId};
 use crate::json::Object;
 use crate::limits;
-use crate::model::{Mirror, UserTask};
+use crate::model::{Mirror, StreamHead, UserTask};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
 use crate::status::{EventKind, TaskStatus};
@@ -39,8 +39,7 @@ impl Draft {
             attempt: task.shown.attempt,
             stream: ORCHESTRATOR.to_owned(),
         };
-        let stream = Stream::new(about, crate::model::StreamHead::default());
-        Self::new(view, task.id, mirror, stream)
+        Self::new(view, task.id, mirror, about, &StreamHead::default())
     }
 
     /// Changes `mirror`, as it was seen.
@@ -55,17 +54,18 @@ impl Draft {
             attempt: mirror.shown.attempt,
             stream: ORCHESTRATOR.to_owned(),
         };
-        let stream = Stream::new(about, mirror.head.clone());
-        Self::new(view, mirror.task, write, stream)
+        Self::new(view, mirror.task, write, about, &mirror.head)
     }
 
-    fn new(view: &View<'_>, task: TaskId, mirror: Write, stream: Stream) -> Self {
+    fn new(view: &View<'_>, task: TaskId, mirror: Write, about: About, head: &StreamHead) -> Self {
+        let (stream, error) = Stream::resume(about, head, &view.snapshot.taken, view.now);
+        let told = error.filter(|_| view.policy.events);
         Self {
             task,
             mirror,
             person: None,
             person_first: false,
-            events: Vec::new(),
+            events: told.into_iter().collect(),
             stream: view.policy.events.then_some(stream),
             at: view.now,
         }

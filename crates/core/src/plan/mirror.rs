@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use super::draft::Draft;
 use super::schedule::{Grant, Wait};
 use super::view::View;
-use super::{Loop, Need, Plan, Policy, Snapshot, assign, sync};
+use super::{Loop, Need, Plan, Policy, Snapshot, assign, quarantine, sync};
 use crate::ids::{MirrorId, TaskId, UserId};
 use crate::json::Object;
 use crate::limits;
@@ -49,7 +49,7 @@ pub(super) enum Filed {
     /// Its mirror is made at `id`; the rows at `taken` are somebody else's.
     Create { id: MirrorId, taken: Vec<MirrorId> },
     /// Something must be read first.
-    Unknown(Need),
+    Unknown(Vec<Need>),
     /// Nothing can be done.
     Blocked(Reason),
 }
@@ -81,17 +81,21 @@ fn sort(view: &View<'_>, task: &UserTask) -> Filed {
         return Filed::Blocked(Reason::AdminUnknown);
     }
     if view.policy.adopts && !view.snapshot.searched.contains(&task.id) {
-        return Filed::Unknown(Need::MirrorsOf(task.id));
+        return Filed::Unknown(vec![Need::MirrorsOf(task.id)]);
     }
-    let mut taken = Vec::new();
-    for counter in 0..IDENTITIES {
-        let id = MirrorId::of(task.id, counter);
-        if view.row_at(id).is_none() && !view.snapshot.strangers.contains_key(&id) {
-            return Filed::Create { id, taken };
-        }
-        taken.push(id);
+    let is_taken =
+        |id: &MirrorId| view.row_at(*id).is_some() || view.snapshot.strangers.contains_key(id);
+    let ids = || (0..IDENTITIES).map(|counter| MirrorId::of(task.id, counter));
+    let taken: Vec<MirrorId> = ids().take_while(is_taken).collect();
+    let Some(id) = ids().nth(taken.len()) else {
+        return Filed::Blocked(Reason::Quarantined);
+    };
+    // The first is free unless the create says otherwise; where it is not, others may not be either.
+    if taken.is_empty() || view.snapshot.absent.contains(&id.get()) {
+        return Filed::Create { id, taken };
     }
-    Filed::Blocked(Reason::Quarantined)
+    let unknown = ids().filter(|id| !is_taken(id) && !view.snapshot.absent.contains(&id.get()));
+    Filed::Unknown(unknown.map(Need::Mirror).collect())
 }
 
 pub(super) fn draft(view: &View<'_>) -> Plan {
@@ -102,10 +106,11 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
             Filed::Create { id, taken } => {
                 creates.insert(*id, (*task, taken));
             }
-            Filed::Unknown(need) => {
+            Filed::Unknown(needs) => {
                 plan.waiting.push((task.id, Reason::NotSeen));
-                plan.need(*need);
+                needs.iter().for_each(|need| plan.need(*need));
             }
+            Filed::Blocked(Reason::Quarantined) => quarantine::fail(view, task, &mut plan),
             Filed::Blocked(reason) => plan.waiting.push((task.id, *reason)),
         }
     }
@@ -128,6 +133,10 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
             plan.sets.push(meet(task));
         }
         note_taken(&mut plan, task.id, taken);
+        let claims = quarantine::false_claims(task);
+        if !claims.is_empty() {
+            quarantine::note_claims(task, &claims, &mut plan);
+        }
         let whole = view.policy.change_sets && view.policy.own_ids;
         plan.sets.push(match whole {
             true => create(view, task, *id, admin, taken, outcome),
@@ -202,6 +211,11 @@ fn create(
             .text("reason", Reason::Quarantined);
         draft.event(EventKind::Error, said, about);
     }
+    let claims = quarantine::false_claims(task);
+    if !claims.is_empty() {
+        let said = "what the row says of itself was not believed";
+        draft.event(EventKind::Error, said, quarantine::about_claims(&claims));
+    }
     let why = match outcome {
         Ok(grant) => {
             assign::give(&mut draft, task.shown.attempt, grant, view.now);
@@ -238,7 +252,10 @@ fn create_bare(view: &View<'_>, task: &UserTask, id: MirrorId, admin: UserId) ->
     if !view.has_legacy() {
         draft.tell(task, tasks::STATUS, TaskStatus::Queued);
     }
-    draft.finish(format!("make a mirror of task {}, then link it", task.id.short()))
+    draft.finish(format!(
+        "make a mirror of task {}, then link it",
+        task.id.short()
+    ))
 }
 
 /// What a mirror copies from the person's row, and what it starts with.

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
+use crate::ids::{EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::limits;
 use crate::model::{Mirror, Person, UserTask, Worker};
 use crate::reason::Reason;
@@ -23,6 +23,7 @@ mod draft;
 mod explain;
 pub mod health;
 pub mod mirror;
+pub(crate) mod quarantine;
 pub mod repair;
 mod schedule;
 pub mod sync;
@@ -50,6 +51,10 @@ pub struct Snapshot {
     pub active_complete: bool,
     /// Rows of other kinds that sit at a computed mirror identity, with their owners.
     pub strangers: HashMap<MirrorId, UserId>,
+    /// People's rows that say they are mirrors.
+    pub impostors: Vec<UserTask>,
+    /// Events that were looked for by identity and are there.
+    pub taken: HashSet<EventId>,
     /// Rows asked for by identity and not found: tasks deleted, links to nothing.
     pub absent: HashSet<Uuid>,
     /// Tasks whose mirrors were also looked for by `cr_mirroroftaskid`, and are all in `mirrors`.
@@ -157,6 +162,9 @@ pub enum Need {
     Mirror(MirrorId),
     /// Every mirror of this task, by `cr_mirroroftaskid`.
     MirrorsOf(TaskId),
+    /// Whether an event sits at this identity. Asked for by whoever applies a plan, when the event a
+    /// change set was to make may have been what it failed on.
+    Event(EventId),
     /// The values of [`sync::CARRIED`] of this row.
     Carried(Uuid),
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::draft::{Draft, person_row};
 use super::view::{View, links};
-use super::{Loop, Need, Plan, Policy, Snapshot, mirror, sync};
-use crate::ids::TaskId;
+use super::{Loop, Need, Plan, Policy, Snapshot, mirror, quarantine, sync};
+use crate::ids::{MirrorId, TaskId};
 use crate::json::Object;
 use crate::model::{Mirror, UserTask};
 use crate::reason::Reason;
@@ -39,6 +39,7 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
         }
     }
     end_duplicates(view, &mut plan);
+    quarantine::impostors(view, &mut plan);
     if view.snapshot.admin.is_some() {
         for task in &view.snapshot.tasks {
             unlink(view, task, &mut plan);
@@ -76,6 +77,11 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> ChangeSet {
             .person_first()
             .tell(task, tasks::MIRROR_LINK, mirror.id.get());
     }
+    if let Some(link) = foreign_link(task, mirror) {
+        let claim = [(tasks::MIRROR_LINK, link)];
+        let said = "the row linked what is not its mirror";
+        draft.event(EventKind::Error, said, quarantine::about_claims(&claim));
+    }
     if task.status == TaskStatus::Pending && !view.has_legacy() {
         draft.tell(task, tasks::STATUS, TaskStatus::Queued);
     }
@@ -105,6 +111,13 @@ fn end_duplicates(view: &View<'_>, plan: &mut Plan) {
         set.writes.extend(end.writes);
     }
     plan.sets.extend(ends.into_values());
+}
+
+/// What the row links, if that is neither this mirror nor where it should have been.
+fn foreign_link<'a>(task: &'a UserTask, mirror: &Mirror) -> Option<&'a str> {
+    let link = task.mirror_link.as_deref().map(str::trim)?;
+    let computed = link.parse() == Ok(MirrorId::of(task.id, 0));
+    (!link.is_empty() && !links(task, mirror) && !computed).then_some(link)
 }
 
 /// Ends a second mirror of a task; a worker that runs it is asked to stop.
@@ -148,6 +161,8 @@ fn unlink(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
     }
     let mut cells = Vec::new();
     if linked {
+        let link = task.mirror_link.as_deref().unwrap_or_default();
+        quarantine::note_claims(task, &[(tasks::MIRROR_LINK, link)], plan);
         cells.push((tasks::MIRROR_LINK, Value::Null));
     }
     let why = if legacy {

@@ -1,7 +1,7 @@
 //! Rows for tests, from few words. Names stand for identities: `id("ann")` is always the same.
 
 use shraga_core::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
-use shraga_core::model::{Lease, Mirror, Shown, StreamHead, UserTask, Wants, Worker};
+use shraga_core::model::{Claims, Lease, Mirror, Shown, StreamHead, UserTask, Wants, Worker};
 use shraga_core::status::{Pool, TaskStatus, WorkPhase, WorkerKind, WorkerState};
 use shraga_core::time::Timestamp;
 use uuid::Uuid;
@@ -51,6 +51,7 @@ pub(crate) fn task(name: &str, owner: &str, created: i64) -> UserTask {
         input: None,
         wants: Wants::default(),
         mirror_link: None,
+        claims: Claims::default(),
         email: None,
         priority: 0,
         not_before: None,

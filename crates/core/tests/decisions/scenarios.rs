@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use shraga_core::ids::{Attempt, Etag, MirrorId};
+use shraga_core::ids::{Attempt, Etag, EventId, MirrorId};
 use shraga_core::model::{Answer, Mirror, Person, UserTask, Worker};
 use shraga_core::plan::{Policy, Snapshot, all};
 use shraga_core::row::{Column, tasks};
@@ -142,9 +142,40 @@ impl Scene {
                 let found = self.find(line.word(1)).id;
                 self.snapshot.searched.insert(found);
             }
+            // `stranger TASK` sits at the first identity, `stranger TASK N` at the first N; the others
+            // are known to be free.
             "stranger" => {
-                let taken = MirrorId::of(self.find(line.word(1)).id, 0);
-                self.snapshot.strangers.insert(taken, user("eve"));
+                let task = self.find(line.word(1)).id;
+                let taken = line.words.get(2).map_or(1, |count| number(count));
+                for counter in 0..8 {
+                    let id = MirrorId::of(task, counter);
+                    if counter < taken {
+                        self.snapshot.strangers.insert(id, user("eve"));
+                    } else {
+                        self.snapshot.absent.insert(id.get());
+                    }
+                }
+            }
+            "unlooked" => self.snapshot.absent.clear(),
+            "free" => {
+                let task = self.find(line.word(1)).id;
+                let ids = (0..8).map(|counter| MirrorId::of(task, counter).get());
+                self.snapshot.absent.extend(ids);
+            }
+            "impostor" => {
+                let mut row = task(line.word(1), "eve", 90);
+                row.claims.user = Some(id("ann").to_string());
+                row.claims.mirror_of = Some(id(line.word(2)).to_string());
+                for (key, value) in &line.pairs {
+                    set_task(&mut row, key, value);
+                }
+                self.name(row.id.get(), line.word(1));
+                self.snapshot.impostors.push(row);
+            }
+            "event" => {
+                let mirror = MirrorId::of(self.find(line.word(1)).id, 0);
+                let event = EventId::of(mirror, "orchestrator", number(line.word(2)));
+                self.snapshot.taken.insert(event);
             }
             "disabled" => snapshot.people.push(Person {
                 id: user(line.word(1)),
@@ -299,6 +330,8 @@ fn set_task(row: &mut UserTask, key: &str, value: &str) {
         "finished" => row.shown.finished = Some(secs(number(value))),
         "worker" => row.shown.worker = Some(worker_id(value)),
         "machine" => row.machine = Some(value.to_owned()),
+        "claims-user" => row.claims.user = Some(id(value).to_string()),
+        "claims-mirror-of" => row.claims.mirror_of = Some(id(value).to_string()),
         "answers" => {
             row.answer = Some(Answer {
                 question: value.to_owned(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use shraga_core::audit::Recorded;
 use shraga_core::ids::{Attempt, Etag, MirrorId, TaskId, UserId, WorkerId};
-use shraga_core::model::{Lease, Mirror, Shown, StreamHead, UserTask, Wants};
+use shraga_core::model::{Claims, Lease, Mirror, Shown, StreamHead, UserTask, Wants};
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
@@ -175,6 +175,7 @@ impl Row {
             id: TaskId::new(id),
             etag: self.etag(),
             owner: self.owner,
+            claims: Claims::default(),
             created: self.created,
             modified: self.modified,
             status: self.status(),
@@ -242,6 +243,7 @@ fn head(json: &str) -> StreamHead {
     StreamHead {
         sequence: member(json, "sequence").parse().unwrap(),
         hash: member(json, "hash").to_owned(),
+        stream: None,
     }
 }
 

@@ -191,6 +191,7 @@ impl World {
         self.asked.extend(needs.map(|need| match need {
             Need::Task(it) | Need::MirrorsOf(it) => it.get(),
             Need::Mirror(it) => it.get(),
+            Need::Event(it) => it.get(),
             Need::Carried(it) => *it,
         }));
         self.last_plan = plans.into_iter().flat_map(|plan| plan.sets).collect();

@@ -1,28 +1,27 @@
-//! Many reads and writes in one `$batch`.
+//! Many reads and writes in one `$batch`; at a store without, in as many requests as it takes.
 //!
 //! Writes are core's change sets: conditional, so that a stale or repeated one changes nothing. What
-//! the reply leaves open is [`Outcome::Unknown`], which only another observation can settle.
+//! the reply leaves open is [`Outcome::Unknown`], which only another observation can settle. Callers
+//! need not know what a store can do: the answers are of the same types either way.
 
-use http::Method;
-use http::header::{self, HeaderName};
 use shraga_core::ids::Etag;
-use shraga_core::row::{ChangeSet, Table, Write};
+use shraga_core::row::{ChangeSet, Table};
 use shraga_core::time::Timestamp;
 pub use shraga_wire::batch::MAX_PARTS;
-use shraga_wire::batch::{Part, RequestWriter, Response, decode_response};
 use shraga_wire::fault::Fault;
 use shraga_wire::query::Query;
 use uuid::Uuid;
 
-use super::encode::API;
-use super::{Client, encode, thin};
+use super::{Client, thin};
 use crate::error::Error;
 use crate::rows::Rows;
-use crate::send::{Call, Repeat, Reply, status};
+use crate::send::Repeat;
 
-/// What our boundaries are made of. Parts are JSON, in which no line can start with a boundary, so it
-/// need not differ from batch to batch.
-const BOUNDARY: &str = "shraga";
+pub(super) mod doubt;
+mod multipart;
+mod stepwise;
+
+use multipart::{Batch, parts_of, told, too_many_parts, within_limit};
 
 /// A read inside a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,10 +60,23 @@ pub enum Outcome {
     Done(Vec<Option<Etag>>),
     /// Refused as a whole: nothing of it was done.
     Refused(Refusal),
-    /// Not tried, since one before it was refused ([`OnRefusal::Stop`]).
+    /// Begun and not finished, at a store without change sets.
+    Partly(Box<Rest>),
+    /// Not tried, since one before it was refused ([`OnRefusal::Stop`]), the store could not be asked,
+    /// or the store has no change sets and this one [must be whole](ChangeSet::must_be_whole).
     NotTried,
     /// The reply was lost or left it out: it may have been done.
     Unknown,
+}
+
+/// What is left of a change set that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The writes that were not made, the first of which failed. Rows made before it are named by the
+    /// identities that the store gave them.
+    pub set: ChangeSet,
+    /// Whether the same may succeed in a moment.
+    pub passing: bool,
 }
 
 /// Why a change set was refused.
@@ -125,7 +137,7 @@ pub struct Answers {
 }
 
 impl Client {
-    /// Reads all of `reads` in one request. Lists give their first page.
+    /// Reads all of `reads`, in one request where the store takes batches. Lists give their first page.
     ///
     /// # Errors
     /// Any [`Error`] of the request as a whole; those of single reads are inside.
@@ -144,11 +156,20 @@ impl Client {
 
     /// The same with whatever `reads` name, whether the store has it or not.
     pub(super) async fn read_batch_as_it_is(&self, reads: &[Read]) -> Result<Answers, Error> {
+        self.recheck().await;
+        if self.capabilities().batch {
+            match self.read_together(reads).await {
+                Err(error) if self.doubt_batch(&[], &error).await => {}
+                answer => return answer,
+            }
+        }
+        self.read_singly(reads).await
+    }
+
+    async fn read_together(&self, reads: &[Read]) -> Result<Answers, Error> {
         let mut batch = Batch::new(self);
         batch.reads(reads);
-        let reply = self
-            .send_batch(batch, OnRefusal::Continue, Repeat::Freely)
-            .await?;
+        let reply = batch.send(OnRefusal::Continue, Repeat::Freely).await?;
         let now = reply.now()?;
         let mut parts = parts_of(&reply)?.into_iter();
         Ok(Answers {
@@ -158,7 +179,7 @@ impl Client {
     }
 
     /// Applies change sets in order, each all or nothing, in one request (or as few as the limit of
-    /// [`MAX_PARTS`] writes allows).
+    /// [`MAX_PARTS`] writes allows). A store without change sets may leave one [`Outcome::Partly`] done.
     ///
     /// # Errors
     /// Any [`Error`] that says nothing was done. A lost reply is no error: what it leaves open is
@@ -219,208 +240,72 @@ impl Client {
         reads: &[Read],
         then: OnRefusal,
     ) -> Result<Exchange, Error> {
-        let mut batch = Batch::new(self);
-        sets.iter().for_each(|set| batch.change_set(set));
-        batch.reads(reads);
-        if batch.writer.is_empty() {
+        if reads.is_empty() && sets.iter().all(|set| set.writes.is_empty()) {
             return Ok(nothing_to_do(sets));
         }
-        match self.try_apply(batch, sets, reads, then).await {
+        self.recheck().await;
+        if !self.capabilities().is_full() {
+            return self.stepwise(sets, reads, then).await;
+        }
+        match self.apply_together(sets, reads, then).await {
+            Err(error) if self.doubt_batch(sets, &error).await => {
+                self.stepwise(sets, reads, then).await
+            }
             Err(error) if error.is_unknown() => Ok(lost(sets, reads, error)),
             answer => answer,
         }
     }
 
-    async fn try_apply(
+    async fn apply_together(
         &self,
-        batch: Batch<'_>,
         sets: &[ChangeSet],
         reads: &[Read],
         then: OnRefusal,
     ) -> Result<Exchange, Error> {
-        let reply = self.send_batch(batch, then, Repeat::IfNotDone).await?;
+        let mut batch = Batch::new(self);
+        sets.iter().for_each(|set| batch.change_set(set));
+        batch.reads(reads);
+        let reply = batch.send(then, Repeat::IfNotDone).await?;
         let now = reply.now()?;
         let mut parts = parts_of(&reply)?.into_iter();
-        Ok(Exchange {
+        let mut told = told(sets, &mut parts, then);
+        let answers = self.answers(reads, &mut parts, now);
+        let found = self.doubt_answers(sets, &mut told).await;
+        let exchange = Exchange {
             now: Some(now),
-            outcomes: outcomes(sets, &mut parts, then),
-            answers: self.answers(reads, &mut parts, now),
+            outcomes: told.into_iter().map(|told| told.outcome).collect(),
+            answers,
             lost: None,
-        })
+        };
+        match found {
+            true => self.do_another_way(sets, then, exchange).await,
+            false => Ok(exchange),
+        }
     }
 
-    async fn send_batch(
+    /// Makes by steps what was refused because the store lacks what it takes.
+    async fn do_another_way(
         &self,
-        batch: Batch<'_>,
+        sets: &[ChangeSet],
         then: OnRefusal,
-        repeat: Repeat,
-    ) -> Result<Reply, Error> {
-        let kind = batch.writer.content_type();
-        let target = format!("{API}$batch");
-        let mut call = Call::new(Method::POST, target, batch.writer.finish(), repeat)
-            .with(header::CONTENT_TYPE, &kind);
-        if then == OnRefusal::Continue {
-            call = call.with(HeaderName::from_static("prefer"), "odata.continue-on-error");
-        }
-        self.send(call).await
-    }
-
-    fn answers(
-        &self,
-        reads: &[Read],
-        parts: &mut Parts,
-        now: Timestamp,
-    ) -> Vec<Result<Rows, Error>> {
-        let answer = |read| match parts.next() {
-            Some(Part::Single(part)) => self.answer(read, part, now),
-            Some(Part::ChangeSet(_)) | None => Err(Error::NotReached),
+        mut exchange: Exchange,
+    ) -> Result<Exchange, Error> {
+        let undone = |outcome: &Outcome| match outcome {
+            Outcome::Refused(refusal) => doubt::is_misunderstood(refusal.fault.status),
+            Outcome::NotTried => true,
+            Outcome::Done(_) | Outcome::Partly(_) | Outcome::Unknown => false,
         };
-        reads.iter().map(answer).collect()
-    }
-
-    fn answer(&self, read: &Read, part: Response, now: Timestamp) -> Result<Rows, Error> {
-        if !(200..300).contains(&part.status) {
-            let fault = Fault::from_body(part.status, &part.body);
-            let error = status::from_fault(fault, None);
-            return match read {
-                Read::Get { .. } if error.is_missing_row() => Ok(Rows::of(now, Vec::new())),
-                Read::Get { .. } | Read::List { .. } => Err(error),
-            };
+        let each = exchange.outcomes.iter().enumerate();
+        let left: Vec<usize> = each.filter(|(_, it)| undone(it)).map(|(i, _)| i).collect();
+        let again: Vec<ChangeSet> = left.iter().map(|&i| sets[i].clone()).collect();
+        let done = self.stepwise(&again, &[], then).await?;
+        for (i, outcome) in left.into_iter().zip(done.outcomes) {
+            exchange.outcomes[i] = outcome;
         }
-        match read {
-            Read::List { table, .. } => self.rows_of(*table, &part.body, now),
-            Read::Get { table, .. } => {
-                let row = self.row_of(*table, part.body)?;
-                Ok(Rows::of(now, vec![row]))
-            }
-        }
+        exchange.now = done.now.or(exchange.now);
+        exchange.lost = done.lost;
+        Ok(exchange)
     }
-}
-
-type Parts = std::vec::IntoIter<Part<Response>>;
-
-/// A batch in the making.
-struct Batch<'a> {
-    client: &'a Client,
-    writer: RequestWriter,
-    writes: usize,
-}
-
-impl<'a> Batch<'a> {
-    fn new(client: &'a Client) -> Self {
-        Self {
-            client,
-            writer: RequestWriter::new(BOUNDARY),
-            writes: 0,
-        }
-    }
-
-    fn reads(&mut self, reads: &[Read]) {
-        for read in reads {
-            let names = self.client.names();
-            let target = match read {
-                Read::Get { table, id, select } => {
-                    let query = encode::selecting(select);
-                    self.client.row_question(*table, *id, &query)
-                }
-                Read::List { table, query } => encode::question_path(names, *table, query),
-            };
-            let accept = [("Accept", super::JSON)];
-            self.writer.single("GET", &target, &accept, |_| {});
-        }
-    }
-
-    /// A change set of one write needs no envelope: it is all or nothing anyway.
-    fn change_set(&mut self, set: &ChangeSet) {
-        match set.writes.as_slice() {
-            [] => {}
-            [write] => self.write(write, false),
-            writes => {
-                self.writer.begin_change_set();
-                writes.iter().for_each(|write| self.write(write, true));
-                self.writer.end_change_set();
-            }
-        }
-    }
-
-    fn write(&mut self, write: &Write, enveloped: bool) {
-        let names = self.client.names();
-        let target = encode::row_path(names, write.table, write.id);
-        let headers = [
-            ("Content-Type", super::JSON),
-            encode::condition(&write.condition),
-        ];
-        let body = |out: &mut Vec<u8>| encode::cells(out, names, write.owner, &write.cells);
-        self.writes += 1;
-        if enveloped {
-            self.writer
-                .change(self.writes, "PATCH", &target, &headers, body);
-        } else {
-            self.writer.single("PATCH", &target, &headers, body);
-        }
-    }
-}
-
-/// Splits change sets into runs of at most [`MAX_PARTS`] writes.
-fn within_limit(sets: &[ChangeSet]) -> Result<Vec<&[ChangeSet]>, Error> {
-    if sets.iter().any(|set| set.writes.len() > MAX_PARTS) {
-        return Err(too_many_parts());
-    }
-    let mut runs = Vec::new();
-    let (mut start, mut writes) = (0, 0);
-    for (i, set) in sets.iter().enumerate() {
-        writes += set.writes.len();
-        if writes > MAX_PARTS {
-            runs.push(&sets[start..i]);
-            (start, writes) = (i, set.writes.len());
-        }
-    }
-    runs.push(&sets[start..]);
-    Ok(runs)
-}
-
-const fn too_many_parts() -> Error {
-    Error::TooLarge {
-        limit: MAX_PARTS as u64,
-        unit: "writes in one change set or exchange",
-    }
-}
-
-fn parts_of(reply: &Reply) -> Result<Vec<Part<Response>>, Error> {
-    let kind = reply.header("content-type").unwrap_or_default();
-    decode_response(kind, &reply.body).map_err(|error| reply.bad(error.to_string()))
-}
-
-fn outcomes(sets: &[ChangeSet], parts: &mut Parts, then: OnRefusal) -> Vec<Outcome> {
-    let mut stopped = false;
-    let mut outcome = |set: &ChangeSet| {
-        if set.writes.is_empty() {
-            return Outcome::Done(Vec::new());
-        }
-        let outcome = match parts.next() {
-            Some(part) => outcome_of(set, part),
-            None if stopped => Outcome::NotTried,
-            None => Outcome::Unknown,
-        };
-        stopped |= then == OnRefusal::Stop && matches!(outcome, Outcome::Refused(_));
-        outcome
-    };
-    sets.iter().map(&mut outcome).collect()
-}
-
-fn outcome_of(set: &ChangeSet, part: Part<Response>) -> Outcome {
-    let answers = match part {
-        Part::Single(answer) => vec![answer],
-        Part::ChangeSet(answers) => answers,
-    };
-    if let Some(refused) = answers.iter().find(|answer| answer.status >= 400) {
-        return Outcome::Refused(Refusal::of(Fault::from_body(refused.status, &refused.body)));
-    }
-    if answers.len() != set.writes.len() {
-        return Outcome::Unknown;
-    }
-    let etag = |answer: &Response| answer.headers.get("etag").map(Etag::new);
-    Outcome::Done(answers.iter().map(etag).collect())
 }
 
 impl Refusal {
@@ -429,6 +314,7 @@ impl Refusal {
             412 => RefusalKind::Stale,
             401 | 403 => RefusalKind::Forbidden,
             404 => RefusalKind::Missing,
+            501 => RefusalKind::Invalid,
             429 | 500.. => RefusalKind::Unavailable,
             _ => RefusalKind::Invalid,
         };

@@ -67,6 +67,8 @@ pub(super) fn lease(of: Of, text: Option<&String>) -> Result<Option<Lease>, RowE
 struct HeadJson {
     sequence: u32,
     hash: String,
+    #[serde(default)]
+    stream: Option<String>,
 }
 
 pub(super) fn head(of: Of, text: Option<&String>) -> Result<StreamHead, RowError> {
@@ -78,6 +80,7 @@ pub(super) fn head(of: Of, text: Option<&String>) -> Result<StreamHead, RowError
     Ok(StreamHead {
         sequence: json.sequence,
         hash: json.hash,
+        stream: json.stream,
     })
 }
 

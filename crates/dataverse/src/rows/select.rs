@@ -10,6 +10,8 @@ pub const USER_TASK: &[&str] = &[
     "cr_prompt",
     "cr_input",
     "cr_mirrortaskid",
+    "cr_mirroroftaskid",
+    "cr_userid",
     "crb3b_useremail",
     "crb3b_devbox",
     "cr_priority",

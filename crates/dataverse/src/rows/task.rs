@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId};
-use shraga_core::model::{Mirror, Shown, UserTask};
+use shraga_core::model::{Claims, Mirror, Shown, UserTask};
 use shraga_core::status::TaskStatus;
 use uuid::Uuid;
 
@@ -108,6 +108,10 @@ pub fn user_task(row: &Row) -> Result<UserTask, RowError> {
         prompt: json.cr_prompt.unwrap_or_default(),
         input: json.cr_input,
         mirror_link: json.cr_mirrortaskid,
+        claims: Claims {
+            user: json.cr_userid,
+            mirror_of: json.cr_mirroroftaskid,
+        },
         email: json.crb3b_useremail,
     })
 }

@@ -105,6 +105,7 @@ fn what_core_writes_into_json_columns_is_read_back() {
     let head = StreamHead {
         sequence: 4,
         hash: "cd".to_owned(),
+        stream: Some("orchestrator~5".to_owned()),
     };
     let answer = Answer {
         question: "q1".to_owned(),

@@ -32,6 +32,8 @@ pub(crate) fn from_fault(fault: Fault, retry_after: Option<Duration>) -> Error {
         404 => Error::Missing(fault),
         412 => Error::Conflict(fault),
         429 => Error::Throttled { retry_after, fault },
+        // Not implemented: it will not be the next time either.
+        501 => Error::Refused(fault),
         500.. => Error::Unavailable(fault),
         _ => Error::Refused(fault),
     }

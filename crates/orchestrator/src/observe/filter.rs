@@ -39,7 +39,7 @@ pub(crate) fn any_status(of: &[TaskStatus]) -> Filter {
 }
 
 /// `_ownerid_value OP user`
-pub(crate) fn owner(by: Comparison, user: UserId) -> Filter {
+pub(crate) fn owner_is(by: Comparison, user: UserId) -> Filter {
     compare("_ownerid_value", by, Literal::Guid(user.get()))
 }
 

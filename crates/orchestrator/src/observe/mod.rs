@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::ids::{EventId, MirrorId, TaskId};
 use shraga_core::plan::Need;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
 use uuid::Uuid;
 
-use self::question::{IDS_PER_READ, Question};
+use self::question::{IDS_PER_READ, Question, Whose};
 use self::seen::Seen;
 use crate::probe;
 
@@ -27,14 +27,14 @@ pub(crate) mod seen;
 /// row that was not read for one that isn't there.
 pub(crate) async fn ask(
     client: &Client,
-    admin: Option<UserId>,
+    whose: Whose,
     questions: &[Question],
     seen: &mut Seen,
 ) -> Result<Timestamp, Error> {
     let absent = client.absent();
     let usable = |question: &&Question| probe::is_usable(&absent, question.table());
     let questions: Vec<&Question> = questions.iter().filter(usable).collect();
-    let reads = questions.iter().map(|each| each.read(admin, &absent));
+    let reads = questions.iter().map(|each| each.read(whose, &absent));
     let reads: Vec<_> = reads.collect();
     let reply = client.read_batch(&reads).await?;
     for (question, answer) in questions.into_iter().zip(reply.answers) {
@@ -53,6 +53,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
     let mut mirrors: BTreeSet<MirrorId> = BTreeSet::new();
     let mut mirrors_of: BTreeSet<TaskId> = BTreeSet::new();
     let mut carried: BTreeSet<Uuid> = BTreeSet::new();
+    let mut events: BTreeSet<EventId> = BTreeSet::new();
     let needs: HashSet<Need> = needs.into_iter().collect();
     for need in needs {
         if !seen.ask(need) {
@@ -64,12 +65,14 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
             Need::Task(_) | Need::Mirror(_) => {}
             Need::MirrorsOf(id) => drop(mirrors_of.insert(id)),
             Need::Carried(id) => drop(carried.insert(id)),
+            Need::Event(id) => drop(events.insert(id)),
         }
     }
     let mut asked = in_chunks(tasks, Question::Tasks);
     asked.extend(in_chunks(mirrors, Question::Mirrors));
     asked.extend(in_chunks(mirrors_of, Question::MirrorsOf));
     asked.extend(in_chunks(carried, Question::Carried));
+    asked.extend(in_chunks(events, Question::Events));
     asked
 }
 

@@ -3,9 +3,9 @@
 //! A question knows how it reads ([`Question::read`]); what its rows mean is in `seen.rs`. The texts
 //! of the hot filters are the ones the shipped schema has partial indexes for, clause by clause.
 
-use shraga_core::ids::{MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ids::{EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::plan::sync::CARRIED;
-use shraga_core::row::{Column, Table, tasks, users};
+use shraga_core::row::{Column, Table, events, tasks, users};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::rows::select;
@@ -17,12 +17,15 @@ use uuid::Uuid;
 use crate::status::Degraded;
 
 use super::filter::{
-    any_status, by, by_descending, compare, eq, id_in, ne, owner, status, text_in, text_not_in,
+    any_status, by, by_descending, compare, eq, id_in, ne, owner_is, status, text_in, text_not_in,
     time,
 };
 
 /// The primary key of the tasks table.
 pub(crate) const TASK_ID: &str = "cr_shraga_taskid";
+
+/// The primary key of the events table.
+pub(crate) const EVENT_ID: &str = "cr_shraga_eventid";
 
 /// Rows of a window that must be complete to be of use (active mirrors, workers, people): the
 /// largest page a store gives.
@@ -50,6 +53,32 @@ pub(crate) enum After {
     Key(Uuid),
     /// At this time of creation, in that order.
     Created(Timestamp),
+}
+
+impl After {
+    /// Whether this is where a pass in order of creation begins.
+    pub(crate) fn is_first(self) -> bool {
+        self == Self::Created(Timestamp::from_secs(0))
+    }
+}
+
+/// Whose rows are whose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whose {
+    /// The admin, once known: her own rows are no tasks.
+    pub(crate) admin: Option<UserId>,
+    /// Whether people can make rows that say they are mirrors. Where they can't (the embedded store),
+    /// windows over mirrors need no look at their owners.
+    pub(crate) impostors: bool,
+}
+
+impl Whose {
+    /// Rows that say they are mirrors, and are the admin's where that is not certain anyway.
+    fn mirrors(self) -> Vec<Filter> {
+        let owner = self.admin.filter(|_| self.impostors);
+        let owner = owner.map(|admin| owner_is(Comparison::Eq, admin));
+        [mirror()].into_iter().chain(owner).collect()
+    }
 }
 
 /// A question of a tick.
@@ -87,6 +116,10 @@ pub(crate) enum Question {
     MirrorsOf(Vec<TaskId>),
     /// What is carried of these rows.
     Carried(Vec<Uuid>),
+    /// Events at these identities.
+    Events(Vec<EventId>),
+    /// Open rows that say they are mirrors and are not the admin's, newest first.
+    Impostors(u32),
     /// A page of the user rows that are linked and open, unreleased, or ask for an end.
     OpenTasks(Option<After>, u32),
     /// A page of the open mirrors.
@@ -105,8 +138,13 @@ impl Question {
                 missing: "cr_shraga_workers".to_owned(),
                 without: "only workers of the state file are assigned to",
             }),
+            Self::Events(_) => Some(Degraded {
+                missing: "cr_shraga_events".to_owned(),
+                without: "no events are written",
+            }),
             Self::HighWater
             | Self::NewTasks(_)
+            | Self::Impostors(_)
             | Self::Requests(..)
             | Self::Ended(..)
             | Self::Progress(..)
@@ -125,17 +163,18 @@ impl Question {
 
     /// How it reads. The admin's own rows are left out of people's, once the admin is known.
     /// What was canceled is only told apart where rows can say when they ended.
-    pub(crate) fn read(&self, admin: Option<UserId>, absent: &Absent) -> Read {
+    pub(crate) fn read(&self, whose: Whose, absent: &Absent) -> Read {
+        let admin = whose.admin;
         let answered = absent.has(Table::Tasks, tasks::FINISHED);
         let query = match self {
             Self::HighWater => high_water(),
             Self::NewTasks(top) => new_tasks(admin, *top),
             Self::Requests(since, top) => requests(admin, *since, *top),
-            Self::Ended(since, top) => ended(*since, *top),
-            Self::Progress(since, top) => progress(*since, *top),
-            Self::Waiting(top) => waiting(None, *top),
-            Self::WaitingOthers(but, top) => waiting(Some(but), *top),
-            Self::Active => active(),
+            Self::Ended(since, top) => ended(whose, *since, *top),
+            Self::Progress(since, top) => progress(whose, *since, *top),
+            Self::Waiting(top) => waiting(whose, None, *top),
+            Self::WaitingOthers(but, top) => waiting(whose, Some(but), *top),
+            Self::Active => active(whose),
             Self::LastGiven(worker) => last_given(*worker),
             Self::Workers => whole(select::WORKER),
             Self::People => people(None),
@@ -144,8 +183,10 @@ impl Question {
             Self::Mirrors(ids) => mirrors_by_id(ids),
             Self::MirrorsOf(ids) => mirrors_of(ids),
             Self::Carried(ids) => carried(ids),
+            Self::Events(ids) => events_by_id(ids),
+            Self::Impostors(top) => impostors(admin, *top),
             Self::OpenTasks(after, top) => open_tasks(admin, *after, *top, answered),
-            Self::OpenMirrors(after, top) => open_mirrors(*after, *top),
+            Self::OpenMirrors(after, top) => open_mirrors(whose, *after, *top),
         };
         Read::List {
             table: self.table(),
@@ -158,7 +199,9 @@ impl Question {
         match self {
             Self::Workers => Table::Workers,
             Self::People | Self::Disabled => Table::Users,
+            Self::Events(_) => Table::Events,
             Self::HighWater
+            | Self::Impostors(_)
             | Self::NewTasks(_)
             | Self::Requests(..)
             | Self::Ended(..)
@@ -192,7 +235,7 @@ fn new_tasks(admin: Option<UserId>, top: u32) -> Query {
         not_mirror(),
         eq(tasks::MIRROR_LINK, Literal::Null),
     ];
-    clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
+    clauses.extend(admin.map(|admin| owner_is(Comparison::Ne, admin)));
     let filter = Filter::And(clauses);
     window(select::USER_TASK, filter, by("createdon"), top)
 }
@@ -215,40 +258,43 @@ fn requests(admin: Option<UserId>, since: Mark, top: u32) -> Query {
     query
 }
 
-fn ended(since: Mark, top: u32) -> Query {
-    let filter = Filter::And(vec![changed(since), mirror(), any_status(&ENDED)]);
-    let mut query = window(select::MIRROR, filter, in_order(since), top);
+fn ended(whose: Whose, since: Mark, top: u32) -> Query {
+    let mut clauses = vec![changed(since), any_status(&ENDED)];
+    clauses.extend(whose.mirrors());
+    let mut query = window(select::MIRROR, Filter::And(clauses), in_order(since), top);
     query.select.extend(names(CARRIED));
     query
 }
 
-fn progress(since: Mark, top: u32) -> Query {
-    let filter = Filter::And(vec![
+fn progress(whose: Whose, since: Mark, top: u32) -> Query {
+    let mut clauses = vec![
         changed(since),
-        mirror(),
         any_status(&[
             TaskStatus::Pending,
             TaskStatus::Running,
             TaskStatus::WaitingForInput,
             TaskStatus::Canceling,
         ]),
-    ]);
-    window(select::MIRROR, filter, in_order(since), top)
+    ];
+    clauses.extend(whose.mirrors());
+    window(select::MIRROR, Filter::And(clauses), in_order(since), top)
 }
 
-fn waiting(but: Option<&Vec<UserId>>, top: u32) -> Query {
-    let mut clauses = vec![status(TaskStatus::Pending), mirror()];
+fn waiting(whose: Whose, but: Option<&Vec<UserId>>, top: u32) -> Query {
+    let mut clauses = vec![status(TaskStatus::Pending)];
+    clauses.extend(whose.mirrors());
     clauses.extend(but.map(|people| text_not_in(tasks::USER_ID, people.iter().map(|id| id.get()))));
     let filter = Filter::And(clauses);
     window(select::MIRROR, filter, by(tasks::RANK.name()), top)
 }
 
 /// Versions only: what is known of a mirror at its version needn't be read again.
-fn active() -> Query {
-    let filter = Filter::And(vec![mirror(), any_status(&WITH_A_WORKER)]);
+fn active(whose: Whose) -> Query {
+    let mut clauses = whose.mirrors();
+    clauses.push(any_status(&WITH_A_WORKER));
     window(
         &[tasks::STATUS.name()],
-        filter,
+        Filter::And(clauses),
         by(tasks::ASSIGNED_WORKER.name()),
         WHOLE,
     )
@@ -292,6 +338,12 @@ fn mirrors_of(ids: &[TaskId]) -> Query {
     query
 }
 
+fn events_by_id(ids: &[EventId]) -> Query {
+    let mut query = whole(&[events::SEQUENCE.name()]);
+    query.filter = Some(id_in(EVENT_ID, ids.iter().map(|id| id.get())));
+    query
+}
+
 fn carried(ids: &[Uuid]) -> Query {
     let mut query = whole(&[]);
     query.select = names(CARRIED).collect();
@@ -309,14 +361,23 @@ fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32, answered: b
     let canceled = answered.then(cancel_unanswered);
     let open = Filter::Or([linked, beyond].into_iter().chain(canceled).collect());
     let mut clauses = vec![not_mirror(), open];
-    clauses.extend(admin.map(|admin| owner(Comparison::Ne, admin)));
+    clauses.extend(admin.map(|admin| owner_is(Comparison::Ne, admin)));
     let filter = Filter::And(clauses);
     page(select::USER_TASK, filter, after, top)
 }
 
-fn open_mirrors(after: Option<After>, top: u32) -> Query {
-    let filter = Filter::And(vec![mirror(), any_status(&OPEN)]);
-    page(select::MIRROR, filter, after, top)
+/// A mirror's owner that is somebody else, among rows that say they are mirrors.
+fn impostors(admin: Option<UserId>, top: u32) -> Query {
+    let mut clauses = vec![mirror(), any_status(&OPEN)];
+    clauses.extend(admin.map(|admin| owner_is(Comparison::Ne, admin)));
+    let filter = Filter::And(clauses);
+    window(select::USER_TASK, filter, by_descending("createdon"), top)
+}
+
+fn open_mirrors(whose: Whose, after: Option<After>, top: u32) -> Query {
+    let mut clauses = whose.mirrors();
+    clauses.push(any_status(&OPEN));
+    page(select::MIRROR, Filter::And(clauses), after, top)
 }
 
 /// Canceled by somebody, and not yet by us.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
-use shraga_core::ids::{Etag, MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ids::{Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, Person, UserTask, Worker};
 use shraga_core::plan::sync::CARRIED;
 use shraga_core::plan::{Need, Snapshot};
@@ -19,7 +19,7 @@ use shraga_core::time::Timestamp;
 use shraga_dataverse::rows::{self, Row, Rows};
 use uuid::Uuid;
 
-use super::question::{After, Mark, Question, TASK_ID, WHOLE};
+use super::question::{After, EVENT_ID, Mark, Question, TASK_ID, WHOLE};
 use crate::courtesy;
 use crate::status::Degraded;
 
@@ -226,6 +226,14 @@ impl Seen {
                 self.snapshot.searched.extend(ids);
             }
             Question::Carried(_) => self.take_carried(rows),
+            Question::Events(_) => {
+                let ids = rows.iter().filter_map(|row| guid(row, EVENT_ID));
+                self.snapshot.taken.extend(ids.map(EventId::new));
+            }
+            Question::Impostors(_) => {
+                let readable = rows.iter().filter_map(|row| rows::user_task(row).ok());
+                self.snapshot.impostors.extend(readable);
+            }
             Question::OpenTasks(after, top) => {
                 self.take_tasks_and_want_mirrors(rows);
                 self.reach.open_tasks = Some(next_page(*after, rows, *top));

@@ -10,7 +10,7 @@ use shraga_testkit::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
 /// Ticks after which a story must have come to rest.
-const TICKS_MAX: usize = 30;
+pub(crate) const TICKS_MAX: usize = 30;
 
 /// An orchestrator whose requests pass `faults`.
 pub(crate) fn orchestrator(stage: &Stage, faults: &Faults) -> Orchestrator {

@@ -12,6 +12,7 @@
 mod cast;
 mod crashes;
 mod legacy;
+mod lesser;
 mod original;
 mod people;
 mod plain;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::error::ConfigError;
 use super::resolve::{Key, Resolver};
-use super::value::{Every, Percent, Seconds, Slots, Unchecked, word_setting};
+use super::value::{Every, Percent, Seconds, Slots, Tries, Unchecked, word_setting};
 
 /// The name in a list of none or one.
 const fn first(names: &[&'static str]) -> Option<&'static str> {
@@ -76,6 +76,10 @@ sections! {
         /// Percent of Dataverse's limits for one identity that this process may use. Processes that share an
         /// identity should have shares that add up to 100.
         share_percent: Percent = Percent(100);
+        /// How often the link to a new mirror is tried, at a store where it can't be made together with it.
+        link_tries: Tries = Tries(3);
+        /// Seconds between two such tries.
+        link_delay_seconds: Seconds = Seconds(1);
         /// The embedded store's folder, for `up` and `serve`.
         data: PathBuf = PathBuf::from(".shraga");
         /// Where `up` and `serve` listen; port 0 takes a free one, which `endpoint.json` then tells.

@@ -238,6 +238,21 @@ impl Setting for Every {
     }
 }
 
+/// How often something is tried in all, 1 to 10: more would hold up what comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries(pub u32);
+
+impl Setting for Tries {
+    const EXPECTS: &'static str = "a whole number from 1 to 10";
+    fn read(raw: &Raw) -> Option<Self> {
+        let number = u32::try_from(raw.integer()?).ok()?;
+        (1..=10).contains(&number).then_some(Self(number))
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
 /// A text that is checked where it is used, so that a wrong one turns off what needs it and nothing
 /// else. Any value of the file is one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use shraga_core::ids::{BootId, WorkerId};
 use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
-use shraga_orchestrator::{Orchestrator, RunError, dev_box};
+use shraga_orchestrator::{LinkTries, Orchestrator, RunError, dev_box};
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
@@ -98,6 +98,10 @@ fn settings(config: &Config, keeper: &Keeper) -> shraga_orchestrator::Config {
     let mut settings = shraga_orchestrator::Config::new(name);
     settings.admin_user = keeper.admin();
     settings.legacy_workers = keeper.workers();
+    settings.link = LinkTries {
+        tries: config.store.link_tries.0,
+        delay: config.store.link_delay_seconds.duration(),
+    };
     settings.period_open = config.assign.tick_seconds.duration();
     settings.policy = policy(config);
     settings.dev_box = dev_box(config);

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
+use shraga_core::audit::is_orchestrators;
 use shraga_core::ids::TaskId;
 use shraga_core::row::Table;
 use shraga_core::status::EventKind;
@@ -85,7 +86,7 @@ impl Told {
 
     /// The attempt and worker that this assigns, if it is an assignment of the orchestrator's.
     fn assigned(&self) -> Option<(u32, String)> {
-        let orchestrators = self.event.stream == shraga_core::audit::ORCHESTRATOR;
+        let orchestrators = is_orchestrators(&self.event.stream);
         if self.event.kind != Ok(EventKind::TaskAssigned) || !orchestrators {
             return None;
         }
@@ -174,7 +175,7 @@ fn counting(told: Vec<Told>) -> Vec<Told> {
         .filter(|told| {
             let stream = told.event.stream.to_ascii_lowercase();
             match stream.split_once('/') {
-                None => stream == shraga_core::audit::ORCHESTRATOR,
+                None => is_orchestrators(&stream),
                 Some((worker, _)) => assigned.contains(&(told.event.attempt.0, worker.to_owned())),
             }
         })

@@ -152,7 +152,7 @@ impl Driver {
                 self.presence.forget_version();
                 self.beat_wanted = true;
             }
-            Outcome::NotTried | Outcome::Unknown => {
+            Outcome::Partly(_) | Outcome::NotTried | Outcome::Unknown => {
                 self.presence.forget_version();
                 self.beat_wanted = true;
             }

@@ -14,6 +14,7 @@ fn report(outcome: Outcome) -> Report {
         head: StreamHead {
             sequence: 9,
             hash: "ab".to_owned(),
+            stream: None,
         },
         lines: vec!["a line".to_owned()],
         finish: Finish {
