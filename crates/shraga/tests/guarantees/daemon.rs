@@ -83,6 +83,9 @@ impl Drop for Daemon {
         // Ended already, or ended now; either way it is waited for.
         self.child.kill().ok();
         self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("it had said:\n{}", self.said());
+        }
     }
 }
 

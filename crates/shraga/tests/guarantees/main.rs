@@ -13,6 +13,8 @@ mod common;
 mod daemon;
 #[cfg(test)]
 mod programs;
+#[cfg(test)]
+mod scene;
 
 #[cfg(test)]
 mod g01_programs;
