@@ -294,6 +294,16 @@ impl Error {
         matches!(self, Self::Missing(fault) if !of_address.contains(&fault.code))
     }
 
+    /// The failure behind it: of a request that wasn't sent since the service rests, how the last one
+    /// that was sent failed; otherwise this one.
+    #[must_use]
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Resting { source, .. } => source.0.downcast_ref().unwrap_or(self),
+            other => other,
+        }
+    }
+
     /// The error with all its causes, in one line.
     #[must_use]
     pub fn explained(&self) -> String {
@@ -344,7 +354,7 @@ impl Error {
             }
             Self::Forbidden(_) => "this token may not do that; an admin's may",
             Self::Conflict(_) => "somebody changed it meanwhile: try again",
-            Self::Missing(_) if !self.is_missing_row() => {
+            Self::Missing(fault) if !self.is_missing_row() || fault.code == codes::NONE => {
                 "check DATAVERSE_URL and the names of the tables (TABLE_NAME and the like)"
             }
             Self::BadAnswer { .. } | Self::RepeatedNextLink(_) | Self::ForeignNextLink(_) => {

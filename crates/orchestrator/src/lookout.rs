@@ -45,6 +45,7 @@ async fn watch(
     tell: &mpsc::Sender<Wanted>,
 ) -> Result<(), Stopped> {
     let mut retry = RETRY;
+    let mut said = None;
     loop {
         let wanted = match stopper.unless_stopped(client.changes(since)).await? {
             Ok(changes) => {
@@ -52,11 +53,18 @@ async fn watch(
                 let missed = since.is_none().then(|| Wanted::all(Reason::WakeUp));
                 since = Some(changes.next);
                 retry = RETRY;
+                said = None;
                 missed.unwrap_or_else(|| concerned(&changes.changed))
             }
             Err(error) => {
                 let words = trouble::words(&error);
-                tracing::warn!(kind = error.kind(), "wake-ups are interrupted: {words}");
+                if said.as_ref() != Some(&words) {
+                    tracing::warn!(
+                        error.kind = error.kind(),
+                        "wake-ups are interrupted: {words}"
+                    );
+                }
+                said = Some(words);
                 stopper.wait(retry).await?;
                 retry = (retry * 2).min(RETRY_MAX);
                 since = None;

@@ -113,7 +113,7 @@ fn guarantee_14_a_page_instead_of_json_shows_how_it_begins_and_what_it_may_be() 
         html(),
         &[words[0], words[1], "the store cannot be read: bad-answer"],
     );
-    scene.ends(html(), &["orchestrate"], 1, &words);
+    scene.ends(html(), &["list"], 1, &words);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn guarantee_14_what_is_not_allowed_is_told_apart_from_who_is_not_known() {
 fn guarantee_14_an_address_that_leads_nowhere_names_what_to_check() {
     let scene = Scene::new();
     let nowhere =
-        r#"{"error":{"code":"0x8006088a","message":"Resource not found for the segment"}}"#;
+        r#"{"error":{"code":"0x80060889","message":"Resource not found for the segment"}}"#;
     let missing = || reply("404 Not Found", &[], nowhere);
     scene.outlasts(
         missing(),
