@@ -147,6 +147,7 @@ impl Engine {
         questions.extend(observe::bring(looks.iter().copied(), &mut seen));
         let now = observe::ask(&self.client, self.whose(), &questions, &mut seen).await?;
         self.board.turn();
+        seen.order_turns();
         let pairs = std::mem::take(&mut seen.pairs);
         let mut questions = observe::bring(pairs, &mut seen);
         questions.extend(loops::others(&scope, &seen));
@@ -286,7 +287,8 @@ impl Engine {
     fn remember(&mut self, seen: &Seen, now: Timestamp) {
         self.memory.grow();
         self.memory.turns = Turns::seen(&seen.snapshot);
-        self.memory.turns_read.extend(&seen.turns_read);
+        let read = seen.turns_read.iter().map(|(_, worker)| *worker);
+        self.memory.turns_read.extend(read);
         self.memory.adopts |= !seen.snapshot.legacy.is_empty();
         self.memory.adopts |= seen.foreign_mirrors;
         self.memory.people_read |= seen.people_complete;

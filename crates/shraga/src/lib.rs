@@ -12,6 +12,7 @@ pub mod display;
 pub mod endpoint;
 pub mod exit;
 pub mod log;
+pub mod original;
 pub mod roles;
 pub mod schema;
 pub mod state;

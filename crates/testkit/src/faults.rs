@@ -116,7 +116,7 @@ impl fmt::Debug for When {
     }
 }
 
-fn is_write(request: &Request<Bytes>) -> bool {
+pub(crate) fn is_write(request: &Request<Bytes>) -> bool {
     if request.method() == http::Method::GET {
         return false;
     }
@@ -198,6 +198,11 @@ impl Faults {
     /// Arms `fault` for the first request that meets `when`.
     pub fn arm(&self, when: When, fault: Fault) {
         self.state().armed.push_back((when, fault));
+    }
+
+    /// Forgets what is armed.
+    pub fn disarm(&self) {
+        self.state().armed.clear();
     }
 
     /// Closes every connection until [`Self::restore`]: an outage.

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod legacy;
 pub mod lesser;
 pub mod original;
+pub mod site;
 pub mod stage;
 
 pub use shraga_dataverse::transport::{BoxError, Transport};

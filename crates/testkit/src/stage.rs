@@ -50,7 +50,8 @@ pub struct Person {
     pub id: UserId,
     /// Her client.
     pub client: Client,
-    email: String,
+    /// Her e-mail.
+    pub email: String,
 }
 
 /// What answers at the stage.
@@ -184,6 +185,24 @@ impl Stage {
             client: self.client(principal(id.get(), Role::User), &Faults::new()),
             email: email.to_owned(),
         }
+    }
+
+    /// What carries the admin's requests.
+    #[must_use]
+    pub fn admin_transport(&self) -> Transport {
+        self.clock.wrap(
+            self.server
+                .transport(principal(self.admin.get(), Role::Admin)),
+        )
+    }
+
+    /// What carries a person's requests.
+    #[must_use]
+    pub fn transport_of(&self, person: &Person) -> Transport {
+        self.clock.wrap(
+            self.server
+                .transport(principal(person.id.get(), Role::User)),
+        )
     }
 
     /// A worker of the original that acts with `owner`'s rights on the machine `host`.

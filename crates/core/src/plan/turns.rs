@@ -60,13 +60,13 @@ impl Turns {
     }
 
     /// `worker` is given something at `now`, after everything remembered so far.
-    pub(super) fn give(&mut self, worker: WorkerId, now: Timestamp) {
+    pub fn give(&mut self, worker: WorkerId, now: Timestamp) {
         self.count += 1;
         self.last.insert(worker, (now, self.count));
     }
 
     /// Remembers to whom `mirror` was given, and when: as its lease says, else when it last changed.
-    pub fn given(&mut self, mirror: &Mirror) {
+    fn given(&mut self, mirror: &Mirror) {
         match (&mirror.lease, mirror.shown.worker) {
             (Some(lease), _) => self.note(lease.worker, lease.since),
             (None, Some(worker)) => self.note(worker, mirror.modified),

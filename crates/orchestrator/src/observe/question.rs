@@ -306,7 +306,9 @@ fn last_given(worker: WorkerId) -> Query {
         Literal::Text(worker.get().to_string()),
     );
     let filter = Filter::And(vec![mirror(), given]);
-    window(select::MIRROR, filter, by_descending("modifiedon"), 1)
+    let mut query = window(select::MIRROR, filter, by_descending("modifiedon"), 1);
+    query.order_by.push(by_descending("versionnumber"));
+    query
 }
 
 fn people(state: Option<&str>) -> Query {

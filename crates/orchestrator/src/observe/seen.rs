@@ -94,7 +94,7 @@ pub(crate) struct Seen {
     /// The other rows of tasks of which one row was read on purpose.
     pub(crate) pairs: Vec<Need>,
     /// Legacy workers whose last turn was read.
-    pub(crate) turns_read: Vec<WorkerId>,
+    pub(crate) turns_read: Vec<((Timestamp, Option<i64>), WorkerId)>,
     /// Whether a mirror was seen that isn't at its computed identity.
     pub(crate) foreign_mirrors: bool,
     tasks: HashMap<TaskId, usize>,
@@ -114,6 +114,17 @@ impl Seen {
             snapshot,
             known,
             ..Self::default()
+        }
+    }
+
+    /// Remembers the turns that were read, in their order: rows tell seconds, versions what was first
+    /// within one.
+    pub(crate) fn order_turns(&mut self) {
+        self.turns_read.sort_unstable();
+        for ((at, version), worker) in &self.turns_read {
+            if version.is_some() {
+                self.snapshot.turns.give(*worker, *at);
+            }
         }
     }
 
@@ -312,9 +323,12 @@ impl Seen {
     }
 
     fn take_turn(&mut self, worker: WorkerId, rows: &[Row]) {
-        let mirrors = rows.iter().filter_map(|row| rows::mirror(row).ok());
-        mirrors.for_each(|mirror| self.snapshot.turns.given(&mirror));
-        self.turns_read.push(worker);
+        let given = rows.first().and_then(|row| {
+            let mirror = rows::mirror(row).ok()?;
+            let since = mirror.lease.map(|lease| lease.since);
+            Some((since.unwrap_or(mirror.modified), version(row)))
+        });
+        self.turns_read.push((given.unwrap_or_default(), worker));
     }
 
     fn keep_task(&mut self, task: UserTask) {

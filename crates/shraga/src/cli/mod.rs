@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod completions;
 pub mod config;
+mod dry_run;
 mod leaving;
 pub mod list;
 pub mod logs;

@@ -12,7 +12,8 @@ use crate::vitals::MetricsArgs;
 Examples:
   shraga orchestrate
   shraga orchestrate --once          tick until nothing is left to do, then leave
-  shraga orchestrate --dry-run       print what would be done, do nothing
+  shraga orchestrate --dry-run       print what would be done, next to what the original would have done
+  shraga orchestrate --dry-run --once --json > pass.json
 
 Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the \
 store was unreachable or 10 minutes were not enough, 1 that the store refused rows for good.")]
@@ -20,7 +21,7 @@ pub struct Orchestrate {
     /// Tick until nothing is planned, then leave
     #[arg(long)]
     once: bool,
-    /// Print what would be done and do nothing
+    /// Show what would be done, beside what the original did; write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     #[command(flatten)]
@@ -33,7 +34,7 @@ pub struct Orchestrate {
 impl Orchestrate {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         if self.dry_run {
-            return super::plan::print(&context).await;
+            return super::dry_run::run(&context, self.once).await;
         }
         crate::roles::orchestrator::run(&context, self.once, &self.metrics, self.insecure).await
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use shraga_core::plan::Plan;
+use shraga_core::row::ChangeSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
@@ -55,18 +56,7 @@ pub(crate) async fn print(context: &Context) -> Result<Exit, Failure> {
 }
 
 fn object(plan: &Plan) -> Value {
-    let sets: Vec<_> = plan
-        .sets
-        .iter()
-        .map(|set| {
-            let writes: Vec<_> = set.writes.iter().map(write).collect();
-            json!({
-                "task": set.task.map(|task| task.to_string()),
-                "why": set.why,
-                "writes": writes,
-            })
-        })
-        .collect();
+    let sets: Vec<_> = plan.sets.iter().map(set_object).collect();
     let waiting: Vec<_> = plan
         .waiting
         .iter()
@@ -77,6 +67,16 @@ fn object(plan: &Plan) -> Value {
         "sets": sets,
         "waiting": waiting,
         "notes": plan.notes,
+    })
+}
+
+/// A change set as scripts get it.
+pub(crate) fn set_object(set: &ChangeSet) -> Value {
+    let writes: Vec<_> = set.writes.iter().map(write).collect();
+    json!({
+        "task": set.task.map(|task| task.to_string()),
+        "why": set.why,
+        "writes": writes,
     })
 }
 

@@ -7,6 +7,8 @@
 //! a deadline promises.
 
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
