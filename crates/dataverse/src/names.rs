@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use shraga_core::row::Table;
-use shraga_wire::schema::{self, Wanted};
+use shraga_core::row::{Column, Table};
+use shraga_wire::schema::{self, Need, Wanted};
 
 /// Names of tables and columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +117,24 @@ const DEFAULT_IDS: [&str; 4] = [
     "cr_shraga_eventid",
     "cr_shraga_userid",
 ];
+
+/// Whether Shraga can do without a table, and what it gives up then.
+#[must_use]
+pub fn need_of_table(table: Table) -> Need {
+    schema::need_of_table(default_logical(table))
+}
+
+/// Whether Shraga can do without a column of a table, and what it gives up then.
+#[must_use]
+pub fn need_of_column(table: Table, column: Column) -> Need {
+    schema::need_of_column(default_logical(table), column.name())
+}
+
+/// A table's logical name, whose primary key is it and `id`.
+fn default_logical(table: Table) -> &'static str {
+    let id = DEFAULT_IDS[index(table)];
+    id.strip_suffix("id").unwrap_or(id)
+}
 
 const fn index(table: Table) -> usize {
     match table {

@@ -96,6 +96,7 @@ pub struct Table {
     required: Vec<usize>,
     printed: Vec<Cell>,
     rights: Rights,
+    bars: Option<String>,
     problem: Option<Fault>,
 }
 
@@ -192,6 +193,7 @@ impl Table {
             required,
             printed: printed(&def),
             rights: Rights::default(),
+            bars: None,
             problem: None,
             def,
         };
@@ -226,6 +228,9 @@ impl Table {
             &self.by_logical,
         )?;
         let rights = Rights::compile(self)?;
+        let bars = self.def.access.bars.as_deref();
+        let bars = bars.map(|rows| query::literal_condition(self, rows));
+        self.bars = bars.transpose()?;
         (self.wake, self.keys, self.rights) = (wake, keys, rights);
         Ok(())
     }
@@ -292,6 +297,11 @@ impl Table {
             Cell::Text(_) => self.printed.contains(cell),
             Cell::Null | Cell::Real(_) | Cell::Id(_) => false,
         }
+    }
+
+    /// The condition of rows that bar the user whose identity is theirs, without parameters.
+    pub(crate) fn bars(&self) -> Option<&str> {
+        self.bars.as_deref()
     }
 
     /// The column read and filtered under this name.

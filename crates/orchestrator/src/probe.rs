@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use shraga_core::row::{Column, Table, events, tasks, users, workers};
+use shraga_core::row::{Column, Table, tasks, workers};
+use shraga_dataverse::names::{need_of_column, need_of_table};
 use shraga_dataverse::{Absent, Client, Error};
 
 use crate::clock::Moment;
@@ -15,22 +16,6 @@ use crate::status::{Degraded, StoreKind};
 /// How long an answer counts at most while something required is missing, or nothing is known:
 /// somebody is waiting.
 const EVERY_WHILE_UNFIT: Duration = Duration::from_secs(60);
-
-/// Columns of the tasks table without which there are no mirrors: those that the original wrote.
-const REQUIRED: [Column; 12] = [
-    tasks::NAME,
-    tasks::PROMPT,
-    tasks::STATUS,
-    tasks::RESULT,
-    tasks::TRANSCRIPT,
-    tasks::IS_MIRROR,
-    tasks::MIRROR_LINK,
-    tasks::MIRROR_OF,
-    tasks::ASSIGNED_WORKER,
-    tasks::WORK_PHASE,
-    tasks::USER_ID,
-    tasks::DEVBOX,
-];
 
 /// Columns of the workers table without which a row says nothing.
 const OF_WORKERS: [Column; 2] = [workers::KIND, workers::STATE];
@@ -43,42 +28,8 @@ const OF_COURTESY: [Column; 4] = [
     workers::LAST_SEEN,
 ];
 
-/// What is not done without a table.
-const fn without_table(table: Table) -> &'static str {
-    match table {
-        Table::Tasks => "nothing can be done",
-        Table::Workers => "only workers of the state file are assigned to",
-        Table::Events => "no events are written",
-        Table::Users => "people can't be disabled",
-    }
-}
-
-/// What is not done without a column.
-fn without_column(table: Table, column: Column) -> &'static str {
-    match (table, column) {
-        (Table::Tasks, tasks::ATTEMPT | tasks::LEASE) => {
-            "only legacy workers are assigned to, and health only reports"
-        }
-        (Table::Tasks, tasks::LOSSES) => "lost attempts are not counted",
-        (Table::Tasks, tasks::RANK) => "tasks are taken in the order in which they were filed",
-        (Table::Tasks, tasks::PRIORITY) => "priorities are ignored",
-        (Table::Tasks, tasks::NOT_BEFORE) => "tasks can't be deferred, and retries don't wait",
-        (Table::Tasks, tasks::REASON) => "reasons are told in words only",
-        (Table::Tasks, tasks::EVENT_HEAD) => "no events are written",
-        (Table::Tasks, tasks::INPUT) => "tasks can't name agents, labels or repositories",
-        (Table::Tasks, tasks::ANSWER) => "questions can't be answered",
-        (Table::Tasks, tasks::STATUS_MESSAGE) => "people see no messages",
-        (Table::Tasks, tasks::STARTED | tasks::FINISHED) => "its time is not shown",
-        (Table::Workers, workers::KIND | workers::STATE) => {
-            "only workers of the state file are assigned to"
-        }
-        (Table::Workers, workers::SLOTS) => "workers run one task each",
-        (Table::Workers, workers::BEAT) => "silent workers are not noticed",
-        (Table::Events, events::HASH) => "the audit trail can't be verified",
-        (Table::Users, users::STATE) => "people can't be disabled",
-        _ => "it is neither written nor shown",
-    }
-}
+/// What is not done without what nothing can be done without.
+const EVERYTHING: &str = "nothing can be done";
 
 /// What the store is known to lack.
 #[derive(Debug, Default)]
@@ -162,12 +113,14 @@ pub(crate) fn has_events(absent: &Absent) -> bool {
 fn degraded(absent: &Absent) -> Vec<Degraded> {
     let tables = absent.tables().map(|table| Degraded {
         missing: table.name().to_owned(),
-        without: without_table(table),
+        without: need_of_table(table).without().unwrap_or(EVERYTHING),
     });
     let columns = Table::ALL.into_iter().flat_map(|table| {
         absent.columns_of(table).map(move |column| Degraded {
             missing: format!("{}.{}", table.name(), column.name()),
-            without: without_column(table, column),
+            without: need_of_column(table, column)
+                .without()
+                .unwrap_or(EVERYTHING),
         })
     });
     tables.chain(columns).collect()
@@ -179,9 +132,9 @@ fn required(client: &Client, absent: &Absent) -> Result<(), Error> {
     let missing: Vec<&str> = match absent.has_table(Table::Tasks) {
         false => vec![table],
         true => {
-            let gone = |column: &&Column| !absent.has(Table::Tasks, **column);
-            let gone = REQUIRED.iter().filter(gone);
-            gone.map(|column| names.column(column.name())).collect()
+            let gone = absent.columns_of(Table::Tasks);
+            let gone = gone.filter(|it| need_of_column(Table::Tasks, *it).is_required());
+            gone.map(|it| names.column(it.name())).collect()
         }
     };
     if missing.is_empty() {

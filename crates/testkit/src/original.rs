@@ -53,6 +53,7 @@ pub fn with_columns(names: &[&str]) -> Vec<TableDef> {
     tasks.access = Access {
         user: user_level(&tasks.columns),
         worker: Grant::default(),
+        bars: None,
     };
     tasks.indexes.clear();
     vec![tasks]

@@ -11,7 +11,7 @@ mod need;
 mod shipped;
 mod wanted;
 
-pub use need::{Need, wanted};
+pub use need::{Need, need_of_column, need_of_table, wanted};
 pub use shipped::{shipped, system_user};
 pub use wanted::Wanted;
 
@@ -182,6 +182,10 @@ pub struct Access {
     pub user: Grant,
     /// What workers may do.
     pub worker: Grant,
+    /// Rows that bar the user whose identity is theirs, as a `$filter` text without parameters:
+    /// nobody gets in with a token of such a user. `None`: no row does.
+    #[serde(default)]
+    pub bars: Option<String>,
 }
 
 /// What one role may do with a table. Nothing by default.

@@ -90,13 +90,12 @@ async fn act_for(store: &Store, who: Principal, user: Uuid) -> Result<Principal,
         projection: Projection::default(),
     };
     let mut found = store.read(&who, vec![ReadOp::Get(read)]).await;
-    let Some(Ok(ReadAnswer::Found(found))) = found.pop() else {
+    let Some(Ok(ReadAnswer::Found(_))) = found.pop() else {
         return Err(Fault::user_not_enabled(format!(
             "The user to act for, systemuser With Id = {user}, does not exist."
         )));
     };
-    let row: serde_json::Value = serde_json::from_slice(&found.row).unwrap_or_default();
-    if row["isdisabled"] == true {
+    if store.is_barred(user) {
         return Err(Fault::user_not_enabled(format!(
             "The user {user} is disabled."
         )));

@@ -185,6 +185,18 @@ pub(crate) fn ids_where(table: &Table, column: &str) -> String {
     out
 }
 
+/// Identities of users that rows of the table bar; `None` when its rows bar nobody.
+pub(crate) fn barred(table: &Table) -> Option<String> {
+    let bars = table.bars()?;
+    let mut out = "-- row.barred\nSELECT ".to_owned();
+    push_column(&mut out, &table.def.primary_id);
+    out.push_str(" FROM ");
+    push_table(&mut out, &table.def.logical);
+    out.push_str(" WHERE ");
+    out.push_str(bars);
+    Some(out)
+}
+
 /// Adds the condition that a row changed after version `since`.
 pub(crate) fn push_since(out: &mut Sql, since: i64) {
     out.text.push_str("\"versionnumber\" > ");

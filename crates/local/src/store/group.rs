@@ -46,8 +46,8 @@ pub(super) struct Group<'a> {
     pub(super) version: i64,
     /// Users known to exist, so that an owner costs no look-up.
     pub(super) users: &'a mut HashSet<Uuid>,
-    /// Whether rows of users were written.
-    pub(super) users_changed: bool,
+    /// Whether rows were written that may bar users.
+    pub(super) bars_changed: bool,
     /// Whom to wake after the commit.
     pub(super) wakes: Wakes,
     /// Whether a unit can be undone alone.
@@ -120,7 +120,7 @@ impl<'a> Group<'a> {
             now: start.now,
             version: start.version,
             users,
-            users_changed: false,
+            bars_changed: false,
             wakes: Wakes::default(),
             guard: start.guard,
             changed: false,
@@ -178,8 +178,8 @@ impl<'a> Group<'a> {
         wakes: &mut UnitWakes,
     ) -> Result<Written, Failure> {
         self.check_current(&op.table)?;
-        if op.table.def.logical == USERS {
-            self.users_changed = true;
+        if op.table.bars().is_some() {
+            self.bars_changed = true;
         }
         let mut named = Vec::new();
         let mut written = match op.kind {

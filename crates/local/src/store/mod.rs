@@ -222,6 +222,11 @@ impl Store {
         self.inner.shared.tokens.authenticate(token)
     }
 
+    /// Whether nobody gets in as this user, nor acts for it.
+    pub(crate) fn is_barred(&self, user: Uuid) -> bool {
+        self.inner.shared.tokens.is_barred(user)
+    }
+
     /// Makes a token, and its user when new. Admins only. The secret is in the answer and nowhere
     /// else.
     ///

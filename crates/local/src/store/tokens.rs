@@ -2,7 +2,7 @@
 //!
 //! A secret is 256 random bits, shown once; only its SHA-256 is stored. All records are kept in
 //! memory, so that knowing a caller costs a hash and a look-up, and a revoked token or a disabled
-//! user ends with the commit that says so. Deliberately absent: passwords, expiry, refresh.
+//! user (barred by a row, as its table's definition says) ends with the commit that says so. Deliberately absent: passwords, expiry, refresh.
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,7 +43,7 @@ type Hash = [u8; 32];
 #[derive(Default)]
 pub(super) struct Tokens {
     by_hash: ArcSwap<HashMap<Hash, StoredToken>>,
-    disabled: ArcSwap<HashSet<Uuid>>,
+    barred: ArcSwap<HashSet<Uuid>>,
 }
 
 impl Tokens {
@@ -51,7 +51,7 @@ impl Tokens {
     pub(super) fn load(conn: &Connection, schema: &Schema) -> rusqlite::Result<Self> {
         let tokens = Self::default();
         tokens.reload(conn)?;
-        tokens.set_disabled(disabled_users(conn, schema)?);
+        tokens.set_barred(barred_users(conn, schema)?);
         Ok(tokens)
     }
 
@@ -61,9 +61,14 @@ impl Tokens {
         Ok(())
     }
 
-    /// Replaces who is disabled.
-    pub(super) fn set_disabled(&self, users: HashSet<Uuid>) {
-        self.disabled.store(users.into());
+    /// Replaces who is barred.
+    pub(super) fn set_barred(&self, users: HashSet<Uuid>) {
+        self.barred.store(users.into());
+    }
+
+    /// Whether nobody gets in with a token of this user.
+    pub(super) fn is_barred(&self, user: Uuid) -> bool {
+        self.barred.load().contains(&user)
     }
 
     /// Who the bearer of a secret is.
@@ -72,7 +77,7 @@ impl Tokens {
         let Some(token) = by_hash.get(&hash(secret)) else {
             return Ok(None);
         };
-        if self.disabled.load().contains(&token.user) {
+        if self.is_barred(token.user) {
             return Err(Fault::user_not_enabled(format!(
                 "User {} is disabled. An admin can enable it again.",
                 token.email
@@ -110,17 +115,13 @@ fn record(token: &StoredToken) -> TokenRecord {
     }
 }
 
-/// The users that may not do anything.
-pub(super) fn disabled_users(
-    conn: &Connection,
-    schema: &Schema,
-) -> rusqlite::Result<HashSet<Uuid>> {
-    match schema.by_logical(USERS) {
-        Some(users) if users.column_by_logical("isdisabled").is_some() => {
-            ids_where(conn, users, "isdisabled", &Cell::Int(1)).map(|ids| ids.into_iter().collect())
-        }
-        _ => Ok(HashSet::new()),
+/// The users that rows of any table bar.
+pub(super) fn barred_users(conn: &Connection, schema: &Schema) -> rusqlite::Result<HashSet<Uuid>> {
+    let mut users = HashSet::new();
+    for statement in schema.tables().iter().filter_map(|it| rows::barred(it)) {
+        users.extend(ids(conn, &statement, &[])?);
     }
+    Ok(users)
 }
 
 fn ids_where(
@@ -129,8 +130,12 @@ fn ids_where(
     column: &str,
     value: &Cell,
 ) -> rusqlite::Result<Vec<Uuid>> {
-    let mut statement = conn.prepare_cached(&rows::ids_where(table, column))?;
-    bind(&mut statement, [value])?;
+    ids(conn, &rows::ids_where(table, column), &[value])
+}
+
+fn ids(conn: &Connection, statement: &str, values: &[&Cell]) -> rusqlite::Result<Vec<Uuid>> {
+    let mut statement = conn.prepare_cached(statement)?;
+    bind(&mut statement, values.iter().copied())?;
     let mut found = statement.raw_query();
     let mut ids = Vec::new();
     while let Some(row) = found.next()? {

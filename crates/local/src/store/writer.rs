@@ -211,7 +211,7 @@ impl Writer {
         }
         let Group {
             version,
-            users_changed,
+            bars_changed,
             wakes,
             ..
         } = group;
@@ -220,8 +220,8 @@ impl Writer {
             meta::set_number(&self.conn, meta::VERSION, version)?;
         }
         meta::commit(&self.conn)?;
-        if users_changed {
-            self.reload_disabled(&schema);
+        if bars_changed {
+            self.reload_barred(&schema);
         }
         if version > before {
             self.shared.board.publish(version, wakes);
@@ -239,9 +239,9 @@ impl Writer {
         }
     }
 
-    fn reload_disabled(&self, schema: &Schema) {
-        match tokens::disabled_users(&self.conn, schema) {
-            Ok(disabled) => self.shared.tokens.set_disabled(disabled),
+    fn reload_barred(&self, schema: &Schema) {
+        match tokens::barred_users(&self.conn, schema) {
+            Ok(barred) => self.shared.tokens.set_barred(barred),
             Err(error) => {
                 tracing::error!(error = %error, "store.disabled_unread: disabled users are unknown");
             }
@@ -305,6 +305,7 @@ impl Writer {
         })?;
         let schema = Arc::new(altered);
         self.shared.schema.store(Arc::clone(&schema));
+        self.reload_barred(&schema);
         Ok(schema)
     }
 

@@ -167,3 +167,39 @@ async fn what_is_not_there_is_404_and_bad_questions_400() {
         .await;
     assert_eq!((reply.status, reply.header("allow")), (405, "GET, POST"));
 }
+
+#[tokio::test]
+async fn a_person_whom_an_admin_disables_gets_in_with_no_token_until_enabled_again() {
+    let world = World::new().await;
+    let admin = world.admin();
+    let tokens = format!("{SHRAGA}/tokens");
+    let body = json!({"user": "ann@x", "role": "user"});
+    let made = admin.post(&tokens, body).await.json();
+    let token = made["token"].as_str().unwrap().to_owned();
+    let status = || world.store.authenticate(&token).err().map(|it| it.status);
+    let row = format!("cr_shraga_users({})", world.ann.user);
+    let create = json!({"cr_name": "Ann", "cr_status": "active"});
+    admin.patch(&row, &[("If-None-Match", "*")], create).await;
+    assert_eq!(status(), None);
+
+    let by_ann = world.by(&world.ann);
+    let own = by_ann.patch(&row, &[], json!({"cr_status": "disabled"}));
+    assert_eq!(own.await.status, 403, "only an admin disables");
+    let set = |to: &'static str| admin.patch(&row, &[], json!({ "cr_status": to }));
+    assert_eq!(set("disabled").await.status, 204);
+    assert_eq!(status(), Some(403));
+    let for_ann = [("MSCRMCallerID", &*world.ann.user.to_string())];
+    let refused = admin.get_with("WhoAmI", &for_ann).await;
+    assert_eq!(refused.refusal(), (403, "0x80040225".to_owned()));
+    let again = json!({"user": "ann@x", "role": "user"});
+    let another = admin.post(&tokens, again).await.json();
+    let another = another["token"].as_str().unwrap();
+    assert_eq!(world.store.authenticate(another).unwrap_err().status, 403);
+
+    assert_eq!(set("active").await.status, 204);
+    assert_eq!(status(), None);
+    set("Disabled").await;
+    assert_eq!(status(), Some(403), "letters' case decides nothing");
+    assert_eq!(admin.delete(&row).await.status, 204);
+    assert_eq!(status(), None, "without a row nobody is barred");
+}

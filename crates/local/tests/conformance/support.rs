@@ -300,6 +300,7 @@ fn access(columns: &[ColumnDef]) -> Access {
             read: Some("new_thingid ne null".to_owned()),
             ..Grant::default()
         },
+        bars: None,
     }
 }
 

@@ -188,14 +188,16 @@ const OTHER_COLUMNS: [(&str, &str, &str); 19] = [
 ];
 
 /// Whether Shraga can do without a table, by its default logical name.
-pub(super) fn of_table(logical: &str) -> Need {
+#[must_use]
+pub fn need_of_table(logical: &str) -> Need {
     let listed = TABLES.iter().find(|(table, _)| *table == logical);
     listed.map_or(Need::Required, |&(_, without)| Need::Optional { without })
 }
 
 /// Whether Shraga can do without a column of a table, both by their default logical names. Without
 /// a column that an optional table can't be used without, it does without the table.
-pub(super) fn of_column(table: &str, column: &str) -> Need {
+#[must_use]
+pub fn need_of_column(table: &str, column: &str) -> Need {
     if table == "cr_shraga_task" {
         let listed = TASK_COLUMNS.iter().find(|(name, _)| *name == column);
         return listed.map_or(Need::Required, |&(_, without)| Need::Optional { without });
@@ -205,7 +207,7 @@ pub(super) fn of_column(table: &str, column: &str) -> Need {
         .find(|(of, name, _)| *of == table && *name == column);
     match listed {
         Some(&(_, _, without)) => Need::Optional { without },
-        None => of_table(table),
+        None => need_of_table(table),
     }
 }
 

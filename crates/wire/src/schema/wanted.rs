@@ -1,7 +1,7 @@
 //! A table as a store should have it: its definition without what only the embedded store keeps
 //! (rules, indexes, wake-ups), with what Shraga can do without, under the names of one organisation.
 
-use super::need::{Need, of_column, of_table};
+use super::need::{Need, need_of_column, need_of_table};
 use super::shipped::schema_name;
 use super::{Access, ColumnDef, TableDef};
 
@@ -23,10 +23,10 @@ impl Wanted {
         def.indexes = Vec::new();
         def.wake = Vec::new();
         def.access = Access::default();
-        let need = |column: &ColumnDef| of_column(&def.logical, &column.logical);
+        let need = |column: &ColumnDef| need_of_column(&def.logical, &column.logical);
         Self {
             needs: def.columns.iter().map(need).collect(),
-            need: of_table(&def.logical),
+            need: need_of_table(&def.logical),
             def,
         }
     }

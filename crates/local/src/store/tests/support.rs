@@ -217,6 +217,7 @@ fn access() -> Access {
             }),
             delete: None,
         },
+        bars: None,
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn table() -> TableDef {
         access: Access {
             user: user(),
             worker: worker(),
+            bars: None,
         },
         ..super::table("event", "Shraga Event", columns)
     }

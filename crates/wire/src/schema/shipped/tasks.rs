@@ -72,6 +72,7 @@ pub(super) fn table() -> TableDef {
         access: Access {
             user: user(),
             worker: worker(),
+            bars: None,
         },
         ..super::table("task", "Shraga Task", columns)
     }

@@ -81,7 +81,9 @@ fn every_condition_is_a_filter_over_the_tables_own_columns_and_the_callers_param
         let names = wire_names(&table);
         let index_rows = table.indexes.iter().filter_map(|index| index.rows.as_ref());
         let grants = [&table.access.user, &table.access.worker];
-        for text in grants.into_iter().flat_map(conditions).chain(index_rows) {
+        let bars = &table.access.bars;
+        let all = grants.into_iter().flat_map(conditions).chain(index_rows);
+        for text in all.chain(bars) {
             let filter: Filter = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
             let mut columns = Vec::new();
             columns_of(&filter, &mut columns);

@@ -15,6 +15,7 @@ pub(super) fn table() -> TableDef {
         access: Access {
             user: read_only("cr_shraga_userid eq @me"),
             worker: Grant::default(),
+            bars: Some("cr_status eq 'disabled'".to_owned()),
         },
         ..super::table("user", "Shraga User", columns)
     }
@@ -53,6 +54,7 @@ pub fn system_user() -> TableDef {
         access: Access {
             user: read_only("systemuserid eq @me"),
             worker: read_only("systemuserid eq @me"),
+            bars: Some("isdisabled eq true".to_owned()),
         },
     }
 }

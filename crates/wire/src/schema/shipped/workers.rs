@@ -61,6 +61,7 @@ pub(super) fn table() -> TableDef {
                 ..Grant::default()
             },
             worker: worker(),
+            bars: None,
         },
         ..super::table("worker", "Shraga Worker", columns)
     }
