@@ -9,9 +9,11 @@ pub mod evil;
 pub mod faults;
 pub mod legacy;
 pub mod lesser;
+pub mod limits;
 pub mod original;
 pub mod site;
 pub mod stage;
+pub mod time;
 
 pub use shraga_dataverse::transport::{BoxError, Transport};
 

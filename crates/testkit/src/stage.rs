@@ -15,7 +15,8 @@ use shraga_core::model::{Mirror, UserTask};
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::rows::{self, select};
-use shraga_dataverse::{Client, OnRefusal, Options, Outcome, transport};
+use shraga_dataverse::{Client, OnRefusal, Options, Outcome, Pacing, transport};
+use shraga_local::clock::Clock;
 use shraga_local::http::in_process;
 use shraga_local::ops::{Principal, Role, WorkerClaim};
 use shraga_local::store::Store;
@@ -32,6 +33,8 @@ use crate::double::Double;
 use crate::faults::Faults;
 use crate::legacy::Legacy;
 use crate::lesser::Lesser;
+use crate::limits::Limits;
+use crate::time::StillTime;
 use crate::{Answer, BoxError, Transport};
 
 /// A store and those who act on it.
@@ -69,12 +72,17 @@ struct Server {
     running: Arc<RwLock<Option<Store>>>,
     tables: Vec<TableDef>,
     kind: Kind,
+    time: Option<StillTime>,
 }
 
 impl Server {
     fn start(&self, folder: &Path) {
-        let tables = self.tables.clone();
-        let store = Store::open(folder, tables).expect("a fresh folder can be opened");
+        let clock = match &self.time {
+            Some(time) => time.clock(),
+            None => Clock::system(),
+        };
+        let store = Store::open_with(folder, self.tables.clone(), clock);
+        let store = store.expect("a fresh folder can be opened");
         *self.running.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
     }
 
@@ -98,9 +106,11 @@ impl Server {
         let server = self.clone();
         Transport::new(service_fn(move |request: Request<Bytes>| {
             let (store, principal, kind) = (server.store(), principal.clone(), server.kind);
+            let time = server.time.clone();
             async move {
                 let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
                 let store = store.ok_or_else(|| BoxError::from(refused))?;
+                let _still = time.as_ref().map(StillTime::hold);
                 let request = match kind {
                     Kind::Embedded => request,
                     Kind::Dataverse => unknown_if_ours(request),
@@ -121,11 +131,21 @@ impl Stage {
 
     /// A stage with an empty store of these tables.
     pub async fn with(kind: Kind, tables: Vec<TableDef>) -> Self {
+        Self::on(kind, tables, None).await
+    }
+
+    /// A stage like Dataverse whose store lives in tokio's time, for tests that pause it.
+    pub async fn in_still_time() -> Self {
+        Self::on(Kind::Dataverse, schema::shipped(), Some(StillTime::begin())).await
+    }
+
+    async fn on(kind: Kind, tables: Vec<TableDef>, time: Option<StillTime>) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
         let server = Server {
             running: Arc::default(),
             tables,
             kind,
+            time,
         };
         server.start(folder.path());
         let clock = StoreClock::new();
@@ -173,6 +193,20 @@ impl Stage {
     #[must_use]
     pub fn admin_client(&self, faults: &Faults) -> Client {
         self.client(principal(self.admin.get(), Role::Admin), faults)
+    }
+
+    /// A client with the admin's rights of a store that is Dataverse as far as it can tell: paced, with
+    /// a breaker, without wake-ups. Its requests pass `faults`, then `limits`.
+    #[must_use]
+    pub fn dataverse_client(&self, limits: &Limits, faults: &Faults) -> Client {
+        let server = self
+            .server
+            .transport(principal(self.admin.get(), Role::Admin));
+        let limited = limits.wrap(self.clock.wrap(server));
+        let mut options = Options::new(base(), faults.wrap(limited));
+        options.pacing = Pacing::Dataverse { share_percent: 100 };
+        options.breaker = true;
+        Client::new(options).expect("a loopback address is accepted")
     }
 
     /// Somebody who files tasks.
@@ -427,8 +461,7 @@ fn unknown_if_ours(mut request: Request<Bytes>) -> Request<Bytes> {
 }
 
 fn client_of(transport: Transport) -> Client {
-    let base = Url::parse("http://localhost/").expect("a constant address");
-    let mut options = Options::new(base, transport);
+    let mut options = Options::new(base(), transport);
     options.session = Some(Uuid::now_v7());
     options.first_retry_delay = Duration::from_millis(1);
     Client::new(options).expect("a loopback address is accepted")
@@ -440,6 +473,10 @@ pub(crate) fn compare(column: Column, value: Literal) -> Filter {
         Comparison::Eq,
         Operand::Literal(value),
     )
+}
+
+fn base() -> Url {
+    Url::parse("http://localhost/").expect("a constant address")
 }
 
 fn principal(user: Uuid, role: Role) -> Principal {

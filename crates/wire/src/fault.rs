@@ -101,6 +101,10 @@ pub mod codes {
     pub const CUSTOMIZATION_LOCKED: Code = Code(0x8007_1151);
     /// More requests than the limit allows.
     pub const THROTTLED_REQUESTS: Code = Code(0x8007_2322);
+    /// Too much execution time within the window of the limit.
+    pub const THROTTLED_TIME: Code = Code(0x8007_2321);
+    /// Too many requests at once.
+    pub const THROTTLED_CONCURRENCY: Code = Code(0x8007_2326);
     /// Change tracking is off for the table.
     pub const CHANGE_TRACKING_NOT_ENABLED: Code = Code(0x8007_2491);
 }
