@@ -80,6 +80,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// How long the exchange took.
+    pub(crate) took: Duration,
     /// The store's time.
     date: Option<Timestamp>,
 }
@@ -262,6 +264,7 @@ impl Sender {
         bearer: Option<&Bearer>,
         limit: Limit,
     ) -> Result<Reply, Error> {
+        let sent = Instant::now();
         let mut request = self.request(call)?;
         self.access.sign(request.headers_mut(), bearer);
         let answer = self.transport.clone().oneshot(request);
@@ -273,6 +276,7 @@ impl Sender {
         let body = limit.within(Stage::Body, self.whole(body)).await??;
         Ok(Reply {
             status: head.status.as_u16(),
+            took: sent.elapsed(),
             date: date::of(&head.headers),
             headers: head.headers,
             body,

@@ -20,7 +20,7 @@ const MIN_OPERATIONS: usize = 10;
 const AIM: Duration = Duration::from_secs(5);
 
 /// The size of the next batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BatchSize(usize);
 
 impl Default for BatchSize {

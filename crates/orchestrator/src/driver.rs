@@ -418,6 +418,7 @@ impl Orchestrator {
             }
             status.loops = loops.into_array().into();
             status.ticks += 1;
+            status.most_rows = status.most_rows.max(report.rows);
             status.last_tick = Some(report.now);
             status.lease = report.lease.clone();
             status.degraded.clone_from(&report.degraded);

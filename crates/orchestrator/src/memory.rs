@@ -251,7 +251,8 @@ impl Memory {
     pub(crate) fn advance(&mut self, store: StoreKind, reach: &Reach, now: Timestamp) {
         let newest = match store {
             StoreKind::Embedded => reach.high_water.map(Mark::Version),
-            StoreKind::Dataverse => None,
+            // What commits late is read again: reads go back behind the mark.
+            StoreKind::Dataverse => Some(Mark::Modified(now)),
         };
         match &mut self.marks {
             None => self.marks = first_marks(store, reach, now),
@@ -315,7 +316,7 @@ fn first_marks(store: StoreKind, reach: &Reach, now: Timestamp) -> Option<Marks>
 fn step(mark: &mut Mark, window: Window, newest: Option<Mark>) -> bool {
     let before = *mark;
     match (before, window.last, newest) {
-        (_, _, Some(newest)) if !window.full => *mark = newest,
+        (_, _, Some(newest)) if !window.full => *mark = before.max(newest),
         (_, None, _) => {}
         (Mark::Modified(from), Some(Mark::Modified(last)), _) if window.full => {
             // Reads go back by what may commit late: skip that, so that the next page begins here.
@@ -326,9 +327,6 @@ fn step(mark: &mut Mark, window: Window, newest: Option<Mark>) -> bool {
                 from.plus(Span::secs(1))
             });
             return next > from;
-        }
-        (Mark::Modified(from), Some(Mark::Modified(last)), _) => {
-            *mark = Mark::Modified(from.max(last));
         }
         (_, Some(last), _) => *mark = last,
     }

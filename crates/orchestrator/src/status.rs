@@ -36,6 +36,8 @@ pub struct Status {
     pub trouble: Option<String>,
     /// The newest things somebody should know, oldest first.
     pub notes: VecDeque<String>,
+    /// Rows that the largest tick so far held in memory: bounded by windows, whatever the tables hold.
+    pub most_rows: usize,
     /// Operations that the next write batch may hold.
     pub batch_operations: usize,
     /// How many tasks and workers there are, by state.

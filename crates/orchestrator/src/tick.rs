@@ -52,6 +52,8 @@ pub struct TickReport {
     pub due: Option<Timestamp>,
     /// Whether a task that has not ended was seen.
     pub open: bool,
+    /// Rows it held in memory, those known from earlier ticks included.
+    pub rows: usize,
     /// What the store refused for good, with its words.
     pub refused: Vec<String>,
     /// Why some of it could not be applied.
@@ -250,6 +252,7 @@ impl Engine {
             notes: std::mem::take(&mut seen.notes),
             degraded: std::mem::take(&mut seen.degraded),
             open: seen.open(),
+            rows: seen.rows(),
             left_over: seen.reach.is_cut_short(),
             ..TickReport::default()
         };

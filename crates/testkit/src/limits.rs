@@ -175,18 +175,18 @@ impl Limits {
         let (reads, writes) = operations(&request);
         let cost = self.costs.request + self.costs.read * reads + self.costs.write * writes;
         let began = Instant::now();
-        let execution = match self.admit(began, writes) {
-            Ok(()) => Execution { limits: self, cost },
-            Err(refusal) => return Ok(refusal),
-        };
+        if let Some(refusal) = self.refusal(began, writes) {
+            return Ok(refusal);
+        }
+        let execution = Execution { limits: self, cost };
         let answer = inner.oneshot(request).await;
         sleep_until(began + cost).await;
         drop(execution);
         answer
     }
 
-    /// Counts a request in, or refuses it.
-    fn admit(&self, now: Instant, writes: u32) -> Result<(), Answer> {
+    /// Counts a request in; the answer to one that is over a limit.
+    fn refusal(&self, now: Instant, writes: u32) -> Option<Answer> {
         let mut state = self.state();
         state.forget_before(now, self.allowance.window);
         let over = state.over(&self.allowance, now);
@@ -198,12 +198,12 @@ impl Limits {
             let silent = state
                 .silent
                 .is_some_and(|nth| state.tally.throttled().is_multiple_of(nth));
-            return Err(refuse(&over, silent));
+            return Some(refuse(&over, silent));
         }
         state.running += 1;
         state.tally.writes += u64::from(writes);
         state.tally.most_concurrent = state.tally.most_concurrent.max(state.running);
-        Ok(())
+        None
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

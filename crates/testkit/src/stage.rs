@@ -195,16 +195,16 @@ impl Stage {
         self.client(principal(self.admin.get(), Role::Admin), faults)
     }
 
-    /// A client with the admin's rights of a store that is Dataverse as far as it can tell: paced, with
-    /// a breaker, without wake-ups. Its requests pass `faults`, then `limits`.
+    /// A client with the admin's rights of a store that is Dataverse as far as it can tell: with a
+    /// breaker, without wake-ups. Its requests pass `faults`, then `limits`.
     #[must_use]
-    pub fn dataverse_client(&self, limits: &Limits, faults: &Faults) -> Client {
+    pub fn dataverse_client(&self, pacing: Pacing, limits: &Limits, faults: &Faults) -> Client {
         let server = self
             .server
             .transport(principal(self.admin.get(), Role::Admin));
         let limited = limits.wrap(self.clock.wrap(server));
         let mut options = Options::new(base(), faults.wrap(limited));
-        options.pacing = Pacing::Dataverse { share_percent: 100 };
+        options.pacing = pacing;
         options.breaker = true;
         Client::new(options).expect("a loopback address is accepted")
     }

@@ -4,6 +4,8 @@
 //! the reply leaves open is [`Outcome::Unknown`], which only another observation can settle. Callers
 //! need not know what a store can do: the answers are of the same types either way.
 
+use std::time::Duration;
+
 use shraga_core::ids::Etag;
 use shraga_core::row::{ChangeSet, Table};
 use shraga_core::time::Timestamp;
@@ -112,6 +114,8 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// How the reply was lost, if it was.
     pub lost: Option<Error>,
+    /// How long the service took, waiting for a turn or another try not included.
+    pub took: Duration,
 }
 
 /// The answer to a batch of writes and reads.
@@ -125,6 +129,8 @@ pub struct Exchange {
     pub answers: Vec<Result<Rows, Error>>,
     /// How the reply was lost, if it was.
     pub lost: Option<Error>,
+    /// How long the service took, waiting for a turn or another try not included.
+    pub took: Duration,
 }
 
 /// The answer to a batch of reads.
@@ -192,6 +198,7 @@ impl Client {
             now: None,
             outcomes: Vec::with_capacity(sets.len()),
             lost: None,
+            took: Duration::ZERO,
         };
         for sets in within_limit(sets)? {
             let done = self.apply_some(sets, &[], then).await;
@@ -201,6 +208,7 @@ impl Client {
             };
             applied.now = exchange.now.or(applied.now);
             applied.lost = exchange.lost;
+            applied.took += exchange.took;
             applied.outcomes.extend(exchange.outcomes);
             let refused = |o: &Outcome| !matches!(o, Outcome::Done(_));
             if then == OnRefusal::Stop && applied.outcomes.last().is_some_and(refused) {
@@ -276,6 +284,7 @@ impl Client {
             outcomes: told.into_iter().map(|told| told.outcome).collect(),
             answers,
             lost: None,
+            took: reply.took,
         };
         match found {
             true => self.do_another_way(sets, then, exchange).await,
@@ -304,6 +313,7 @@ impl Client {
         }
         exchange.now = done.now.or(exchange.now);
         exchange.lost = done.lost;
+        exchange.took += done.took;
         Ok(exchange)
     }
 }
@@ -328,6 +338,7 @@ fn nothing_to_do(sets: &[ChangeSet]) -> Exchange {
         outcomes: vec![Outcome::Done(Vec::new()); sets.len()],
         answers: Vec::new(),
         lost: None,
+        took: Duration::ZERO,
     }
 }
 
@@ -337,5 +348,6 @@ fn lost(sets: &[ChangeSet], reads: &[Read], error: Error) -> Exchange {
         outcomes: vec![Outcome::Unknown; sets.len()],
         answers: vec![Err(error.clone()); reads.len()],
         lost: Some(error),
+        took: Duration::ZERO,
     }
 }

@@ -20,7 +20,7 @@ fn a_new_task_costs_only_the_reads_of_the_loop_it_concerns() {
         ..Wanted::default()
     };
     let expected = [
-        Question::NewTasks(20),
+        Question::NewTasks(120),
         Question::Workers,
         Question::Active,
         Question::Disabled,

@@ -62,6 +62,19 @@ fn on_dataverse_a_full_window_goes_on_where_it_ended_and_one_that_is_stuck_calls
 }
 
 #[test]
+fn on_dataverse_what_was_seen_long_ago_is_not_read_again() {
+    let mut memory = Memory::new(true);
+    memory.advance(StoreKind::Dataverse, &Reach::default(), NOW);
+    let quiet = Reach {
+        ended: Some(window(Mark::Modified(NOW), false)),
+        ..Reach::default()
+    };
+    let later = NOW.plus(Span::mins(5));
+    memory.advance(StoreKind::Dataverse, &quiet, later);
+    assert_eq!(memory.marks.unwrap().ended, Mark::Modified(later));
+}
+
+#[test]
 fn a_pass_ends_after_the_last_page_of_both_tables_and_is_due_again_later() {
     let mut memory = Memory::new(false);
     memory.begin_pass(Duration::from_secs(600), StoreKind::Embedded);

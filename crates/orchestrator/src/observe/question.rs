@@ -38,7 +38,7 @@ pub(crate) const IDS_PER_READ: usize = 250;
 pub(crate) const LATE_COMMITS: Span = Span::secs(120);
 
 /// Up to where changes have been seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mark {
     /// A version: the embedded store has one writer, so versions are in commit order.
     Version(i64),

@@ -179,6 +179,12 @@ impl Seen {
         tasks.chain(mirrors).any(|status| !status.is_terminal())
     }
 
+    /// How many rows it holds.
+    pub(crate) fn rows(&self) -> usize {
+        let snapshot = &self.snapshot;
+        snapshot.tasks.len() + snapshot.mirrors.len() + snapshot.workers.len() + self.people.len()
+    }
+
     /// Folds the answer to `question` in.
     pub(crate) fn take(&mut self, question: &Question, answer: &Rows) {
         let rows = answer.rows.as_slice();

@@ -14,6 +14,9 @@ mod common;
 #[cfg(test)]
 mod daemon;
 #[cfg(test)]
+#[path = "../paced/mod.rs"]
+mod paced;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod scene;

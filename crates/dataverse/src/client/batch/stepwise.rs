@@ -9,6 +9,7 @@ use shraga_core::ids::Etag;
 use shraga_core::row::{ChangeSet, Condition, Table, Value, Write, events};
 use shraga_core::time::Timestamp;
 use shraga_wire::batch::{MAX_PARTS, Part, Response};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::multipart::{Batch, accepted, entity, parts_of, version};
@@ -76,6 +77,7 @@ impl Client {
     }
 
     async fn write_stepwise(&self, sets: &[ChangeSet], then: OnRefusal) -> Result<Exchange, Error> {
+        let began = Instant::now();
         let mut walks: Vec<Walk> = sets.iter().map(Walk::new).collect();
         let (mut now, mut fatal) = (None, None);
         loop {
@@ -111,6 +113,7 @@ impl Client {
                     .collect(),
                 answers: Vec::new(),
                 lost,
+                took: began.elapsed(),
             }),
         }
     }
