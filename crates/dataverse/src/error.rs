@@ -256,6 +256,15 @@ impl Error {
         )
     }
 
+    /// Whether it is about who we are to the service, and says nothing about what was asked.
+    #[must_use]
+    pub const fn is_about_us(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthenticated(_) | Self::TokenRefused { .. } | Self::NoToken(_)
+        )
+    }
+
     /// Whether it shows that the service is not there, or fails: no answer, or a 5xx.
     #[must_use]
     pub const fn is_outage(&self) -> bool {

@@ -51,6 +51,5 @@ const fn concerns_everything(error: &Error) -> bool {
             | Error::Connect { .. }
             | Error::Tls { .. }
             | Error::Broken { .. }
-            | Error::Unauthenticated(_)
-    )
+    ) || error.is_about_us()
 }

@@ -11,7 +11,7 @@ use shraga_core::reason::Reason as Why;
 use shraga_core::row::{ChangeSet, Table};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
-use shraga_dataverse::{Client, Error, OnRefusal};
+use shraga_dataverse::{Client, Error, OnRefusal, Stage};
 
 use crate::batch::BatchSize;
 use crate::census::Census;
@@ -117,7 +117,7 @@ impl Engine {
                 if matches!(error, Error::Refused(_)) {
                     self.probe.doubt();
                 }
-                if matches!(error, Error::TooLarge { .. } | Error::Timeout { .. }) {
+                if is_too_much(&error) {
                     self.memory.shrink();
                 }
                 Err(error)
@@ -352,4 +352,16 @@ impl Engine {
         }
         work
     }
+}
+
+/// Whether asking for less at once may help.
+fn is_too_much(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::TooLarge { .. }
+            | Error::Timeout {
+                stage: Stage::Answer | Stage::Body,
+                ..
+            }
+    )
 }

@@ -199,7 +199,10 @@ async fn read_prompt(
         loop {
             match prompt_of(&client, mirror).await {
                 Ok(prompt) => return Ok(prompt),
-                Err(error) if error.is_transient() => clock::after(PROMPT_PAUSE).await,
+                // Without a token nothing could be reported either; somebody will log in.
+                Err(error) if error.is_transient() || error.is_about_us() => {
+                    clock::after(PROMPT_PAUSE).await;
+                }
                 Err(error) => {
                     let message = format!("its prompt could not be read: {error}");
                     return Err(Box::new(agents::unavailable(&message)));

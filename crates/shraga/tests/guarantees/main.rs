@@ -12,6 +12,8 @@ mod beside;
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod daemon;
 #[cfg(test)]
 #[path = "../paced/mod.rs"]
