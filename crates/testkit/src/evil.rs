@@ -81,6 +81,7 @@ type When = fn(&Request) -> bool;
 #[derive(Debug)]
 struct Script {
     standing: Act,
+    rules: Vec<(When, Act)>,
     single: VecDeque<(When, Act)>,
     seen: Vec<Request>,
 }
@@ -144,6 +145,7 @@ impl Evil {
     pub fn start(options: Options, standing: Act) -> Self {
         let script = Arc::new(Mutex::new(Script {
             standing,
+            rules: Vec::new(),
             single: VecDeque::new(),
             seen: Vec::new(),
         }));
@@ -175,6 +177,12 @@ impl Evil {
     /// From now on it does this with every request for which nothing else is armed.
     pub fn always(&self, act: Act) {
         self.script().standing = act;
+    }
+
+    /// Does this with every request that `when` says yes to, from now on, unless a single act is armed
+    /// for it.
+    pub fn whenever(&self, when: fn(&Request) -> bool, act: Act) {
+        self.script().rules.push((when, act));
     }
 
     /// Does this once, with the next request that `when` says yes to.
@@ -312,7 +320,10 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 fn act_for(script: &Mutex<Script>, request: Request) -> Act {
     let mut script = lock(script);
     let armed = script.single.iter().position(|(when, _)| when(&request));
+    let rule = script.rules.iter().find(|(when, _)| when(&request));
+    let rule = rule.map(|(_, act)| act.clone());
     script.seen.push(request);
     let single = armed.and_then(|at| script.single.remove(at));
-    single.map_or_else(|| script.standing.clone(), |(_, act)| act)
+    let single = single.map(|(_, act)| act);
+    single.or(rule).unwrap_or_else(|| script.standing.clone())
 }

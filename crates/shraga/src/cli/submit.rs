@@ -150,8 +150,9 @@ pub(crate) async fn file(session: &Session, draft: &Draft) -> Result<TaskId, Fai
     if let Some(email) = session.info.as_ref().and_then(|info| info.email.clone()) {
         cells.push((tasks::EMAIL, email.into()));
     }
-    session.client.create(Table::Tasks, id, &cells).await?;
-    Ok(TaskId::new(id))
+    // A store that chooses identities itself says which it chose.
+    let made = session.client.create(Table::Tasks, id, &cells).await?;
+    Ok(TaskId::new(made.id))
 }
 
 /// Waits until the task has ended, showing how it moves; prints it and says how it ended.
