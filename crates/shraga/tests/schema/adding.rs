@@ -1,15 +1,17 @@
 //! What is missing is added, and nothing else happens.
 
 use serde_json::Value;
+use shraga::schema::apply::{Said, apply};
 use shraga_core::ids::Etag;
 use shraga_core::row::{Condition, Table, tasks};
 use shraga_core::status::TaskStatus;
+use shraga_testkit::faults::{Fault, When};
 use shraga_testkit::original;
 use shraga_wire::query::Query;
 use shraga_wire::schema::{ChoiceOption, ColumnDef, ColumnKind, TableDef, shipped};
 use uuid::Uuid;
 
-use crate::run::{World, done};
+use crate::run::{World, done, options};
 
 /// Every row of the tasks table with all its cells, in the order of identities.
 async fn rows(world: &World) -> Vec<serde_json::Map<String, Value>> {
@@ -176,4 +178,23 @@ async fn other_names_than_the_default_ones_are_honoured() {
     );
     assert!(table.columns.iter().any(|it| it.schema == "contoso_State"));
     assert!(schema.by_set("cr_shraga_tasks").is_none());
+}
+
+#[tokio::test]
+async fn what_is_new_becomes_a_part_of_the_named_solution() {
+    let world = World::with(original::tables()).await;
+    let outside = |request: &http::Request<bytes::Bytes>| {
+        let named = request.headers().get("mscrm.solutionuniquename");
+        let publishes = request.uri().path().ends_with("PublishXml");
+        request.method() != http::Method::GET && !publishes && named.is_none_or(|it| it != "Ours")
+    };
+    let refusal = Fault::Answer { status: 400 };
+    let armed = When::matching("a change outside the solution", outside);
+    world.faults.arm(armed, refusal);
+    let mut options = options(world.client.names().wanted());
+    options.solution = Some("Ours".to_owned());
+    let mut deaf = |_: Said<'_>| {};
+    let ended = apply(&world.client, &options, &mut deaf).await.unwrap();
+    assert!(done(ended).all.is_empty());
+    assert_eq!(world.faults.pending(), 1, "no change was outside it");
 }

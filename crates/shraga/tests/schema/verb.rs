@@ -158,6 +158,19 @@ fn what_is_optional_is_named_and_does_not_fail_the_check() {
 }
 
 #[test]
+fn the_embedded_store_has_all_of_it_by_itself() {
+    let place = Place::new();
+    let _store = place.start(&["serve"]);
+    let ran = place.run(&["schema", "check"]);
+    assert_eq!((ran.code, &*ran.out), (0, ""), "{}", ran.err);
+    assert!(
+        ran.err.contains("everything Shraga wants is there"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
 fn the_wanted_tables_are_printed_without_any_store() {
     let place = Place::with_config("[schema]\ntasks = \"contoso_jobs\"\n");
     let ran = place.run(&["schema", "print"]);

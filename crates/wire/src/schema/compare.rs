@@ -6,6 +6,8 @@
 
 mod finding;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 

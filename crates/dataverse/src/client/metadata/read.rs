@@ -221,7 +221,11 @@ fn other_kind(body: &ColumnBody) -> String {
 
 /// Gives the choices among `columns` their options.
 pub(super) fn choices(reply: &Reply, columns: &mut [ObservedColumn]) -> Result<(), Error> {
-    let body: Many<ChoiceBody> = reply.json()?;
+    fill(reply.json()?, columns);
+    Ok(())
+}
+
+fn fill(body: Many<ChoiceBody>, columns: &mut [ObservedColumn]) {
     for choice in body.value {
         let named = |it: &&mut ObservedColumn| it.logical == choice.logical_name;
         let Some(column) = columns.iter_mut().find(named) else {
@@ -236,7 +240,6 @@ pub(super) fn choices(reply: &Reply, columns: &mut [ObservedColumn]) -> Result<(
         let options = set.options.into_iter().map(option).collect();
         column.kind = ObservedKind::Known(ColumnKind::Choice { options });
     }
-    Ok(())
 }
 
 fn option(body: OptionBody) -> ChoiceOption {
@@ -263,5 +266,75 @@ fn key(body: KeyBody) -> ObservedKey {
             // Pending and InProgress.
             Some(_) | None => KeyState::Building,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn kind(document: Value) -> ObservedKind {
+        column(serde_json::from_value(document).unwrap()).kind
+    }
+
+    fn other(word: &str) -> ObservedKind {
+        ObservedKind::Other(word.to_owned())
+    }
+
+    #[test]
+    fn columns_of_kinds_that_ours_do_not_have_are_named_by_dataverses_word() {
+        let multi = json!({
+            "@odata.type": "#Microsoft.Dynamics.CRM.MultiSelectPicklistAttributeMetadata",
+            "LogicalName": "x", "AttributeType": "Virtual",
+        });
+        assert_eq!(kind(multi), other("multiselectpicklist"));
+        let behaviour = json!({
+            "LogicalName": "x", "AttributeType": "DateTime", "Format": "DateAndTime",
+            "DateTimeBehavior": {"Value": "DateOnly"},
+        });
+        assert_eq!(kind(behaviour), other("date only"));
+        let zoneless = json!({
+            "LogicalName": "x", "AttributeType": "DateTime", "Format": "DateAndTime",
+            "DateTimeBehavior": {"Value": "TimeZoneIndependent"},
+        });
+        assert_eq!(kind(zoneless), ObservedKind::Known(ColumnKind::DateTime));
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_bounds_however_they_are_written() {
+        let bounds = json!({
+            "LogicalName": "x", "AttributeType": "Integer",
+            "MinValue": -2_147_483_648_i64, "MaxValue": 100.0,
+        });
+        let (min, max) = (i32::MIN, 100);
+        assert_eq!(
+            kind(bounds),
+            ObservedKind::Known(ColumnKind::Integer { min, max })
+        );
+    }
+
+    #[test]
+    fn a_choices_options_are_its_own_or_those_of_a_global_one() {
+        let choice = json!({"LogicalName": "x", "AttributeType": "Picklist"});
+        let mut columns = vec![column(serde_json::from_value(choice).unwrap())];
+        let option = json!({"Value": 5, "Label": {"UserLocalizedLabel": {"Label": "Running"}}});
+        let global = json!({"value": [{
+            "LogicalName": "x",
+            "OptionSet": null,
+            "GlobalOptionSet": {"Name": "cr_states", "IsGlobal": true, "Options": [option]},
+        }]});
+        let body: Many<ChoiceBody> = serde_json::from_value(global).unwrap();
+        fill(body, &mut columns);
+        assert_eq!(columns[0].global_choice.as_deref(), Some("cr_states"));
+        let options = vec![ChoiceOption {
+            value: 5,
+            label: "Running".to_owned(),
+        }];
+        assert_eq!(
+            columns[0].kind,
+            ObservedKind::Known(ColumnKind::Choice { options })
+        );
     }
 }

@@ -212,11 +212,6 @@ impl Finding {
                 table.set
             ),
             Trouble::WrongKind { .. } => self.rename(),
-            Trouble::TooNarrow { found, to }
-                if std::mem::discriminant(found) != std::mem::discriminant(to) =>
-            {
-                self.rename()
-            }
             Trouble::KeyBuilding { .. } => {
                 "wait; `shraga schema apply` waits until it is built".to_owned()
             }

@@ -106,15 +106,11 @@ fn step(finding: &Finding) -> Option<Step> {
             table,
             column: column?.clone(),
         },
-        Trouble::TooNarrow { found, to }
-            if std::mem::discriminant(found) == std::mem::discriminant(to) =>
-        {
-            Step::Widen {
-                table,
-                column: column?.logical.clone(),
-                to: to.clone(),
-            }
-        }
+        Trouble::TooNarrow { to, .. } => Step::Widen {
+            table,
+            column: column?.logical.clone(),
+            to: to.clone(),
+        },
         Trouble::OptionMissing { option, global } => Step::AddOption {
             table,
             column: column?.logical.clone(),
@@ -143,7 +139,6 @@ fn step(finding: &Finding) -> Option<Step> {
         | Trouble::PrimaryKeyNamed { .. }
         | Trouble::NotUserOwned
         | Trouble::WrongKind { .. }
-        | Trouble::TooNarrow { .. }
         | Trouble::KeyBuilding { .. }
         | Trouble::NotServed
         | Trouble::NotReadable => return None,
