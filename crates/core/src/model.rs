@@ -153,6 +153,38 @@ impl Mirror {
 
 /// Who works on an attempt: all three must match for a write of the worker's to count.
 /// `cr_lease`, JSON `{"attempt":N,"boot":GUID or null,"since":RFC 3339,"worker":GUID}`.
+///
+/// An assignment is a lease in a mirror, and there is none without a worker:
+///
+/// ```
+/// use shraga_core::{ids::{Attempt, WorkerId}, model::Lease, time::Timestamp};
+/// fn lease(worker: WorkerId) -> Lease {
+///     Lease { worker, boot: None, attempt: Attempt(1), since: Timestamp::from_secs(0) }
+/// }
+/// ```
+///
+/// ```compile_fail,E0063
+/// use shraga_core::{ids::Attempt, model::Lease, time::Timestamp};
+/// fn lease() -> Lease {
+///     Lease { boot: None, attempt: Attempt(1), since: Timestamp::from_secs(0) }
+/// }
+/// ```
+///
+/// Nor with "perhaps a worker", nor with another row's identity in its place:
+///
+/// ```compile_fail,E0308
+/// use shraga_core::{ids::{Attempt, WorkerId}, model::Lease, time::Timestamp};
+/// fn lease(worker: Option<WorkerId>) -> Lease {
+///     Lease { worker, boot: None, attempt: Attempt(1), since: Timestamp::from_secs(0) }
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use shraga_core::{ids::{Attempt, MirrorId}, model::Lease, time::Timestamp};
+/// fn lease(mirror: MirrorId) -> Lease {
+///     Lease { worker: mirror, boot: None, attempt: Attempt(1), since: Timestamp::from_secs(0) }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The worker.

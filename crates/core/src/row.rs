@@ -265,7 +265,30 @@ impl Write {
         }
     }
 
-    /// Changes a row that must still have this version.
+    /// Changes a row that must still have this version. Neither can be left out:
+    ///
+    /// ```
+    /// use shraga_core::{ids::{Etag, MirrorId}, row::{Table, Write, tasks}};
+    /// fn rename(mirror: MirrorId, seen: &Etag) -> Write {
+    ///     Write::update(Table::Tasks, mirror.get(), seen, vec![(tasks::NAME, "new".into())])
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0061
+    /// use shraga_core::{ids::MirrorId, row::{Table, Write, tasks}};
+    /// fn rename(mirror: MirrorId) -> Write {
+    ///     Write::update(Table::Tasks, mirror.get(), vec![(tasks::NAME, "new".into())])
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// use shraga_core::{ids::{Etag, MirrorId}, row::{Table, Write, tasks}};
+    /// fn rename(mirror: Option<MirrorId>, seen: &Etag) -> Write {
+    ///     Write::update(Table::Tasks, mirror, seen, vec![(tasks::NAME, "new".into())])
+    /// }
+    /// ```
+    ///
+    /// One that sets nothing, or names the row of zeros, is refused by the client before any request.
     #[must_use]
     pub fn update(table: Table, id: Uuid, version: &Etag, cells: Vec<(Column, Value)>) -> Self {
         Self {

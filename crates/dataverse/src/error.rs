@@ -151,6 +151,14 @@ pub enum Error {
         /// The columns (or the table itself), as they are called there, separated by commas.
         missing: String,
     },
+    /// A write that names no row or sets nothing: a mistake of ours, refused before any request.
+    #[error("a write to {table} {lacks}")]
+    EmptyWrite {
+        /// The table, by its default name.
+        table: &'static str,
+        /// What it lacks.
+        lacks: &'static str,
+    },
     /// A row that cannot be understood.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -232,6 +240,7 @@ impl Error {
             | Self::ForeignNextLink(_)
             | Self::TooLarge { .. }
             | Self::Lacking { .. }
+            | Self::EmptyWrite { .. }
             | Self::Row(_)
             | Self::NoToken(_)
             | Self::NotReached => None,
@@ -377,6 +386,7 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::Row(_)
             | Self::NoToken(_)
+            | Self::EmptyWrite { .. }
             | Self::NotReached => return None,
         })
     }
@@ -406,6 +416,7 @@ impl Error {
             Self::ForeignNextLink(_) => "foreign-next-link",
             Self::TooLarge { .. } => "too-large",
             Self::Lacking { .. } => "lacking",
+            Self::EmptyWrite { .. } => "empty-write",
             Self::Row(_) => "bad-row",
             Self::NotReached => "not-reached",
         }

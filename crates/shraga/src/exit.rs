@@ -3,6 +3,7 @@
 //! Scripts rely on these numbers, so they never change meaning. A verb returns `Result<Exit,
 //! Failure>`; nobody matches on error text.
 
+use std::backtrace::BacktraceStatus;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -32,7 +33,7 @@ pub enum Exit {
 /// The table of exit codes, shown at the end of `shraga --help`.
 pub const HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 authentication, 5 unreachable, 6 not found, \
-7 conflict, 75 try again later";
+7 conflict, 75 try again later. RUST_BACKTRACE=1 shows with an error where it arose.";
 
 impl Exit {
     /// The number the process ends with.
@@ -104,12 +105,17 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// `error: message: cause: cause`, then a `hint:` line.
+    /// `error: message: cause: cause`, then a `hint:` line; with `RUST_BACKTRACE=1` where it arose.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {:#}", self.error)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        let backtrace = self.error.backtrace();
+        match backtrace.status() {
+            BacktraceStatus::Captured => write!(f, "\n{backtrace}"),
+            // Nobody asked for one. The library's type has more variants to come.
+            _ => Ok(()),
         }
     }
 }

@@ -14,7 +14,7 @@ use shraga_wire::fault::Fault;
 use shraga_wire::query::Query;
 use uuid::Uuid;
 
-use super::{Client, thin};
+use super::{Client, encode, thin};
 use crate::error::Error;
 use crate::rows::Rows;
 use crate::send::Repeat;
@@ -191,6 +191,9 @@ impl Client {
     /// Any [`Error`] that says nothing was done. A lost reply is no error: what it leaves open is
     /// [`Outcome::Unknown`].
     pub async fn apply(&self, sets: &[ChangeSet], then: OnRefusal) -> Result<Applied, Error> {
+        for write in sets.iter().flat_map(|set| &set.writes) {
+            encode::says_something(write.table, write.id, &write.cells)?;
+        }
         let absent = self.absent();
         let thin = absent.change_sets(sets);
         let sets = thin.as_ref();

@@ -8,10 +8,31 @@ use shraga_core::time::Timestamp;
 use shraga_wire::query::Query;
 use uuid::Uuid;
 
+use crate::error::Error;
 use crate::names::Names;
 
 /// Where the Web API lives.
 pub(super) const API: &str = "/api/data/v9.2/";
+
+/// That a write names a row and sets something.
+///
+/// # Errors
+/// [`Error::EmptyWrite`], before anything is sent.
+pub(super) fn says_something(
+    table: Table,
+    id: Uuid,
+    cells: &[(Column, Value)],
+) -> Result<(), Error> {
+    let lacks = match (id.is_nil(), cells.is_empty()) {
+        (true, _) => "names no row",
+        (false, true) => "sets nothing",
+        (false, false) => return Ok(()),
+    };
+    Err(Error::EmptyWrite {
+        table: table.name(),
+        lacks,
+    })
+}
 
 /// The path of a table.
 pub(super) fn table_path(names: &Names, table: Table) -> String {

@@ -64,12 +64,12 @@ sections! {
         /// Address of the Dataverse organisation or of a `shraga serve` elsewhere. Unset: the store
         /// whose data folder (`.shraga`) is found upwards from the working directory.
         url: Option<Url> = None, env "DATAVERSE_URL";
-        /// Bearer token for that address.
+        /// Bearer token for that address. Unset: that of the data folder, or Azure's credentials.
         token: Option<SecretString> = None, env "DATAVERSE_TOKEN";
-        /// A file holding that token, instead of `token`.
+        /// A file holding that token, instead of `token`. Unset: `token` counts.
         token_file: Option<PathBuf> = None;
         /// A certificate (PEM) to trust beside the system's, such as another machine's `tls-cert.pem`. The
-        /// sign-in service may have it too.
+        /// sign-in service may have it too. Unset: the system's, and that of the data folder.
         ca_file: Option<PathBuf> = None;
         /// Seconds one request may take in total, connecting and reading the body included.
         request_timeout_seconds: Seconds = Seconds(30), env "REQUEST_TIMEOUT";
@@ -93,15 +93,18 @@ sections! {
         /// Unset: all, in order.
         kind: Option<Choice> = None, env "AZURE_TOKEN_CREDENTIALS";
         /// The tenant: of the application, and of the token that `az` and `azd` are asked for.
+        /// Needed for a service principal or workload identity; unset otherwise: the tools' own.
         tenant_id: Option<String> = None, env "AZURE_TENANT_ID";
-        /// The application, or the machine's identity when it has several.
+        /// The application, or the machine's identity when it has several. Needed for a service principal
+        /// or workload identity.
         client_id: Option<String> = None, env "AZURE_CLIENT_ID";
-        /// The application's secret.
+        /// The application's secret. Needed for a service principal, unless it has a certificate.
         client_secret: Option<SecretString> = None, env "AZURE_CLIENT_SECRET";
         /// A file with the application's certificate and its RSA key (PEM, unencrypted), instead of a
-        /// secret.
+        /// secret. Needed for a service principal without one.
         client_certificate_path: Option<PathBuf> = None, env "AZURE_CLIENT_CERTIFICATE_PATH";
-        /// A file with a token of the platform (workload identity), read anew each time.
+        /// A file with a token of the platform (workload identity), read anew each time. Needed
+        /// for workload identity.
         federated_token_file: Option<PathBuf> = None, env "AZURE_FEDERATED_TOKEN_FILE";
         /// Where applications sign in; https.
         authority_host: String = PUBLIC_AUTHORITY.to_owned(), env "AZURE_AUTHORITY_HOST";

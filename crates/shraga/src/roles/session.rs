@@ -289,6 +289,7 @@ impl From<Error> for Failure {
             | Error::RepeatedNextLink(_)
             | Error::ForeignNextLink(_)
             | Error::TooLarge { .. }
+            | Error::EmptyWrite { .. }
             | Error::Row(_)
             | Error::NotReached => Exit::Failed,
             Error::Lacking { .. } => Exit::Configuration,
