@@ -15,6 +15,7 @@ mod clock;
 mod coverage;
 mod judge;
 mod legacy;
+mod many;
 mod names;
 mod network;
 mod observe;
@@ -31,6 +32,7 @@ mod world;
 
 pub use breaks::Break;
 pub use coverage::{Coverage, Deed, Fault};
+pub use many::{Totals, run_all};
 pub use promises::{Promise, Violation};
 pub use shrink::{Shrunk, shrink};
 

@@ -124,7 +124,11 @@ impl World {
             let answer = outcome
                 .as_ref()
                 .map_or("broken promise".to_owned(), |it| format!("{it:?}"));
-            self.note(|| format!("    {:?}: {} -> {answer}", request.author, set.why));
+            // Beats would be most of a trace.
+            let beat = request.author == Author::Worker && set.task.is_none();
+            if !beat || outcome != Ok(Sent::Done) {
+                self.note(|| format!("    {:?}: {} -> {answer}", request.author, set.why));
+            }
             let outcome = outcome?;
             sent.push(outcome);
         }

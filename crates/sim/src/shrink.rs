@@ -50,11 +50,16 @@ pub fn shrink(seed: u64, options: &Options) -> Option<Shrunk> {
     if search.still_fails(&cut) {
         script = cut;
     }
-    search.smaller_cast(&mut script);
-    search.fewer_steps(&mut script);
-    search.fewer_faults(&mut script);
-    search.smaller_cast(&mut script);
-    search.fewer_steps(&mut script);
+    // Each makes room for the others.
+    loop {
+        let before = script.clone();
+        search.smaller_cast(&mut script);
+        search.fewer_steps(&mut script);
+        search.fewer_faults(&mut script);
+        if script == before {
+            break;
+        }
+    }
     let steps = script.steps.len();
     let options = Options {
         trace: true,
@@ -122,6 +127,9 @@ impl Search {
             return;
         }
         for at in 0..script.steps.len() {
+            if !script.steps[at].faults {
+                continue;
+            }
             let mut fewer = script.clone();
             fewer.steps[at] = calm(fewer.steps[at]);
             self.keep_if_fails(script, fewer);

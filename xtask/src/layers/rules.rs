@@ -131,6 +131,7 @@ pub(super) const RULES: &[Rule] = &[
             "shraga-dataverse",
             "shraga-local",
             "shraga-orchestrator",
+            "shraga-sim",
             "shraga-process",
             "shraga-web",
             "shraga-worker",

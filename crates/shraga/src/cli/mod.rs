@@ -15,6 +15,7 @@ pub mod plan;
 pub mod schema;
 pub mod serve;
 pub mod show;
+pub mod sim;
 pub mod submit;
 pub mod token;
 pub mod up;
@@ -105,6 +106,7 @@ enum Verb {
     Schema(schema::Schema),
     Config(config::ShowConfig),
     Update(update::Update),
+    Sim(sim::Sim),
     Completions(completions::Completions),
     #[command(hide = true)]
     DemoAgent(crate::demo::agent::DemoAgent),
@@ -151,6 +153,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { common, verb } = cli;
     match verb {
         Verb::Completions(verb) => return verb.run(),
+        Verb::Sim(verb) => return verb.run(Output::detect(common.json)),
         Verb::DemoAgent(verb) => return verb.run(),
         _ => {}
     }
@@ -215,6 +218,7 @@ impl Verb {
             | Self::Token(_)
             | Self::Schema(_)
             | Self::Config(_)
+            | Self::Sim(_)
             | Self::Completions(_)
             | Self::DemoAgent(_)
             | Self::Bench(_) => {}
@@ -251,6 +255,7 @@ impl Verb {
             Self::Config(verb) => verb.run(&context),
             Self::Update(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,
+            Self::Sim(verb) => verb.run(context.output),
             Self::Completions(verb) => verb.run(),
             Self::DemoAgent(verb) => verb.run(),
         }
