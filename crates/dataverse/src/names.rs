@@ -41,9 +41,13 @@ impl Names {
         self
     }
 
-    /// With another name for a column.
+    /// With another name for a column, or for a table's primary key (after its set was given).
     #[must_use]
     pub fn with_column(mut self, default: &str, actual: &str) -> Self {
+        if let Some(key) = DEFAULT_IDS.iter().position(|id| *id == default) {
+            actual.clone_into(&mut self.primary_ids[key]);
+            return self;
+        }
         self.renamed.insert(default.to_owned(), actual.to_owned());
         self.original.insert(actual.to_owned(), default.to_owned());
         self
@@ -177,6 +181,16 @@ mod tests {
             let names = Names::default().with_set(Table::Tasks, set);
             assert_eq!(names.primary_id(Table::Tasks), key);
         }
+    }
+
+    #[test]
+    fn a_primary_key_can_be_named_like_any_other_column() {
+        let names = Names::default()
+            .with_set(Table::Tasks, "new_jobs")
+            .with_column("cr_shraga_taskid", "new_number");
+        assert_eq!(names.primary_id(Table::Tasks), "new_number");
+        let key = names.default_of(Table::Tasks, "new_number");
+        assert_eq!(key, "cr_shraga_taskid");
     }
 
     #[test]

@@ -214,9 +214,7 @@ impl Seen {
                 self.take_active(rows);
                 self.snapshot.active_complete = complete(answer);
             }
-            Question::LastGiven(worker) => {
-                self.take_turn(*worker, rows);
-            }
+            Question::LastGiven(worker) => self.take_turn(*worker, rows),
             Question::Workers => {
                 rows.iter().for_each(|row| self.take_worker(row));
                 self.snapshot.workers_complete = complete(answer);
@@ -226,18 +224,8 @@ impl Seen {
                 self.people_complete = true;
             }
             Question::Disabled => self.take_people(rows),
-            Question::Tasks(ids) => {
-                self.take_tasks(rows);
-                let missing = ids.iter().filter(|id| !self.tasks.contains_key(id));
-                let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
-                self.snapshot.absent.extend(missing);
-            }
-            Question::Mirrors(ids) => {
-                rows.iter().for_each(|row| self.take_at_mirror_id(row));
-                let missing = ids.iter().filter(|id| !self.has_mirror(**id));
-                let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
-                self.snapshot.absent.extend(missing);
-            }
+            Question::Tasks(ids) => self.take_tasks_asked_for(ids, rows),
+            Question::Mirrors(ids) => self.take_mirrors_asked_for(ids, rows),
             Question::MirrorsOf(ids) => {
                 self.take_mirrors(rows);
                 self.snapshot.searched.extend(ids);
@@ -260,6 +248,20 @@ impl Seen {
                 self.reach.open_mirrors = Some(next_page(*after, rows, *top));
             }
         }
+    }
+
+    fn take_tasks_asked_for(&mut self, ids: &[TaskId], rows: &[Row]) {
+        self.take_tasks(rows);
+        let missing = ids.iter().filter(|id| !self.tasks.contains_key(id));
+        let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
+        self.snapshot.absent.extend(missing);
+    }
+
+    fn take_mirrors_asked_for(&mut self, ids: &[MirrorId], rows: &[Row]) {
+        rows.iter().for_each(|row| self.take_at_mirror_id(row));
+        let missing = ids.iter().filter(|id| !self.has_mirror(**id));
+        let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
+        self.snapshot.absent.extend(missing);
     }
 
     fn take_tasks(&mut self, rows: &[Row]) {

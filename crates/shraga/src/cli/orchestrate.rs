@@ -12,7 +12,7 @@ use crate::vitals::MetricsArgs;
 Examples:
   shraga orchestrate
   shraga orchestrate --once          tick until nothing is left to do, then leave
-  shraga orchestrate --dry-run       print what would be done, next to what the original would have done
+  shraga orchestrate --dry-run       print what would be done, beside what the original did
   shraga orchestrate --dry-run --once --json > pass.json
 
 Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the \

@@ -154,6 +154,7 @@ impl Keeper {
         if self.health.borrow().save_error.as_ref() != Some(&why) {
             tracing::error!("the state file was not saved: {why}");
         }
+        metrics::counter!("shraga_state_file_save_failures_total").increment(1);
         self.health.send_modify(|health| {
             health.failed_saves += 1;
             health.save_error = Some(why);
