@@ -21,7 +21,7 @@ use url::Url;
 use crate::auth::{Access, Bearer};
 use crate::error::{Cause, Error, Stage};
 use crate::options::Options;
-use crate::transport::{Body, BoxError, Transport, failure};
+use crate::transport::{Body, BoxError, Transport, authority, failure, is_loopback};
 
 pub(crate) mod breaker;
 mod date;
@@ -300,11 +300,7 @@ impl Sender {
     }
 
     fn host(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        match self.base.port_or_known_default() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        }
+        authority(&self.base)
     }
 
     fn failure(&self, error: BoxError) -> Error {
@@ -435,13 +431,4 @@ fn checked_base(base: &Url) -> Result<Url, Error> {
     origin.set_query(None);
     origin.set_fragment(None);
     Ok(origin)
-}
-
-fn is_loopback(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use url::{Host, Url};
 
 use crate::error::Error;
-use crate::transport::{BoxError, Transport, failure};
+use crate::transport::{BoxError, Transport, authority, failure, is_loopback};
 
 /// The largest answer that is read: tokens are a few kilobytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -106,7 +106,7 @@ impl Courier {
         } else {
             &self.roads.outside
         };
-        let failed = |error: BoxError| failure::of(error, authority_of(host));
+        let failed = |error: BoxError| failure::of(error, authority(host));
         let response = road.clone().oneshot(request).await.map_err(failed)?;
         let (head, mut body) = response.into_parts();
         let mut whole = BytesMut::new();
@@ -173,18 +173,5 @@ fn translated(request: &Request) -> AzureResult<http::Request<Bytes>> {
 
 /// Whether the address is this machine's, or its link's.
 fn is_near(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-fn authority_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port_or_known_default() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
+    is_loopback(url) || matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use shraga_dataverse::auth::Choice;
+use shraga_dataverse::transport::is_loopback;
 use url::Url;
 
 /// A value as it came in, before it is parsed.
@@ -113,13 +114,8 @@ impl Setting for Url {
 
 /// Whether a token may travel to this address: encrypted, or not leaving the machine.
 fn is_safe(url: &Url) -> bool {
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => true,
-        ("http", Some(url::Host::Domain(name))) => name == "localhost",
-        ("http", Some(url::Host::Ipv4(ip))) => ip.is_loopback(),
-        ("http", Some(url::Host::Ipv6(ip))) => ip.is_loopback(),
-        _ => false,
-    }
+    let encrypted = url.scheme() == "https" && url.host().is_some();
+    encrypted || (url.scheme() == "http" && is_loopback(url))
 }
 
 impl Setting for SecretString {

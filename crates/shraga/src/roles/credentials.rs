@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shraga_dataverse::auth::{self, Credentials, Roads, Settings, Standing};
-use shraga_dataverse::transport::{NetworkOptions, network};
+use shraga_dataverse::transport::{NetworkOptions, is_loopback, network};
 use url::Url;
 
 use crate::clock;
@@ -67,9 +67,7 @@ pub fn source_of(config: &Config) -> Source {
     }
     match &config.store.url {
         None => Source::Folder,
-        Some(url) if super::session::is_near(url) && config.credentials.kind.is_none() => {
-            Source::Missing
-        }
+        Some(url) if is_loopback(url) && config.credentials.kind.is_none() => Source::Missing,
         Some(_) => {
             let settings = settings(config);
             let kinds = settings.choice.kinds().into_iter();

@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use shraga_core::ids::UserId;
 use shraga_core::row::Table;
 use shraga_dataverse::auth::TokenSource;
-use shraga_dataverse::transport::{NetworkOptions, Transport, network};
+use shraga_dataverse::transport::{NetworkOptions, Transport, is_loopback, network};
 use shraga_dataverse::{Client, Error, Names, Options, Pacing, Role, StoreInfo};
-use url::{Host, Url};
+use url::Url;
 use uuid::Uuid;
 
 use super::credentials::{self, Source};
@@ -186,7 +186,7 @@ fn client_at(config: &Config, target: &Target) -> Result<Client, Failure> {
     };
     let transport = network(&NetworkOptions {
         extra_roots_pem: roots,
-        no_proxy: is_near(&target.url),
+        no_proxy: is_loopback(&target.url),
     })
     .map_err(|error| {
         Failure::new(
@@ -237,16 +237,6 @@ pub(crate) fn names(config: &Config) -> Names {
     config.columns.iter().fold(names, |names, (ours, theirs)| {
         names.with_column(ours, theirs)
     })
-}
-
-/// Whether the address is one of this machine alone.
-pub(crate) fn is_near(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn read_certificate(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -254,6 +254,41 @@ fn guarantee_14_a_service_principal_signs_in_and_a_wrong_secret_is_told_without_
 }
 
 #[test]
+fn guarantee_14_the_identity_of_the_machine_is_used_where_the_platform_offers_one() {
+    let store = Store::start();
+    let token = format!(
+        r#"{{"access_token":"{}","expires_on":"4000000000","token_type":"Bearer","resource":"x"}}"#,
+        store.token
+    );
+    let platform = Evil::with([json(&token)]);
+    let list = || {
+        let place = Place::new();
+        let mut command = place.command(&["list"]);
+        command
+            .env("DATAVERSE_URL", store.front.url())
+            .env("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+            .env("IDENTITY_ENDPOINT", format!("{}/token", platform.url()))
+            .env("IDENTITY_HEADER", "proof");
+        run_bounded(command)
+    };
+    let ran = list();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let asked = platform.seen();
+    assert!(asked[0].text.contains("resource=http%3A%2F%2F127.0.0.1%3A"));
+    assert!(
+        asked[0].text.contains("x-identity-header: proof"),
+        "{}",
+        asked[0].text
+    );
+    platform.always(reply("400 Bad Request", &[], "{}"));
+    let words = [
+        "no identity is assigned to this machine",
+        "hint: check which identity is assigned",
+    ];
+    list().fails(4, &words);
+}
+
+#[test]
 fn guarantee_20_the_choice_of_credentials_is_checked_and_explained_without_asking_anybody() {
     let place = Place::new();
     let run = |args: &[&str], env: &[(&str, &str)]| -> Ran {
