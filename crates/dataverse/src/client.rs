@@ -287,7 +287,7 @@ impl Client {
         condition: &Condition,
         cells: &[(Column, Value)],
     ) -> Result<Written, Error> {
-        encode::says_something(table, id, cells)?;
+        encode::says_something(table, id, condition, cells)?;
         let write = Write {
             table,
             id,

@@ -151,7 +151,7 @@ pub enum Error {
         /// The columns (or the table itself), as they are called there, separated by commas.
         missing: String,
     },
-    /// A write that names no row or sets nothing: a mistake of ours, refused before any request.
+    /// A write that names no row, or an update that sets nothing: a mistake of ours, refused before any request.
     #[error("a write to {table} {lacks}")]
     EmptyWrite {
         /// The table, by its default name.

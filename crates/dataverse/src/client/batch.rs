@@ -192,7 +192,7 @@ impl Client {
     /// [`Outcome::Unknown`].
     pub async fn apply(&self, sets: &[ChangeSet], then: OnRefusal) -> Result<Applied, Error> {
         for write in sets.iter().flat_map(|set| &set.writes) {
-            encode::says_something(write.table, write.id, &write.cells)?;
+            encode::says_something(write.table, write.id, &write.condition, &write.cells)?;
         }
         let absent = self.absent();
         let thin = absent.change_sets(sets);

@@ -14,16 +14,18 @@ use crate::names::Names;
 /// Where the Web API lives.
 pub(super) const API: &str = "/api/data/v9.2/";
 
-/// That a write names a row and sets something.
+/// That a write names a row and, if it is an update, sets something. A row may be made of defaults alone.
 ///
 /// # Errors
 /// [`Error::EmptyWrite`], before anything is sent.
 pub(super) fn says_something(
     table: Table,
     id: Uuid,
+    condition: &Condition,
     cells: &[(Column, Value)],
 ) -> Result<(), Error> {
-    let lacks = match (id.is_nil(), cells.is_empty()) {
+    let is_update = *condition != Condition::Absent;
+    let lacks = match (id.is_nil(), is_update && cells.is_empty()) {
         (true, _) => "names no row",
         (false, true) => "sets nothing",
         (false, false) => return Ok(()),
