@@ -37,9 +37,23 @@ impl Endpoint {
         write_private(&folder.join(FILE), text.as_bytes())
     }
 
+    /// Whether `folder` has the file.
+    #[must_use]
+    pub fn is_published(folder: &Path) -> bool {
+        folder.join(FILE).exists()
+    }
+
+    /// Removes the file.
+    ///
+    /// # Errors
+    /// It is not there, or not ours.
+    pub fn remove(folder: &Path) -> std::io::Result<()> {
+        std::fs::remove_file(folder.join(FILE))
+    }
+
     /// Removes the file, when the store stops.
     pub fn withdraw(folder: &Path) {
-        if let Err(error) = std::fs::remove_file(folder.join(FILE)) {
+        if let Err(error) = Self::remove(folder) {
             tracing::debug!(%error, "endpoint.json was gone already");
         }
     }

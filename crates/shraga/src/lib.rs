@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod display;
+pub mod doctor;
 pub mod endpoint;
 pub mod exit;
 pub mod log;

@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod doctor;
 mod dry_run;
 mod leaving;
 pub mod list;
@@ -107,6 +108,7 @@ enum Verb {
     Config(config::ShowConfig),
     Update(update::Update),
     Sim(sim::Sim),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     #[command(hide = true)]
     DemoAgent(crate::demo::agent::DemoAgent),
@@ -159,7 +161,16 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     }
     let mut flags = common.overrides();
     verb.overrides(&mut flags);
-    let config = Config::load(common.config.as_deref(), &flags)?;
+    let config = match (Config::load(common.config.as_deref(), &flags), &verb) {
+        (Ok(config), _) => config,
+        (Err(error), Verb::Doctor(_)) => {
+            return doctor::tell(
+                Output::detect(common.json),
+                &crate::doctor::unusable(&error),
+            );
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
     let context = Context {
         output: Output::detect(common.json),
         config,
@@ -205,6 +216,8 @@ impl Verb {
             Self::Up(verb) => verb.overrides(flags),
             Self::Serve(verb) => verb.listen.overrides(flags),
             Self::Worker(verb) => verb.overrides(flags),
+            // What is found is told once: the log tells only what was asked for.
+            Self::Doctor(_) => drop(flags.entry("log.level").or_insert_with(|| "off".to_owned())),
             Self::Update(verb) => verb.overrides(flags),
             Self::Orchestrate(_)
             | Self::Submit(_)
@@ -257,6 +270,7 @@ impl Verb {
             Self::Bench(verb) => verb.run(context).await,
             Self::Sim(verb) => verb.run(context.output),
             Self::Completions(verb) => verb.run(),
+            Self::Doctor(verb) => verb.run(context).await,
             Self::DemoAgent(verb) => verb.run(),
         }
     }

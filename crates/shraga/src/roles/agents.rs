@@ -4,7 +4,7 @@
 //! wait, with that reason, for a worker that has it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use shraga_worker::{Agent, Command};
 
@@ -42,12 +42,25 @@ pub(crate) fn say_missing(config: &Config) -> usize {
     count
 }
 
+/// The program that `agent` runs.
+///
+/// # Errors
+/// Its name, when it can't be found and run.
+pub(crate) fn program(agent: &Configured, config: &Config) -> Result<PathBuf, String> {
+    let command = command(agent, config);
+    find(&command).ok_or_else(|| command.program[0].clone())
+}
+
 /// Whether the program can be found and run.
 fn is_there(command: &Command) -> bool {
+    find(command).is_some()
+}
+
+fn find(command: &Command) -> Option<PathBuf> {
     let nowhere = Path::new("/");
     let here = std::env::current_dir();
     let here = here.as_deref().unwrap_or(nowhere);
-    which::which_in(&command.program[0], env::lookup("PATH"), here).is_ok()
+    which::which_in(&command.program[0], env::lookup("PATH"), here).ok()
 }
 
 /// A program given by a relative path is meant relative to the file that names it: a worker runs it

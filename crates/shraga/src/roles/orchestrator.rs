@@ -110,7 +110,7 @@ fn settings(config: &Config, keeper: &Keeper) -> shraga_orchestrator::Config {
 }
 
 /// The Dev Box settings, right or wrong.
-fn dev_box(config: &Config) -> dev_box::Settings {
+pub(crate) fn dev_box(config: &Config) -> dev_box::Settings {
     let text = |value: &Option<Unchecked>| value.as_ref().map(|value| value.0.clone());
     dev_box::Settings {
         endpoint: text(&config.provision.endpoint),

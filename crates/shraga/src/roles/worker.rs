@@ -73,13 +73,15 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings
 }
 
+/// Where the workers of this machine keep their attempts.
+pub(crate) fn work_folder(config: &Config, data: &Path) -> PathBuf {
+    let set = config.worker.folder.clone();
+    set.unwrap_or_else(|| data.join("work"))
+}
+
 /// Where a worker called `name` keeps its attempts.
 pub(crate) fn folder_of(config: &Config, data: &Path, name: &str) -> PathBuf {
-    let root = config
-        .worker
-        .folder
-        .clone()
-        .unwrap_or_else(|| data.join("work"));
+    let root = work_folder(config, data);
     let safe = |c: char| {
         if c.is_alphanumeric() || "._-".contains(c) {
             c

@@ -140,7 +140,7 @@ fn write_beside(path: &Path, text: &str) -> Result<tempfile::NamedTempFile, Save
 }
 
 /// Gives the file a second name, under which it stays.
-fn keep_aside(path: &Path) -> Result<PathBuf, SaveError> {
+pub(crate) fn keep_aside(path: &Path) -> Result<PathBuf, SaveError> {
     let failed = |source| SaveError::Io {
         step: "keep aside",
         path: path.to_owned(),

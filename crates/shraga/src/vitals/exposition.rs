@@ -177,6 +177,16 @@ const MEANINGS: &[Meaning] = &[
         "shraga_state_file_save_failures_total",
         "Failed attempts at writing the state file.",
     ),
+    m(
+        Kind::Gauge,
+        "shraga_limit_requests_left",
+        "Requests left of the service's limit, as it told last.",
+    ),
+    m(
+        Kind::Gauge,
+        "shraga_limit_execution_left_seconds",
+        "Execution time left of the service's limit, as it told last.",
+    ),
 ];
 
 const fn m(kind: Kind, name: &'static str, help: &'static str) -> Meaning {

@@ -3,6 +3,7 @@
 //! It sees every attempt, repeated ones included, until the head of its answer. An attempt that is
 //! dropped without one (its time was over) counts as unanswered.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -24,9 +25,33 @@ pub(crate) fn around(transport: Transport) -> Transport {
         async move {
             let answer = transport.ready().await?.call(request).await?;
             attempt.answered(answer.status());
+            note_limits(answer.headers());
             Ok(answer)
         }
     }))
+}
+
+/// What the service said last that is left of its limits: requests, and seconds of execution.
+static LEFT: Mutex<Option<(f64, f64)>> = Mutex::new(None);
+
+/// What is left of the service's limits for the next five minutes, as it told last: requests, and
+/// seconds of execution. `None` when it doesn't tell.
+pub(crate) fn left() -> Option<(f64, f64)> {
+    *LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn note_limits(headers: &http::HeaderMap) {
+    let number = |name: &str| -> Option<f64> {
+        let text = headers.get(name)?.to_str().ok()?.replace(',', "");
+        text.trim().parse().ok()
+    };
+    let requests = number("x-ms-ratelimit-burst-remaining-xrm-requests");
+    let seconds = number("x-ms-ratelimit-time-remaining-xrm-requests");
+    if let (Some(requests), Some(seconds)) = (requests, seconds) {
+        metrics::gauge!("shraga_limit_requests_left").set(requests);
+        metrics::gauge!("shraga_limit_execution_left_seconds").set(seconds);
+        *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = Some((requests, seconds));
+    }
 }
 
 /// An attempt that counts when it is over, however it ended.

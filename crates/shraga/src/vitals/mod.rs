@@ -28,7 +28,7 @@ use crate::clock;
 use crate::exit::Failure;
 use crate::roles::signals::Stop;
 
-pub(crate) use meter::around;
+pub(crate) use meter::{around, left};
 pub(crate) use role::Role;
 
 /// Where health and metrics are shown.
