@@ -161,7 +161,7 @@ impl Client {
             target.extend(url::form_urlencoded::byte_serialize(solution.as_bytes()));
         }
         match self.change(Method::POST, target, &whole, solution).await {
-            Err(error) if is_no_such_action(&error) => {
+            Err(error) if is_refusal(&error) => {
                 let target = format!("{API}{TABLES}");
                 let document = write::bare_table(def);
                 self.change(Method::POST, target, &document, solution).await
@@ -273,11 +273,12 @@ fn option_document(
     write::inserted_option(place, option, solution)
 }
 
-/// Whether the service doesn't know the action, rather than refusing what is asked of it.
-fn is_no_such_action(error: &Error) -> bool {
+/// Whether the service does not know the action or does not take what it is given: the documented way
+/// to create a table then succeeds, or is refused with the reason that counts.
+const fn is_refusal(error: &Error) -> bool {
     match error {
-        Error::Missing(_) => true,
-        Error::Refused(fault) | Error::Unavailable(fault) => matches!(fault.status, 405 | 501),
+        Error::Missing(_) | Error::Refused(_) => true,
+        Error::Unavailable(fault) => fault.status == 501,
         _ => false,
     }
 }
