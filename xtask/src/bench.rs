@@ -1,6 +1,8 @@
-//! Measures the release build: life cycles per second, latency, idle cost, requests per task.
+//! Measures the release build: life cycles per second, latency, idle cost, requests per task, and what the limits of
+//! Dataverse are kept to with.
 //!
-//! The measuring itself is the binary's hidden verb `bench`; this builds it, runs each measurement
+//! The measuring itself is the binary's hidden verb `bench`, and the example `paced` for what takes simulated time and
+//! a service with limits; this builds both, runs each measurement
 //! several times, interleaved, each in a fresh process, and reports medians, so that one noisy run
 //! decides nothing. `target/bench.json` keeps every run.
 
@@ -9,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -27,37 +29,58 @@ pub(crate) struct Args {
     only: Option<String>,
 }
 
-/// A measurement: its name and the arguments of the hidden verb.
+/// A measurement: its name, what measures, and its arguments.
 struct Measurement {
     name: &'static str,
+    by: Program,
     args: &'static [&'static str],
 }
 
+/// What measures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Program {
+    /// The hidden verb of the binary.
+    Verb,
+    /// The example, in simulated time.
+    Paced,
+}
+
 /// All of them. Each prints one JSON object of numbers.
-const MEASUREMENTS: [Measurement; 6] = [
+const MEASUREMENTS: [Measurement; 7] = [
     Measurement {
         name: "life cycles",
+        by: Program::Verb,
         args: &["--tasks", "20000"],
     },
     Measurement {
         name: "latency",
+        by: Program::Verb,
         args: &["--latency", "500"],
     },
     Measurement {
         name: "idle",
+        by: Program::Verb,
         args: &["--idle-seconds", "20"],
     },
     Measurement {
         name: "2k open",
+        by: Program::Verb,
         args: &["--tasks", "5000", "--open", "2000"],
     },
     Measurement {
         name: "20k open",
+        by: Program::Verb,
         args: &["--tasks", "5000", "--open", "20000"],
     },
     Measurement {
         name: "200k open",
+        by: Program::Verb,
         args: &["--tasks", "5000", "--open", "200000"],
+    },
+    Measurement {
+        name: "limits of Dataverse",
+        by: Program::Paced,
+        args: &["10000"],
     },
 ];
 
@@ -70,7 +93,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if chosen.is_empty() || args.runs == 0 {
         bail!("nothing to measure: {}", names());
     }
-    let shraga = release()?;
+    let uses = |by| chosen.iter().any(|it| it.by == by);
+    if uses(Program::Verb) {
+        build(&[])?;
+    }
+    if uses(Program::Paced) {
+        build(&["--example", "paced"])?;
+    }
+    let release = crate::interop::target()?.join("release");
     let mut runs: BTreeMap<&str, Vec<Numbers>> = BTreeMap::new();
     for round in 1..=args.runs {
         for measurement in &chosen {
@@ -80,7 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             );
             runs.entry(measurement.name)
                 .or_default()
-                .push(measure(&shraga, measurement)?);
+                .push(measure(&release, measurement)?);
         }
     }
     for measurement in &chosen {
@@ -102,26 +132,23 @@ fn names() -> String {
     MEASUREMENTS.map(|measurement| measurement.name).join(", ")
 }
 
-fn release() -> Result<PathBuf> {
-    run_command(&mut cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "shraga",
-    ]))?;
-    let file = format!("shraga{}", std::env::consts::EXE_SUFFIX);
-    Ok(crate::interop::target()?.join("release").join(file))
+fn build(what: &[&str]) -> Result<()> {
+    let args = ["build", "--release", "--locked", "-p", "shraga"];
+    run_command(cargo(&args).args(what))
 }
 
 /// One run in a fresh process over a fresh folder.
-fn measure(shraga: &Path, measurement: &Measurement) -> Result<Numbers> {
+fn measure(release: &Path, measurement: &Measurement) -> Result<Numbers> {
     let data = tempfile::tempdir()?;
     let folder = data.path().to_string_lossy().into_owned();
-    let mut process = command(shraga, &["--json", "--data", &folder, "bench"]);
+    let file = |name: &str| release.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let mut process = match measurement.by {
+        Program::Verb => command(file("shraga"), &["--json", "--data", &folder, "bench"]),
+        Program::Paced => command(file("examples/paced"), &[]),
+    };
     let printed = output(process.args(measurement.args))?;
     let value: Value = serde_json::from_str(&printed)
-        .with_context(|| format!("`shraga bench` printed no JSON: {printed}"))?;
+        .with_context(|| format!("{} printed no JSON: {printed}", measurement.name))?;
     Ok(numbers(&value))
 }
 

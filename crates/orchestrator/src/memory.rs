@@ -52,6 +52,18 @@ pub(crate) struct Marks {
     pub(crate) progress: Mark,
 }
 
+/// Whether the store could be looked at all the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sight {
+    /// As far as this process goes back.
+    #[default]
+    Unbroken,
+    /// Not the last time.
+    Lost,
+    /// Since then, again.
+    Since(Timestamp),
+}
+
 /// A full pass on its way: where the next pages begin, `None` when that part is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pass {
@@ -82,6 +94,7 @@ pub(crate) struct Memory {
     pub(crate) adopts: bool,
     /// Halvings of every window, after answers that were too large or too slow.
     pub(crate) shrink: u32,
+    sight: Sight,
     look: HashSet<Need>,
     later: HashSet<Need>,
     unseen_progress: bool,
@@ -106,6 +119,7 @@ impl Memory {
             known: Known::default(),
             adopts,
             shrink: 0,
+            sight: Sight::default(),
             look: HashSet::new(),
             later: HashSet::new(),
             unseen_progress: false,
@@ -130,6 +144,20 @@ impl Memory {
             });
             self.pass_due = Moment::now().plus(every);
             self.refused.retain(|_, until| !until.passed());
+        }
+    }
+
+    /// The store could not be looked at.
+    pub(crate) fn lose_sight(&mut self) {
+        self.sight = Sight::Lost;
+    }
+
+    /// Since when it can be again, if it could not be for a while; `now` is the time of this look.
+    pub(crate) fn in_sight_since(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.sight {
+            Sight::Unbroken => None,
+            Sight::Lost => Some(now),
+            Sight::Since(since) => Some(since),
         }
     }
 
@@ -249,6 +277,9 @@ impl Memory {
 
     /// Remembers how far a tick saw. `now` is the store's time of its reads.
     pub(crate) fn advance(&mut self, store: StoreKind, reach: &Reach, now: Timestamp) {
+        self.sight = self
+            .in_sight_since(now)
+            .map_or(Sight::Unbroken, Sight::Since);
         let newest = match store {
             StoreKind::Embedded => reach.high_water.map(Mark::Version),
             // What commits late is read again: reads go back behind the mark.

@@ -113,6 +113,7 @@ impl Engine {
                 Ok(report)
             }
             Err(error) => {
+                self.memory.lose_sight();
                 looks.into_iter().for_each(|need| self.memory.look_at(need));
                 if matches!(error, Error::Refused(_)) {
                     self.probe.doubt();
@@ -223,6 +224,7 @@ impl Engine {
 
     fn consult(&self, seen: &mut Seen, now: Timestamp) -> (Vec<Plan>, PerLoop<Option<String>>) {
         seen.complete_people(&self.memory.people);
+        seen.snapshot.in_sight_since = self.memory.in_sight_since(now);
         let view = self.courtesy.view(seen.lease.as_ref(), now);
         let configured = &self.config.policy;
         let absent = self.client.absent();

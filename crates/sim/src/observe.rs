@@ -227,6 +227,7 @@ impl<'a> Seen<'a> {
                 .map(|row| view::person(row))
                 .collect(),
             turns: observer.turns.clone(),
+            in_sight_since: None,
         }
     }
 }

@@ -124,7 +124,7 @@ fn unclaimed(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestam
         let offline = view.worker(worker).is_some_and(|row| row.state.is_gone());
         (view.is_vanished(worker), offline)
     });
-    let deadline = given(mirror).plus(view.policy.claim_timeout);
+    let deadline = in_sight(view, given(mirror)).plus(view.policy.claim_timeout);
     match gone {
         Some((true, _)) => Ok(Reason::WorkerVanished),
         Some((false, true)) => Ok(Reason::ClaimTimeout),
@@ -140,12 +140,19 @@ fn given(mirror: &Mirror) -> Timestamp {
     said.map_or(mirror.modified, |since| since.max(mirror.modified))
 }
 
+/// From when on silence counts: while the store could not be looked at, workers could not write to it
+/// either.
+fn in_sight(view: &View<'_>, since: Timestamp) -> Timestamp {
+    let again = view.snapshot.in_sight_since;
+    again.map_or(since, |again| since.max(again))
+}
+
 /// Why a claimed attempt counts as lost, or when it may.
 fn lost(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestamp>> {
     let vanished = mirror
         .worker()
         .is_some_and(|worker| view.is_vanished(worker));
-    let deadline = mirror.modified.plus(view.policy.vanished);
+    let deadline = in_sight(view, mirror.modified).plus(view.policy.vanished);
     if !vanished {
         Err(None)
     } else if deadline > view.now {

@@ -72,6 +72,9 @@ pub struct Snapshot {
     pub people: Vec<Person>,
     /// Whose turn it was last.
     pub turns: Turns,
+    /// Since when the store can be looked at again, if it could not be for a while: silence before that
+    /// is nobody's.
+    pub in_sight_since: Option<Timestamp>,
 }
 
 /// What the operator decided. Every span is of the store's time.

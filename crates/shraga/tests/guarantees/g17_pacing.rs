@@ -69,4 +69,5 @@ async fn guarantee_17_a_dead_service_is_probed_now_and_then_and_everything_goes_
     let outage = paced::outage().await;
     assert!(outage.requests >= 30, "it is probed: {outage:?}");
     assert!(outage.requests <= 480, "it is not hammered: {outage:?}");
+    assert_eq!(outage.reassigned, 0, "nobody is fenced for it: {outage:?}");
 }
