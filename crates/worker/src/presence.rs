@@ -11,6 +11,8 @@ use shraga_core::status::{Pool, WorkerKind, WorkerState};
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::client::embedded::{Role, StoreInfo};
 use shraga_dataverse::{Client, Error, OnRefusal, Outcome, Read, RefusalKind, Row, rows};
+use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
+use shraga_wire::query::{OrderBy, Query};
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -19,6 +21,9 @@ use crate::error::WorkerError;
 /// How long after its last beat another process counts as living. Two beats and a slow request;
 /// shorter would let two processes be one worker, longer delays the replacement of a lost machine.
 const LIVING: Span = Span::secs(75);
+
+/// What a beat is called in logs.
+const BEAT: &str = "beat";
 
 /// How often registration is tried when somebody else writes the row meanwhile.
 const TRIES: u32 = 5;
@@ -30,6 +35,8 @@ pub(crate) struct Offer {
     pub(crate) boot: BootId,
     pub(crate) name: String,
     pub(crate) slots: u32,
+    /// Whether its identity was computed here, and not given with a token.
+    computed: bool,
     owner: UserId,
     bind_owner: Option<UserId>,
     kind: WorkerKind,
@@ -106,6 +113,7 @@ impl Offer {
             boot,
             name: config.name.clone(),
             slots: config.slots,
+            computed: true,
             owner,
             bind_owner: (owner != caller).then_some(owner),
             kind: config.kind,
@@ -126,6 +134,7 @@ impl Offer {
             (Role::Admin, _) => Ok(self),
             (Role::Worker, Some(token)) => Ok(Self {
                 worker: token.id,
+                computed: false,
                 owner: info.user,
                 bind_owner: None,
                 slots: self.slots.min(token.slots),
@@ -188,7 +197,10 @@ impl Presence {
             if let Some(row) = row.as_ref().and_then(|rows| rows.rows.first()) {
                 let found = presence.learn(row).map_err(|error| failed(error.into()))?;
                 presence.refuse_second(&found, previous, now)?;
+            } else if presence.find(client).await.map_err(failed)? {
+                continue;
             }
+            let made = presence.version == Version::Gone;
             let Some(set) = presence.registration(now) else {
                 continue;
             };
@@ -197,6 +209,8 @@ impl Presence {
                 .await
                 .map_err(failed)?;
             match applied.outcomes.into_iter().next() {
+                // The store made it under an identity of its own: which one is found by its name.
+                Some(Outcome::Done(_)) if made && !client.capabilities().own_ids => {}
                 Some(Outcome::Done(etags)) => {
                     presence.accepted(etags.into_iter().next().flatten());
                     return Ok((presence, now));
@@ -212,6 +226,41 @@ impl Presence {
             }
         }
         Err(failed(Error::NotReached))
+    }
+
+    /// Looks for the row by name and owner, where a store may have given it another identity than the
+    /// one computed; whether it has.
+    async fn find(&mut self, client: &Client) -> Result<bool, Error> {
+        if !self.offer.computed {
+            return Ok(false);
+        }
+        let equals = |column: &str, value| {
+            let column = Operand::Column(column.to_owned());
+            Filter::Compare(column, Comparison::Eq, Operand::Literal(value))
+        };
+        let query = Query {
+            select: rows::select::WORKER
+                .iter()
+                .map(|it| (*it).to_owned())
+                .collect(),
+            filter: Some(Filter::And(vec![
+                equals(workers::NAME.name(), Literal::Text(self.offer.name.clone())),
+                equals("_ownerid_value", Literal::Guid(self.offer.owner.get())),
+            ])),
+            order_by: vec![OrderBy {
+                column: "createdon".to_owned(),
+                descending: true,
+            }],
+            top: Some(1),
+            ..Query::default()
+        };
+        let found = client.page(Table::Workers, &query, None).await?;
+        let row = found.rows.first().and_then(|row| rows::worker(row).ok());
+        let row = row.filter(|row| row.kind.runs_tasks() && row.id != self.offer.worker);
+        if let Some(row) = &row {
+            self.offer.worker = row.id;
+        }
+        Ok(row.is_some())
     }
 
     fn refuse_second(
@@ -299,7 +348,7 @@ impl Presence {
         if self.version == Version::Gone {
             cells.extend(self.constant_cells());
         }
-        self.set("beat", cells)
+        self.set(BEAT, cells)
     }
 
     fn registration(&self, now: Timestamp) -> Option<ChangeSet> {
@@ -331,6 +380,8 @@ impl Presence {
 
     fn set(&self, what: &str, cells: Vec<(Column, Value)>) -> Option<ChangeSet> {
         let (condition, owner) = match &self.version {
+            // Made again, it would get another identity than the one tasks are assigned to.
+            Version::Gone if self.has_other_identity() && what == BEAT => return None,
             Version::Gone => (Condition::Absent, self.offer.bind_owner),
             Version::Known(etag) => (Condition::Version(etag.clone()), None),
             Version::Unknown => return None,
@@ -346,6 +397,12 @@ impl Presence {
                 cells,
             }],
         })
+    }
+
+    /// Whether the store gave the row another identity than was computed for it.
+    fn has_other_identity(&self) -> bool {
+        let offer = &self.offer;
+        offer.computed && offer.worker != derived_id(offer.owner, &offer.name)
     }
 
     /// The version isn't what was thought, or a reply was lost: read it before the next write.

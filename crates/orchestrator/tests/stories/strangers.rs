@@ -1,11 +1,12 @@
 //! Rows that are not what they say, and rows the store refuses.
 
-use shraga_core::ids::MirrorId;
-use shraga_core::row::{Table, tasks};
+use shraga_core::ids::{EventId, MirrorId};
+use shraga_core::row::{Table, events, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_local::ops::{Principal, Role};
 use shraga_local::store::SchemaChange;
-use shraga_testkit::stage::Stage;
+use shraga_testkit::original;
+use shraga_testkit::stage::{Kind, Stage};
 use shraga_wire::schema::{ColumnKind, shipped};
 
 use crate::cast::{plain, play, rest, seen, went_through_once};
@@ -72,6 +73,108 @@ async fn a_task_that_the_store_refuses_fails_with_the_reason_and_blocks_nobody()
     assert_eq!(row.shown.reason.as_deref(), Some("invalid"));
     assert_eq!(stage.mirrors(refused).await, []);
     went_through_once(&stage, behind).await;
+}
+
+#[tokio::test]
+async fn rows_at_all_of_a_tasks_identities_end_it_with_the_reason_and_keep_nobody_behind_it() {
+    let stage = Stage::new().await;
+    let (ann, bob, eve) = (
+        stage.person("ann@example.com").await,
+        stage.person("bob@example.com").await,
+        stage.person("eve@example.com").await,
+    );
+    let worker = stage.shared_worker("w1", 2).await;
+    let blocked = ann.files("blocked").await;
+    for counter in 0..8 {
+        let hers = [(tasks::NAME, "eve's".into()), (tasks::STATUS, 10.into())];
+        let at = MirrorId::of(blocked, counter).get();
+        eve.client.create(Table::Tasks, at, &hers).await.unwrap();
+    }
+    let behind = bob.files("behind").await;
+    let mut orchestrator = plain(&stage);
+    play(&mut orchestrator, &worker).await;
+    let row = stage.task(blocked).await.unwrap();
+    assert_eq!(row.status, TaskStatus::Failed);
+    assert_eq!(row.shown.reason.as_deref(), Some("quarantined"));
+    assert_eq!(stage.events(blocked, "Error").await, 1);
+    assert_eq!(stage.mirrors(blocked).await, []);
+    went_through_once(&stage, behind).await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_workers_in_the_orchestrators_way_keeps_no_task_from_being_settled() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let bad = stage.shared_worker("bad", 1).await;
+    let task = ann.files("one").await;
+    let mut orchestrator = plain(&stage);
+    rest(&mut orchestrator).await;
+    let mirror = stage.mirror(task).await;
+    // It never claims, and puts events of its own where the orchestrator's next ones belong.
+    for ahead in 1..=2 {
+        let sequence = mirror.head.sequence + ahead;
+        let id = EventId::of(mirror.id, "orchestrator", sequence);
+        let cells = [
+            (events::NAME, "in the way".into()),
+            (events::KIND, "AgentMessage".into()),
+            (events::STREAM, format!("{}/1/x", bad.id).into()),
+            (events::SEQUENCE, i64::from(ahead).into()),
+            (events::TASK_ID, task.to_string().into()),
+            (events::CONTENT, "{}".into()),
+        ];
+        let planted = bad.client().create(Table::Events, id.get(), &cells).await;
+        planted.expect("a worker may insert events");
+    }
+    stage.clock.advance(121);
+    rest(&mut orchestrator).await;
+    let back = stage.mirror(task).await;
+    assert_eq!(back.status, TaskStatus::Pending, "it was taken back");
+    assert!(
+        back.head
+            .stream
+            .is_some_and(|it| it.starts_with("orchestrator~"))
+    );
+    assert_eq!(stage.events(task, "Error").await, 1);
+    let good = stage.shared_worker("good", 1).await;
+    stage.clock.advance(60);
+    play(&mut orchestrator, &good).await;
+    if stage.mirror(task).await.status == TaskStatus::Running {
+        bad.works().await;
+        rest(&mut orchestrator).await;
+    }
+    assert_eq!(seen(&stage, task).await, TaskStatus::Completed);
+}
+
+#[tokio::test]
+async fn rows_that_lie_are_named_and_never_believed() {
+    let stage = Stage::with(Kind::Dataverse, original::with_ours()).await;
+    let (bob, eve) = (
+        stage.person("bob@example.com").await,
+        stage.person("eve@example.com").await,
+    );
+    let worker = stage.shared_worker("w1", 2).await;
+    let theirs = bob.files("bob's").await;
+    let lies = [
+        (tasks::USER_ID, bob.id.to_string().into()),
+        (tasks::MIRROR_OF, theirs.to_string().into()),
+    ];
+    let liar = eve.files("eve's").await;
+    eve.edits(liar, &lies).await;
+    let impostor = eve.files("a mirror of bob's").await;
+    let mut as_mirror = lies.to_vec();
+    as_mirror.push((tasks::IS_MIRROR, true.into()));
+    eve.edits(impostor, &as_mirror).await;
+    let mut orchestrator = plain(&stage);
+    play(&mut orchestrator, &worker).await;
+    assert_eq!(seen(&stage, theirs).await, TaskStatus::Completed);
+    assert_eq!(seen(&stage, liar).await, TaskStatus::Completed);
+    let hers = stage.mirrors(liar).await;
+    assert_eq!(hers.len(), 1);
+    assert_eq!(hers[0].user, Some(eve.id));
+    assert_eq!(stage.events(liar, "Error").await, 1);
+    let row = stage.task(impostor).await.unwrap();
+    assert_eq!(row.shown.reason.as_deref(), Some("quarantined"));
+    assert_eq!(row.status, TaskStatus::Pending, "nobody works on it");
 }
 
 /// From now on no row with a long prompt is accepted; those there are stay.

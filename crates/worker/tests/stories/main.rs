@@ -11,6 +11,7 @@
 )]
 
 mod crashes;
+mod lesser;
 mod presence;
 mod races;
 mod stops;

@@ -18,6 +18,7 @@ use shraga_local::http;
 use shraga_local::ops::{Principal, Role, WorkerClaim};
 use shraga_local::store::Store;
 use shraga_testkit::faults::Faults;
+use shraga_testkit::lesser::Lesser;
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
 use shraga_worker::{Agent, Command, Config, Status, Stop, Worker, WorkerError};
@@ -104,6 +105,20 @@ impl World {
         client(&self.store, principal, Some(&self.faults))
     }
 
+    /// A client of the owner's with an admin's rights, at the store made out to be a lesser one.
+    pub(crate) fn client_at(&self, lesser: Lesser) -> Client {
+        let principal = Principal {
+            user: self.owner,
+            role: Role::Admin,
+            worker: None,
+            on_behalf_by: None,
+            session: None,
+        };
+        let server = transport::in_process(http::in_process(self.store.clone(), principal));
+        let base = "http://127.0.0.1/".parse().unwrap();
+        Client::new(Options::new(base, self.faults.wrap(lesser.wrap(server)))).unwrap()
+    }
+
     /// The person whose tasks these are.
     pub(crate) fn person(&self) -> UserId {
         self.person
@@ -149,7 +164,11 @@ impl World {
 
     pub(crate) fn start_as(&self, id: WorkerId, config: Config) -> Started {
         let slots = i32::try_from(config.slots).unwrap();
-        let worker = Worker::new(self.worker_client(id, slots), config);
+        self.start_with(self.worker_client(id, slots), config)
+    }
+
+    pub(crate) fn start_with(&self, client: Client, config: Config) -> Started {
+        let worker = Worker::new(client, config);
         let (status, stop) = (worker.status(), Stop::default());
         let handle = tokio::spawn(worker.run(stop.clone()));
         Started {
