@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::multipart::{Batch, accepted, entity, parts_of, version};
 use super::{Answers, Exchange, OnRefusal, Outcome, Read, Refusal, Rest};
+use crate::client::capabilities::Ability;
 use crate::client::encode::API;
 use crate::client::{Client, Written};
 use crate::error::Error;
@@ -29,20 +30,25 @@ impl Client {
         let mut now = None;
         let mut answers = Vec::with_capacity(reads.len());
         for read in reads {
-            let answer = self.read_one(read).await;
-            match &answer {
-                Ok(rows) => now = now.or(Some(rows.now)),
+            let answer = match self.read_one(read).await {
                 // The rest would fare no better.
-                Err(error) if is_of_all(error) => return Err(error.clone()),
-                Err(_) => {}
-            }
+                Err(error) if is_of_all(&error) => return Err(error),
+                Err(error) if matches!(read, Read::Get { .. }) && error.is_missing_row() => None,
+                answer => Some(answer),
+            };
+            now = now.or_else(|| Some(answer.as_ref()?.as_ref().ok()?.now));
             answers.push(answer);
         }
         let now = match now {
             Some(now) => now,
             None => self.send(Call::get(format!("{API}WhoAmI"))).await?.now()?,
         };
-        Ok(Answers { now, answers })
+        let no_row = || Ok(Rows::of(now, Vec::new()));
+        let answers = answers.into_iter().map(|it| it.unwrap_or_else(no_row));
+        Ok(Answers {
+            now,
+            answers: answers.collect(),
+        })
     }
 
     async fn read_one(&self, read: &Read) -> Result<Rows, Error> {
@@ -125,12 +131,27 @@ impl Client {
             false => self.steps_singly(writes).await,
         };
         for (write, step) in writes.iter().zip(&mut steps) {
+            if write.condition == Condition::Absent {
+                self.learn_identity(write, step).await;
+            }
             if matches!(step, Err(Error::Conflict(_))) && self.has_event(write).await {
                 let (id, etag) = (write.id, None);
                 *step = Ok((Written { id, etag }, None));
             }
         }
         steps
+    }
+
+    /// A new row that got another identity, or was refused for the one it was to have, tells what the
+    /// store does with identities; in the second case it is made without.
+    async fn learn_identity(&self, write: &Write, step: &mut Step) {
+        match step {
+            Ok((made, _)) if made.id != write.id => self.inner.learned.lacks(Ability::OwnIds),
+            Err(error) if self.takes_no_ids(write.table, error).await => {
+                *step = self.post(write.table, write.owner, &write.cells).await;
+            }
+            Ok(_) | Err(_) => {}
+        }
     }
 
     async fn steps_together(&self, writes: &[&Write]) -> Vec<Step> {
