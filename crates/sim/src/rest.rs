@@ -46,34 +46,35 @@ impl Judge {
             let duplicate = row.text(tasks::REASON) == Some(Reason::Duplicate.as_str());
             duplicate && row.status == TaskStatus::Canceled
         };
-        let (_, counting): (Vec<_>, Vec<_>) = rows.partition(second);
-        match counting.as_slice() {
-            [] => Ok(()),
-            [mirror] => {
-                let shown = match mirror.status {
-                    TaskStatus::Pending => TaskStatus::Queued,
-                    status => status,
-                };
-                let same = row.status == mirror.status
-                    || row.text(tasks::REASON) == mirror.text(tasks::REASON);
-                let waits = !mirror.status.is_terminal() && same;
-                if row.status == shown || waits {
-                    return Ok(());
-                }
-                let seen = format!(
-                    "mirror {} is {}, her row {} says {}",
-                    mirror.id, mirror.status, row.id, row.status
-                );
-                Err((Promise::NothingStuck, seen))
-            }
-            [one, other, ..] => {
-                let seen = format!(
-                    "task {} keeps the mirrors {} and {}",
-                    row.id, one.id, other.id
-                );
-                Err((Promise::OneMirror, seen))
-            }
+        // Of the original's mirrors several may have been canceled before anything was done.
+        let untouched = |row: &std::rc::Rc<Row>| {
+            row.status == TaskStatus::Canceled && row.int(tasks::ATTEMPT).unwrap_or(0) == 0
+        };
+        let mut counting: Vec<_> = rows.filter(|row| !second(row)).collect();
+        counting.sort_by_key(|row| untouched(row));
+        let Some((mirror, others)) = counting.split_first() else {
+            return Ok(());
+        };
+        if let Some(other) = others.iter().find(|row| !untouched(row)) {
+            let (task, one, other) = (row.id, mirror.id, other.id);
+            let seen = format!("task {task} keeps the mirrors {one} and {other}");
+            return Err((Promise::OneMirror, seen));
         }
+        let shown = match mirror.status {
+            TaskStatus::Pending => TaskStatus::Queued,
+            status => status,
+        };
+        let same =
+            row.status == mirror.status || row.text(tasks::REASON) == mirror.text(tasks::REASON);
+        if row.status == shown || (!mirror.status.is_terminal() && same) {
+            return Ok(());
+        }
+        let (id, is) = (mirror.id, mirror.status);
+        let seen = format!(
+            "mirror {id} is {is}, her row {} says {}",
+            row.id, row.status
+        );
+        Err((Promise::NothingStuck, seen))
     }
 
     /// What a completed mirror publishes is the result of its last attempt.
