@@ -372,14 +372,13 @@ impl Machine {
         let Some(held) = self.held.get_mut(&id).filter(|_| worth_keeping) else {
             return self.let_go(id, Fate::Moot);
         };
-        match held.stream.clone() {
-            Some(mut stream) => {
-                let set = writes::candidate(&report, &mut stream);
-                held.stage = Stage::Keeping(report, None);
-                vec![Effect::Write(Ticket::new(id, WriteKind::Candidate), set)]
-            }
-            None => self.let_go(id, Fate::Refused),
+        if !self.limits.events {
+            return self.let_go(id, Fate::Refused);
         }
+        let mut stream = held.ids.candidate_stream();
+        let set = writes::candidate(&report, &mut stream);
+        held.stage = Stage::Keeping(report, None);
+        vec![Effect::Write(Ticket::new(id, WriteKind::Candidate), set)]
     }
 
     /// Nothing is left to do about this attempt.

@@ -98,6 +98,12 @@ impl Ids {
         self.stream_named(format!("{own}/late"))
     }
 
+    /// The stream of its late result alone: what sits there already is that same result.
+    pub(super) fn candidate_stream(&self) -> Stream {
+        let own = attempt_stream(self.worker, self.attempt, self.boot);
+        self.stream_named(format!("{own}/candidate"))
+    }
+
     fn stream_named(&self, stream: String) -> Stream {
         let about = About {
             mirror: self.mirror,

@@ -348,6 +348,20 @@ fn a_report_of_an_earlier_process_is_published_if_its_lease_still_stands() {
 }
 
 #[test]
+fn a_late_result_has_a_stream_that_nothing_else_can_sit_in() {
+    let mut bench = bench();
+    bench.start();
+    let report = report_of(&bench.end(Outcome::Completed, 8));
+    let mut next = machine("b2", 1);
+    let restored = next.step(Input::Restored(vec![report]), secs(20));
+    assert_eq!(restored, [Effect::Inspect(bench.row.id)]);
+    let kept = next.step(Input::Inspected(bench.row.id, None), secs(21));
+    let candidate = written(&kept, WriteKind::Candidate);
+    let stream = candidate[0].get(events::STREAM).map(ToString::to_string);
+    assert!(stream.unwrap().ends_with("/candidate\""));
+}
+
+#[test]
 fn reports_of_two_attempts_at_one_task_are_settled_one_after_the_other() {
     let mut bench = bench();
     bench.start();
