@@ -142,6 +142,30 @@ impl Scene {
                 let found = self.find(line.word(1)).id;
                 self.snapshot.searched.insert(found);
             }
+            "stranger" | "unlooked" | "free" | "impostor" | "event" => self.hostile(line),
+            "disabled" => snapshot.people.push(Person {
+                id: user(line.word(1)),
+                disabled: true,
+            }),
+            "known" => snapshot.people.push(Person {
+                id: user(line.word(1)),
+                disabled: false,
+            }),
+            "result" => {
+                let row = match line.word(1).strip_suffix('\'') {
+                    Some(task) => MirrorId::of(self.find(task).id, 0).get(),
+                    None => id(line.word(1)),
+                };
+                let cells = vec![(tasks::RESULT, line.word(2).into())];
+                self.snapshot.carried.insert(row, cells);
+            }
+            other => panic!("`{other}` is not a kind of line"),
+        }
+    }
+
+    /// Rows and events of somebody who means no good, and what is known of where they could be.
+    fn hostile(&mut self, line: &Line<'_>) {
+        match line.word(0) {
             // `stranger TASK` sits at the first identity, `stranger TASK N` at the first N; the others
             // are known to be free.
             "stranger" => {
@@ -176,22 +200,6 @@ impl Scene {
                 let mirror = MirrorId::of(self.find(line.word(1)).id, 0);
                 let event = EventId::of(mirror, "orchestrator", number(line.word(2)));
                 self.snapshot.taken.insert(event);
-            }
-            "disabled" => snapshot.people.push(Person {
-                id: user(line.word(1)),
-                disabled: true,
-            }),
-            "known" => snapshot.people.push(Person {
-                id: user(line.word(1)),
-                disabled: false,
-            }),
-            "result" => {
-                let row = match line.word(1).strip_suffix('\'') {
-                    Some(task) => MirrorId::of(self.find(task).id, 0).get(),
-                    None => id(line.word(1)),
-                };
-                let cells = vec![(tasks::RESULT, line.word(2).into())];
-                self.snapshot.carried.insert(row, cells);
             }
             other => panic!("`{other}` is not a kind of line"),
         }
