@@ -37,7 +37,7 @@ const OPEN: [TaskStatus; 4] = [
 /// How many there are. A store counts to 5,000 and no further.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Open mirrors by status, all of [`OPEN`]; `None` until they were counted.
+    /// Open mirrors by status, each that a mirror can be open in; `None` until they were counted.
     pub tasks: Option<Vec<(TaskStatus, u64)>>,
     /// Workers by state, as last seen; `None` until they were.
     pub workers: Option<BTreeMap<&'static str, u64>>,

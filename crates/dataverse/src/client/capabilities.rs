@@ -2,7 +2,7 @@
 //!
 //! Everything is taken for possible until an answer says otherwise, and a doubtful answer is asked about
 //! before anything is concluded from it ([`super::batch`]). What is found missing is logged once, lasts
-//! [`RECHECK_AFTER`], and is never remembered beyond the process.
+//! an hour, and is never remembered beyond the process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

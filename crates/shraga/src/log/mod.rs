@@ -1,7 +1,7 @@
 //! Logging: one subscriber to standard error, for people or for machines.
 //!
 //! Daemons tell what they do; verbs only what is wrong. An event is one line whatever is in its
-//! fields, so that a row's text can't forge another: [`line`] sees to it. Nothing here is buffered:
+//! fields, so that a row's text can't forge another: `line` sees to it. Nothing here is buffered:
 //! what was logged before a crash can be read after it.
 
 mod fields;

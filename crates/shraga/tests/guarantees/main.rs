@@ -15,6 +15,7 @@ mod common;
 mod credentials;
 #[cfg(test)]
 mod daemon;
+#[cfg(test)]
 mod mirrors;
 #[cfg(test)]
 #[path = "../paced/mod.rs"]

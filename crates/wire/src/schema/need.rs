@@ -211,7 +211,7 @@ pub fn need_of_column(table: &str, column: &str) -> Need {
     }
 }
 
-/// The shipped tables as a store should have them, in the order of [`shipped`], under their default
+/// The shipped tables as a store should have them, in the order of [`shipped()`], under their default
 /// names.
 #[must_use]
 pub fn wanted() -> Vec<Wanted> {
