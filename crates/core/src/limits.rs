@@ -19,9 +19,6 @@ pub const MEMO_UNITS: usize = 100_000;
 /// `cr_transcript`: the largest memo the platform has.
 pub const TRANSCRIPT_UNITS: usize = 1_048_576;
 
-/// `cr_content` of one event. Dataverse's original column refuses more.
-pub const EVENT_UNITS: usize = 10_000;
-
 /// Shown where text was left out.
 const ELLIPSIS: char = '…';
 

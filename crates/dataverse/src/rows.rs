@@ -22,6 +22,7 @@ mod tests;
 mod worker;
 
 pub use event::{Event, event};
+pub use field::time;
 pub use task::{mirror, user_task};
 pub use worker::{person, worker};
 

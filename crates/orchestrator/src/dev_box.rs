@@ -6,9 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use shraga_dataverse::transport::is_loopback;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use url::{Host, Url};
+use url::Url;
 
 use crate::stopper::{Stopped, Stopper};
 
@@ -148,18 +149,15 @@ fn needed<'a>(variable: &str, value: Option<&'a str>) -> Result<&'a str, String>
 fn address(text: &str) -> Result<Url, String> {
     let wrong = |why: &str| format!("DEVCENTER_ENDPOINT is {}, {why}", shown(text));
     let url = Url::parse(text).map_err(|_| wrong("which is no address (https://...)"))?;
-    let loopback = match url.host() {
-        None => return Err(wrong("which names no host")),
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-    };
+    if !url.has_host() {
+        return Err(wrong("which names no host"));
+    }
     match url.scheme() {
         _ if !url.username().is_empty() || url.password().is_some() => {
             Err("DEVCENTER_ENDPOINT contains a user name or password".to_owned())
         }
         "https" => Ok(url),
-        "http" if loopback => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
         "http" => Err(wrong(
             "but must be https://: a token would travel in the clear",
         )),

@@ -116,8 +116,9 @@ pub(super) fn etag(of: Of, tag: Option<String>) -> Result<Etag, RowError> {
     of.required("@odata.etag", tag).map(Etag::new)
 }
 
-/// Reads `2023-04-07T21:59:01Z`.
-pub(super) fn time(text: &str) -> Option<Timestamp> {
+/// Reads `2023-04-07T21:59:01Z`; `None` when it is no moment.
+#[must_use]
+pub fn time(text: &str) -> Option<Timestamp> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(Timestamp::from_millis(at.as_millisecond()))
 }

@@ -483,8 +483,7 @@ fn guid(row: &Row, column: &str) -> Option<Uuid> {
 }
 
 fn time(row: &Row, column: &str) -> Option<Timestamp> {
-    let at: jiff::Timestamp = text(row, column)?.parse().ok()?;
-    Some(Timestamp::from_millis(at.as_millisecond()))
+    rows::time(&text(row, column)?)
 }
 
 fn text(row: &Row, column: &str) -> Option<String> {

@@ -57,7 +57,7 @@ pub async fn start(
     stop: &CancellationToken,
 ) -> Result<Server, Failure> {
     let options = ListenOptions {
-        addr: address(&settings.listen)?,
+        addr: address(&settings.listen, Exit::Configuration)?,
         tls: tls(folder, args),
         insecure: args.insecure,
     };
@@ -105,14 +105,12 @@ fn publish_certificate(folder: &Folder, listener: &Listener) -> Result<(), Failu
     Ok(())
 }
 
-fn address(text: &str) -> Result<SocketAddr, Failure> {
+/// An address to listen on; one that can't be read ends with `exit`.
+pub(crate) fn address(text: &str, exit: Exit) -> Result<SocketAddr, Failure> {
     let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
     found.ok_or_else(|| {
-        Failure::new(
-            Exit::Configuration,
-            format!("`{text}` is not an address to listen on"),
-        )
-        .hint("give an address and a port, such as 127.0.0.1:7443; port 0 takes a free one")
+        Failure::new(exit, format!("`{text}` is not an address to listen on"))
+            .hint("give an address and a port, such as 127.0.0.1:7443; port 0 takes a free one")
     })
 }
 

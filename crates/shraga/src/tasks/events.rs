@@ -12,7 +12,7 @@ use shraga_core::ids::TaskId;
 use shraga_core::row::Table;
 use shraga_core::status::EventKind;
 use shraga_core::time::Timestamp;
-use shraga_dataverse::rows::{Event, event, select};
+use shraga_dataverse::rows::{Event, event, select, time};
 use shraga_dataverse::{Client, Error};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
@@ -39,10 +39,8 @@ impl Told {
         let at = content
             .get("at")
             .and_then(Value::as_str)
-            .and_then(|text| text.parse::<jiff::Timestamp>().ok())
-            .map_or(event.created, |at| {
-                Timestamp::from_millis(at.as_millisecond())
-            });
+            .and_then(time)
+            .unwrap_or(event.created);
         Some(Self {
             at,
             task: event.task.parse().ok()?,

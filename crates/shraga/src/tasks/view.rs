@@ -5,6 +5,7 @@ use shraga_core::ids::UserId;
 use shraga_core::ids::{Etag, TaskId};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
+use shraga_dataverse::rows::time;
 use shraga_dataverse::{Row, RowError};
 use shraga_wire::filter::Filter;
 
@@ -190,11 +191,7 @@ impl Fields {
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, RowError> {
         self.text(name)
-            .map(|text| {
-                text.parse::<jiff::Timestamp>()
-                    .map(|at| Timestamp::from_millis(at.as_millisecond()))
-                    .map_err(|_| self.bad(name))
-            })
+            .map(|text| time(&text).ok_or_else(|| self.bad(name)))
             .transpose()
     }
 

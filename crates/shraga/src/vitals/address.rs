@@ -1,6 +1,5 @@
 //! Where a daemon's health and metrics are: bound, told, and written where scripts find it.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use super::folder;
 use crate::cli::Context;
 use crate::endpoint::{create_folder, write_private};
 use crate::exit::{Exit, Failure};
+use crate::roles::server::address;
 
 /// What `metrics-NAME.json` in the data folder holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(super) struct Published(PathBuf);
 /// # Errors
 /// It is no address, in use, or public.
 pub(super) async fn bind(listen: &str, insecure: bool) -> Result<Bound, Failure> {
-    let addr = parse(listen)?;
+    let addr = address(listen, Exit::Usage)?;
     Bound::to(addr, insecure)
         .await
         .map_err(|error| match &error {
@@ -50,17 +50,6 @@ pub(super) async fn bind(listen: &str, insecure: bool) -> Result<Bound, Failure>
                 Failure::from_error(exit, error).hint(hint)
             }
         })
-}
-
-fn parse(listen: &str) -> Result<SocketAddr, Failure> {
-    let found = listen.to_socket_addrs().ok().and_then(|mut all| all.next());
-    found.ok_or_else(|| {
-        Failure::new(
-            Exit::Usage,
-            format!("`{listen}` is not an address to listen on"),
-        )
-        .hint("give an address and a port, such as 127.0.0.1:9464; port 0 takes a free one")
-    })
 }
 
 /// Says where `bound` is, and writes it into the data folder.
