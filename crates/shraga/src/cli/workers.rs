@@ -11,7 +11,7 @@ use shraga_dataverse::rows::{select, worker};
 use shraga_wire::query::{OrderBy, Query};
 
 use super::Context;
-use crate::display::paint::DIM;
+use crate::display::paint::{DIM, color};
 use crate::display::table;
 use crate::display::time::{age, rfc3339};
 use crate::exit::{Exit, Failure};
@@ -102,14 +102,13 @@ fn print(context: &Context, workers: &[Worker], now: Timestamp) -> String {
 
 fn state_style(state: WorkerState) -> Style {
     use anstyle::AnsiColor::{Cyan, Green, Red, Yellow};
-    let color = match state {
+    color(match state {
         WorkerState::Ready => Green,
         WorkerState::Busy => Cyan,
         WorkerState::Provisioning | WorkerState::Draining | WorkerState::Suspect => Yellow,
         WorkerState::Failed => Red,
         WorkerState::Offline | WorkerState::Deprovisioned => return DIM,
-    };
-    Style::new().fg_color(Some(color.into()))
+    })
 }
 
 fn object(worker: &Worker) -> serde_json::Value {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use super::{Filed, git};
 use crate::clock;
 use crate::display::Output;
-use crate::display::paint::{DIM, status as style_of};
+use crate::display::paint::{BAD, DIM, GOOD, status as style_of};
 use crate::display::table::Table;
 use crate::display::time::duration;
 use crate::exit::Failure;
@@ -112,10 +112,9 @@ pub(super) fn print(
 fn row(task: &Filed, verdict: &Verdict, workers: &WorkerNames) -> Option<[(String, Style); 7]> {
     let view = task.view.as_ref()?;
     let plain = Style::new();
-    let color = |color: AnsiColor| Style::new().fg_color(Some(color.into()));
     let (word, style) = match verdict {
-        Verdict::Good => ("yes".to_owned(), color(AnsiColor::Green)),
-        Verdict::Bad(wrong) => (format!("no: {wrong}"), color(AnsiColor::Red)),
+        Verdict::Good => ("yes".to_owned(), GOOD),
+        Verdict::Bad(wrong) => (format!("no: {wrong}"), BAD),
     };
     let worker = workers.of(view.worker.as_deref());
     Some([

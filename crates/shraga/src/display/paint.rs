@@ -1,17 +1,29 @@
-//! Colours of states, in one place. They are stripped on the way out where they aren't wanted.
+//! Colours of states and findings, in one place. They are stripped on the way out where they aren't wanted.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Color, Style};
 use shraga_core::status::TaskStatus;
 
 /// Quiet text.
 pub const DIM: Style = Style::new().dimmed();
 /// Headings.
 pub const BOLD: Style = Style::new().bold();
+/// As it should be.
+pub const GOOD: Style = color(AnsiColor::Green);
+/// Works, and wants a look.
+pub const CAREFUL: Style = color(AnsiColor::Yellow);
+/// Broken.
+pub const BAD: Style = color(AnsiColor::Red);
+
+/// Text in this colour.
+#[must_use]
+pub const fn color(color: AnsiColor) -> Style {
+    Style::new().fg_color(Some(Color::Ansi(color)))
+}
 
 /// The style a task's status is shown in.
 #[must_use]
 pub const fn status(status: TaskStatus) -> Style {
-    let color = match status {
+    color(match status {
         TaskStatus::Completed => AnsiColor::Green,
         TaskStatus::Failed => AnsiColor::Red,
         TaskStatus::Canceled => AnsiColor::Yellow,
@@ -19,8 +31,7 @@ pub const fn status(status: TaskStatus) -> Style {
         TaskStatus::WaitingForInput => AnsiColor::Magenta,
         TaskStatus::Canceling => AnsiColor::Yellow,
         TaskStatus::Pending | TaskStatus::Queued | TaskStatus::Submitted => return Style::new(),
-    };
-    Style::new().fg_color(Some(anstyle::Color::Ansi(color)))
+    })
 }
 
 /// `text` in `style`.

@@ -1,14 +1,10 @@
 //! Findings for people: grouped by check, a mark each, what to do below it.
 
-use anstyle::{AnsiColor, Color, Style};
 use serde_json::{Value, json};
 
 use super::{Finding, Severity};
-use crate::display::{clean, paint};
-
-const GOOD: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Green)));
-const CAREFUL: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Yellow)));
-const BAD: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Red)));
+use crate::display::clean;
+use crate::display::paint::{BAD, BOLD, CAREFUL, GOOD, paint};
 
 /// Columns of the mark and the name of a check.
 const MARGIN: usize = 17;
@@ -34,7 +30,7 @@ pub fn lines(findings: &[Finding], width: usize) -> String {
         };
         last = finding.check;
         let mut text = wrapped(&finding.what, width).into_iter();
-        let head = format!("{} {name:<14} ", paint::paint(style, mark));
+        let head = format!("{} {name:<14} ", paint(style, mark));
         lines.push(format!("{head}{}", text.next().unwrap_or_default()));
         lines.extend(text.map(|line| format!("{:MARGIN$}{line}", "")));
         let Some(fix) = finding.fix.as_deref().filter(|fix| !fix.is_empty()) else {
@@ -44,12 +40,8 @@ pub fn lines(findings: &[Finding], width: usize) -> String {
         let mut rest = wrapped(&format!("{word}: {fix}"), width).into_iter();
         let first = rest.next().unwrap_or_default();
         let first = first.strip_prefix(word).unwrap_or(&first).to_owned();
-        let style = if finding.fixed { GOOD } else { paint::BOLD };
-        lines.push(format!(
-            "{:MARGIN$}{}{first}",
-            "",
-            paint::paint(style, word)
-        ));
+        let style = if finding.fixed { GOOD } else { BOLD };
+        lines.push(format!("{:MARGIN$}{}{first}", "", paint(style, word)));
         lines.extend(rest.map(|line| format!("{:MARGIN$}{line}", "")));
     }
     lines.join("\n")

@@ -110,12 +110,11 @@ fn precise(at: Timestamp) -> String {
 }
 
 const fn style(level: Level) -> Style {
-    let color = match level {
+    paint::color(match level {
         Level::ERROR => AnsiColor::Red,
         Level::WARN => AnsiColor::Yellow,
         Level::INFO => AnsiColor::Green,
         Level::DEBUG => AnsiColor::Blue,
         Level::TRACE => return paint::DIM,
-    };
-    Style::new().fg_color(Some(anstyle::Color::Ansi(color)))
+    })
 }

@@ -1,6 +1,6 @@
 //! What is wanted and what was found, as tables for people and objects for scripts.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use serde_json::{Value, json};
 use shraga_wire::schema::compare::{Finding, Step, describe};
 use shraga_wire::schema::{ColumnDef, ColumnKind, KeyDef, Need, Wanted};
@@ -8,11 +8,8 @@ use shraga_wire::schema::{ColumnDef, ColumnKind, KeyDef, Need, Wanted};
 use super::check::{Findings, UNSEEN_FIX};
 use crate::display::Output;
 use crate::display::clean::one_line;
-use crate::display::paint::{BOLD, DIM, paint};
+use crate::display::paint::{BAD, BOLD, CAREFUL, DIM, paint};
 use crate::display::table::Table;
-
-const BAD: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
-const MISSED: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow)));
 
 /// The wanted tables, one after the other, each with its columns.
 #[must_use]
@@ -119,7 +116,7 @@ fn column_object(column: &ColumnDef, need: Need) -> Value {
 pub fn findings(found: &Findings) -> String {
     let (blocking, others): (Vec<_>, Vec<_>) = found.all.iter().partition(|it| it.is_blocking());
     let mut lines: Vec<String> = Vec::new();
-    for (word, style, of) in [("required", BAD, blocking), ("optional", MISSED, others)] {
+    for (word, style, of) in [("required", BAD, blocking), ("optional", CAREFUL, others)] {
         let mut fix = String::new();
         for finding in of {
             // The same fix for a row of findings is said once, after the last.
@@ -141,7 +138,7 @@ pub fn findings(found: &Findings) -> String {
     if let Some(why) = &found.unseen {
         lines.push(format!(
             "{}  types, lengths and choices were not looked at: {}",
-            paint(MISSED, "unseen"),
+            paint(CAREFUL, "unseen"),
             one_line(why)
         ));
         lines.push(fixed(UNSEEN_FIX));
