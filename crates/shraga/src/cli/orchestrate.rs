@@ -12,7 +12,7 @@ use crate::vitals::MetricsArgs;
 Examples:
   shraga orchestrate
   shraga orchestrate --once          tick until nothing is left to do, then leave
-  shraga orchestrate --dry-run       print what would be done, beside what the original did
+  shraga orchestrate --dry-run       print what would be done, beside what the original would do
   shraga orchestrate --dry-run --once --json > pass.json
 
 Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the \
@@ -21,7 +21,7 @@ pub struct Orchestrate {
     /// Tick until nothing is planned, then leave
     #[arg(long)]
     once: bool,
-    /// Show what would be done, beside what the original did; write nothing
+    /// Show what would be done, beside what the original would do; write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     #[command(flatten)]

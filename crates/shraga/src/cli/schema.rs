@@ -43,7 +43,7 @@ pub struct Schema {
 enum Action {
     /// Print the tables as Shraga wants them
     Print,
-    /// Compare the store's tables with those
+    /// Compare the store's tables with what Shraga wants
     Check,
     /// Add what the store's tables lack, and wait until it is usable
     Apply(Apply),

@@ -26,7 +26,7 @@ available, and dirty, diverged or detached when the checkout can't take what is 
 a checkout or a valid branch name; 5 when the remote didn't answer in time; 6 when the remote, the branch or \
 its VERSION is missing.")]
 pub struct Update {
-    /// Only look: what this version can do
+    /// Only look; this version can do no more
     #[arg(long, required = true)]
     check: bool,
     /// The git checkout to compare [default: the working directory's, else the program's]
