@@ -79,7 +79,7 @@ impl Place {
         serde_json::from_str(&ran.out).unwrap()
     }
 
-    /// Starts `up` or `serve` and waits until it accepts requests.
+    /// Starts `up`, `serve` or something next to one, and waits until the store accepts requests.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         self.start_with(args, &[])
     }
@@ -102,11 +102,6 @@ impl Place {
         };
         until("the store accepts requests", || endpoint.is_file());
         running
-    }
-
-    /// Starts a program next to a store that runs here.
-    pub(crate) fn start_beside(&self, args: &[&str]) -> Running {
-        self.start_with(args, &[])
     }
 
     /// What a store tells about itself in the data folder.

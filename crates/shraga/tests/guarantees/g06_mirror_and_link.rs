@@ -5,7 +5,8 @@ use shraga_core::row::{Table, tasks};
 use shraga_testkit::evil::Act;
 use uuid::Uuid;
 
-use crate::mirrors::{Scene, away, computed, links, makes_mirror, wait};
+use crate::mirrors::{away, computed, links, makes_mirror, wait};
+use crate::scene::Scene;
 
 #[test]
 fn guarantee_06_mirror_and_link_are_one_change_set_under_the_computed_identity() {

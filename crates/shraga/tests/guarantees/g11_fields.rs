@@ -1,6 +1,6 @@
 //! Guarantee 11: a mirror has every field from the start, `cr_transcript` and `cr_result` among them, as empty text.
 
-use crate::mirrors::Scene;
+use crate::scene::Scene;
 
 /// What a mirror has, from the request that makes it on.
 const FIELDS: [&str; 12] = [

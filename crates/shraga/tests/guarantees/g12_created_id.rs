@@ -7,7 +7,8 @@ use shraga_dataverse::{Client, OnRefusal, Outcome};
 use shraga_testkit::evil::{Act, Evil, json, reply};
 use uuid::Uuid;
 
-use crate::mirrors::{Scene, computed, options, wait};
+use crate::mirrors::{computed, options, wait};
+use crate::scene::Scene;
 
 const GIVEN: &str = "0193f0a1-b2c3-7d4e-8f90-112233445566";
 

@@ -1,45 +1,18 @@
-//! A store that runs, a server in front of it that spoils what it is told to, and the real orchestrator beyond.
-
-use std::net::SocketAddr;
+//! A scene seen by its mirrors: what the store holds, what was asked for, and how requests for mirrors are spoiled.
 
 use serde_json::Value as Json;
 use shraga_core::ids::{MirrorId, TaskId};
 use shraga_core::row::Table;
 use shraga_dataverse::transport::{NetworkOptions, network};
 use shraga_dataverse::{Client, Options};
-use shraga_testkit::evil::{Act, Evil, Request, reply};
+use shraga_testkit::evil::{Act, Request, reply};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::Query;
 
-use crate::common::{Place, Ran, Running};
-
-/// The store, and what is between it and the orchestrator.
-pub(crate) struct Scene {
-    pub(crate) place: Place,
-    pub(crate) evil: Evil,
-    _store: Running,
-    address: String,
-    token: String,
-}
+use crate::common::Ran;
+use crate::scene::Scene;
 
 impl Scene {
-    /// A store on a socket, with nothing spoiled yet.
-    pub(crate) fn new() -> Self {
-        let place = Place::new();
-        let store = place.start(&["serve", "--listen", "127.0.0.1:0"]);
-        let endpoint = place.endpoint();
-        let address = endpoint["url"].as_str().unwrap().to_owned();
-        let behind: SocketAddr = address.strip_prefix("http://").unwrap().parse().unwrap();
-        let token = std::fs::read_to_string(endpoint["token_file"].as_str().unwrap()).unwrap();
-        Self {
-            place,
-            evil: Evil::before(behind),
-            _store: store,
-            address,
-            token: token.trim().to_owned(),
-        }
-    }
-
     /// A person files a task, straight at the store.
     pub(crate) fn files(&self, prompt: &str) -> TaskId {
         self.place.submit(&[prompt]).parse().unwrap()
@@ -50,7 +23,7 @@ impl Scene {
         let mut command = self.place.command(&["orchestrate", "--once"]);
         command
             .env("DATAVERSE_URL", self.evil.url())
-            .env("DATAVERSE_TOKEN", &self.token);
+            .env("DATAVERSE_TOKEN", self.admin_token());
         Ran::of(command.output().unwrap())
     }
 
@@ -94,8 +67,9 @@ impl Scene {
 
     /// A client with the admin's rights, straight at the store.
     pub(crate) fn admin(&self) -> Client {
-        let mut options = options(&self.address);
-        options.token = Some(self.token.clone().into());
+        let endpoint = self.place.endpoint();
+        let mut options = options(endpoint["url"].as_str().unwrap());
+        options.token = Some(self.admin_token().into());
         Client::new(options).unwrap()
     }
 

@@ -2,12 +2,7 @@
 
 use std::process::Command;
 
-use shraga_core::row::{Table, tasks};
-use shraga_dataverse::transport::{NetworkOptions, network};
-use shraga_dataverse::{Client, Options};
 use shraga_testkit::evil::{Act, Evil};
-use shraga_wire::filter::{Filter, Literal};
-use shraga_wire::query::Query;
 
 use crate::common::{Place, Running};
 use crate::daemon::{Daemon, run_bounded};
@@ -65,33 +60,6 @@ impl Scene {
         token.unwrap().trim().to_owned()
     }
 
-    /// How many mirrors the task has, as the store itself says.
-    pub(crate) fn mirrors_of(&self, task: &str) -> usize {
-        let endpoint = self.place.endpoint();
-        let transport = network(&NetworkOptions {
-            no_proxy: true,
-            ..NetworkOptions::default()
-        });
-        let base = endpoint["url"].as_str().unwrap().parse().unwrap();
-        let mut options = Options::new(base, transport.unwrap());
-        options.token = Some(self.admin_token().into());
-        let client = Client::new(options).unwrap();
-        let query = Query {
-            select: vec![tasks::NAME.name().to_owned()],
-            filter: Some(Filter::In {
-                column: tasks::MIRROR_OF.name().to_owned(),
-                values: vec![Literal::Text(task.to_owned())],
-                negated: false,
-            }),
-            ..Query::default()
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let rows = runtime.unwrap().block_on(client.list(Table::Tasks, &query));
-        rows.unwrap().len()
-    }
-
     /// What a running orchestrator does when this begins, and after it ends: it goes on running, says these words
     /// (with what to do), and afterwards mirrors what was filed meanwhile, once.
     #[track_caller]
@@ -110,7 +78,8 @@ impl Scene {
     pub(crate) fn comes_home(&self, daemon: &mut Daemon, task: &str) {
         self.place.until_status(task, "Queued");
         assert!(daemon.runs(), "{}", daemon.said());
-        assert_eq!(self.mirrors_of(task), 1, "{}", daemon.said());
+        let mirrors = self.mirrors(task.parse().unwrap());
+        assert_eq!(mirrors.len(), 1, "{}", daemon.said());
     }
 
     /// What `args` prints and how it ends when the misbehaving server does this from the beginning.

@@ -97,7 +97,7 @@ fn a_store_that_goes_away_makes_the_orchestrator_unready_but_not_unhealthy() {
     let place = Place::new();
     let store = place.start(&["serve", "--listen", "127.0.0.1:0"]);
     let [flag, addr] = FREE_PORT;
-    let _orchestrator = place.start_beside(&["orchestrate", flag, addr]);
+    let _orchestrator = place.start(&["orchestrate", flag, addr]);
     until_status(&place, "orchestrate", "/readyz", 200);
     store.kill();
     until("it is not ready because of the store", || {
@@ -125,7 +125,7 @@ fn a_worker_shows_its_slots_and_that_it_is_registered() {
     let place = Place::with_config(ECHO);
     let _store = place.start(&["serve"]);
     let [flag, addr] = FREE_PORT;
-    let _worker = place.start_beside(&["worker", "--slots", "3", flag, addr]);
+    let _worker = place.start(&["worker", "--slots", "3", flag, addr]);
     until_status(&place, "worker", "/readyz", 200);
     let seen = metrics(&place, "worker");
     assert_eq!(seen.value("shraga_slots"), 3.0);
