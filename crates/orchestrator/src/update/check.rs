@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 
 use super::branch::Branch;
-use super::git::{Answer, Git, NoAnswer};
+use super::git::{Git, NoAnswer};
 use super::{Found, Settings, State, version};
 use crate::clock::Moment;
 
 /// The exit code of `git ls-remote --exit-code` for "no such branch".
 const NO_SUCH_REF: i32 = 2;
+
+/// What answers at a remote that is a folder of this machine; the checkout can't name another program.
+const UPLOAD_PACK: &str = "--upload-pack=git-upload-pack";
 
 /// Why a check ends before it could tell: the state, and what git said.
 type Ended = (State, Option<String>);
@@ -105,6 +108,9 @@ async fn fetch(git: &Git, branch: &Branch, settings: &Settings) -> Result<(), En
         "--quiet",
         "--no-tags",
         "--no-recurse-submodules",
+        // Nothing is fetched later, so all of it is fetched now.
+        "--no-filter",
+        UPLOAD_PACK,
         "--",
         "origin",
         &refspec,
@@ -118,6 +124,7 @@ async fn fetch(git: &Git, branch: &Branch, settings: &Settings) -> Result<(), En
         "ls-remote",
         "--exit-code",
         "--heads",
+        UPLOAD_PACK,
         "--",
         "origin",
         &wanted,
@@ -149,8 +156,15 @@ async fn obstacle(git: &Git, branch: &Branch) -> Result<Ended, Ended> {
     if attached.code != 0 {
         return Ok((State::Detached, None));
     }
-    let status = ["status", "--porcelain", "--untracked-files=no"];
-    let changed = told(git.local(&status).await)?;
+    let status = [
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        // Looking into submodules would run git with their settings.
+        "--ignore-submodules=dirty",
+    ];
+    let plain = told(git.without_filters().await)?;
+    let changed = told(plain.local(&status).await)?;
     if let Some(first) = changed.out.lines().next() {
         return Ok((State::Dirty, Some(first.trim().to_owned())));
     }
@@ -167,7 +181,7 @@ async fn obstacle(git: &Git, branch: &Branch) -> Result<Ended, Ended> {
     Ok((State::Available, None))
 }
 
-fn told(answer: Result<Answer, NoAnswer>) -> Result<Answer, Ended> {
+fn told<T>(answer: Result<T, NoAnswer>) -> Result<T, Ended> {
     answer.map_err(|none| match none {
         NoAnswer::Missing => (State::GitMissing, None),
         NoAnswer::TooLong(words) => (State::TimedOut, Some(words)),

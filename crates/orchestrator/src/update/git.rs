@@ -32,7 +32,7 @@ const ALLOWED: [&str; 14] = [
 ];
 
 /// What is set for every command: nobody is asked anything, and only these ways lead to a remote.
-const FIXED: [(&str, &str); 9] = [
+const FIXED: [(&str, &str); 10] = [
     ("LC_ALL", "C"),
     ("GIT_TERMINAL_PROMPT", "0"),
     ("GIT_ASKPASS", ""),
@@ -42,18 +42,29 @@ const FIXED: [(&str, &str); 9] = [
     ("GIT_OPTIONAL_LOCKS", "0"),
     ("GIT_PAGER", "cat"),
     ("GIT_ALLOW_PROTOCOL", "https:ssh:file"),
+    // A clone without all objects fetches those it lacks in any command, the way its settings say.
+    ("GIT_NO_LAZY_FETCH", "1"),
 ];
 
-/// Git's own settings: no program that the checkout names is run, and nothing goes on afterwards.
-const CONFIG: [(&str, &str); 7] = [
+/// Git's own settings: no program that the checkout names is run, and nothing goes on afterwards. What a
+/// file's content is put through has names of the checkout's choosing: [`Git::without_filters`].
+const CONFIG: [(&str, &str); 10] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
+    ("core.alternateRefsCommand", "true"),
+    // A folder of a checkout can look like a repository, settings included.
+    ("safe.bareRepository", "explicit"),
+    // Showing one starts a program.
+    ("log.showSignature", "false"),
     ("credential.helper", ""),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     ("submodule.recurse", "false"),
     ("fetch.writeCommitGraph", "false"),
 ];
+
+/// What makes a checkout's setting one that runs a program on a file's content.
+const FILTERS: &str = r"^filter\..*\.(clean|process|required)$";
 
 /// Git in one folder.
 pub(crate) struct Git {
@@ -90,15 +101,40 @@ impl Git {
         env.extend(fixed);
         env.entry("GIT_SSH_COMMAND".to_owned())
             .or_insert_with(|| "ssh -oBatchMode=yes".to_owned());
-        env.insert("GIT_CONFIG_COUNT".to_owned(), CONFIG.len().to_string());
-        for (at, (key, value)) in CONFIG.iter().enumerate() {
-            env.insert(format!("GIT_CONFIG_KEY_{at}"), (*key).to_owned());
-            env.insert(format!("GIT_CONFIG_VALUE_{at}"), (*value).to_owned());
+        let dir = dir.to_owned();
+        Self { dir, env }.with(CONFIG)
+    }
+
+    /// The same with these settings, which win over the checkout's, and no other of ours.
+    fn with<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut count = 0;
+        for (key, value) in settings {
+            let (name, says) = (
+                format!("GIT_CONFIG_KEY_{count}"),
+                format!("GIT_CONFIG_VALUE_{count}"),
+            );
+            self.env.insert(name, key.to_owned());
+            self.env.insert(says, value.to_owned());
+            count += 1;
         }
-        Self {
-            dir: dir.to_owned(),
-            env,
-        }
+        self.env
+            .insert("GIT_CONFIG_COUNT".to_owned(), count.to_string());
+        self
+    }
+
+    /// The same for commands that read the work tree: files are taken as they are, by no filter.
+    pub(crate) async fn without_filters(&self) -> Result<Self, NoAnswer> {
+        let list = ["config", "--null", "--name-only", "--get-regexp", FILTERS];
+        let found = self.local(&list).await?.out;
+        let filters = found.split_terminator('\0').map(|key| {
+            let needed = key.ends_with(".required");
+            (key, if needed { "false" } else { "" })
+        });
+        let git = Self {
+            dir: self.dir.clone(),
+            env: self.env.clone(),
+        };
+        Ok(git.with(CONFIG.into_iter().chain(filters)))
     }
 
     /// Runs a command that talks to no remote.

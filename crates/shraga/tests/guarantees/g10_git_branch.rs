@@ -159,15 +159,86 @@ fn guarantee_10_nothing_that_the_checkout_names_is_run_by_a_check() {
     let ran = place.path().join("ran");
     fs::write(&trap, format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
     fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
-    git(
-        &repos.checkout,
-        &["config", "core.fsmonitor", trap.to_str().unwrap()],
-    );
+    let trap = trap.to_str().unwrap();
+    for setting in [
+        "core.fsmonitor",
+        "core.sshCommand",
+        "core.alternateRefsCommand",
+        "credential.helper",
+        "diff.external",
+        "filter.trap.clean",
+        "filter.two words.process",
+        "gpg.program",
+        "remote.origin.uploadpack",
+    ] {
+        git(&repos.checkout, &["config", setting, trap]);
+    }
+    git(&repos.checkout, &["config", "filter.trap.required", "true"]);
+    let inside = repos.checkout.join(".git");
+    fs::write(inside.join("info/attributes"), "* filter=trap\n").unwrap();
+    let others = format!("{}\n", repos.origin.join(".git/objects").display());
+    fs::write(inside.join("objects/info/alternates"), others).unwrap();
+    // As old as this it has to be read anew, through the filter.
+    let file = fs::File::open(repos.checkout.join("VERSION")).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
     assert_eq!(
         found(&place, &repos, "main"),
         tells(0, "available", Some("1.1.0"))
     );
     assert!(!ran.exists());
+    assert_eq!(
+        found(&place, &repos, "nowhere"),
+        tells(6, "missing-branch", None)
+    );
+    assert!(!ran.exists());
+}
+
+#[test]
+fn guarantee_10_a_folder_of_a_checkout_that_looks_like_a_repository_is_none() {
+    let place = Place::new();
+    let repos = Repos::at(place.path(), "1.0.0");
+    let inner = repos.checkout.join("inner");
+    let (from, to) = (repos.origin.display(), inner.display());
+    git(
+        place.path(),
+        &[
+            "clone",
+            "--quiet",
+            "--bare",
+            &from.to_string(),
+            &to.to_string(),
+        ],
+    );
+    git(&inner, &["config", "core.bare", "false"]);
+    git(
+        &inner,
+        &[
+            "config",
+            "core.worktree",
+            &repos.checkout.display().to_string(),
+        ],
+    );
+    let ran = place.run(&["update", "--check", "--repo", inner.to_str().unwrap()]);
+    ran.fails(3, &["no git checkout"]);
+}
+
+#[test]
+fn guarantee_10_a_clone_without_all_objects_is_compared_like_any_other() {
+    let place = Place::new();
+    let mut repos = Repos::at(place.path(), "1.0.0");
+    git(&repos.origin, &["config", "uploadpack.allowFilter", "true"]);
+    repos.checkout = place.path().join("partial");
+    let from = format!("file://{}", repos.origin.display());
+    let to = repos.checkout.display().to_string();
+    git(
+        place.path(),
+        &["clone", "--quiet", "--filter=blob:none", &from, &to],
+    );
+    release(&repos.origin, "main", "1.1.0");
+    assert_eq!(
+        found(&place, &repos, "main"),
+        tells(0, "available", Some("1.1.0"))
+    );
 }
 
 #[test]
