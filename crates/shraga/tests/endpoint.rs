@@ -56,6 +56,57 @@ fn tokens_are_kept_over_a_restart_and_made_anew_when_missing_or_revoked() {
 }
 
 #[test]
+fn a_store_starts_and_lets_its_own_admin_in_whoever_was_disabled() {
+    let place = Place::new();
+    let running = place.start(&["serve"]);
+    let token = |name: &str| std::fs::read_to_string(place.data().join(name)).unwrap();
+    let (admin, user) = (token("admin.token"), token("user.token"));
+    for who in ["admin.token", "user.token"] {
+        disable_bearer(&place, who);
+    }
+    place.run(&["list"]).fails(4, &["disabled"]);
+    assert!(running.stop().success());
+    let _running = place.start(&["serve"]);
+    assert_eq!((token("admin.token"), token("user.token")), (admin, user));
+    place.run(&["list"]).fails(4, &["disabled"]);
+    let by_admin = ["list", "--token-file", ".shraga/admin.token"];
+    assert_eq!(place.json(&by_admin), serde_json::json!([]));
+}
+
+/// Has the admin disable whoever bears the token in this file.
+#[cfg(test)]
+fn disable_bearer(place: &Place, file: &str) {
+    let url = place.endpoint()["url"].as_str().unwrap().to_owned();
+    let token = |file: &str| std::fs::read_to_string(place.data().join(file)).unwrap();
+    let (by, of) = (token("admin.token"), token(file));
+    let me: Value = serde_json::from_str(&ask(&url, "GET", "api/shraga", of.trim(), "")).unwrap();
+    let row = format!(
+        "api/data/v9.2/systemusers({})",
+        me["user"].as_str().unwrap()
+    );
+    ask(&url, "PATCH", &row, by.trim(), r#"{"isdisabled": true}"#);
+}
+
+/// One request, by hand; the answer's body.
+#[cfg(test)]
+fn ask(url: &str, method: &str, path: &str, token: &str, body: &str) -> String {
+    use std::io::{Read, Write};
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let head = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    body.to_owned()
+}
+
+#[test]
 fn the_store_is_found_from_a_folder_below() {
     let place = Place::new();
     let _running = place.start(&["serve"]);

@@ -222,6 +222,19 @@ impl Store {
         self.inner.shared.tokens.authenticate(token)
     }
 
+    /// Whom this token was made for, whether or not that user is disabled: for whoever keeps tokens,
+    /// not for letting anybody in.
+    #[must_use]
+    pub fn made_for(&self, token: &str) -> Option<Principal> {
+        self.inner.shared.tokens.made_for(token)
+    }
+
+    /// Lets this user in whatever rows say: who has the store's files can't be locked out, and an
+    /// admin's mistake can be undone. The first one named counts.
+    pub fn never_bar(&self, user: Uuid) {
+        self.inner.shared.tokens.never_bar(user);
+    }
+
     /// Whether nobody gets in as this user, nor acts for it.
     pub(crate) fn is_barred(&self, user: Uuid) -> bool {
         self.inner.shared.tokens.is_barred(user)

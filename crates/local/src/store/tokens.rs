@@ -5,6 +5,7 @@
 //! user (barred by a row, as its table's definition says) ends with the commit that says so. Deliberately absent: passwords, expiry, refresh.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use arc_swap::ArcSwap;
 use base64::Engine;
@@ -44,6 +45,7 @@ type Hash = [u8; 32];
 pub(super) struct Tokens {
     by_hash: ArcSwap<HashMap<Hash, StoredToken>>,
     barred: ArcSwap<HashSet<Uuid>>,
+    host: OnceLock<Uuid>,
 }
 
 impl Tokens {
@@ -68,7 +70,12 @@ impl Tokens {
 
     /// Whether nobody gets in with a token of this user.
     pub(super) fn is_barred(&self, user: Uuid) -> bool {
-        self.barred.load().contains(&user)
+        self.barred.load().contains(&user) && self.host.get() != Some(&user)
+    }
+
+    /// Never bars this user. The first one named counts.
+    pub(super) fn never_bar(&self, user: Uuid) {
+        self.host.get_or_init(|| user);
     }
 
     /// Who the bearer of a secret is.
@@ -83,13 +90,12 @@ impl Tokens {
                 token.email
             )));
         }
-        Ok(Some(Principal {
-            user: token.user,
-            role: token.role,
-            worker: token.worker.clone(),
-            on_behalf_by: None,
-            session: None,
-        }))
+        Ok(Some(bearer(token)))
+    }
+
+    /// Whom a secret was made for, disabled or not.
+    pub(super) fn made_for(&self, secret: &str) -> Option<Principal> {
+        self.by_hash.load().get(&hash(secret)).map(bearer)
     }
 
     /// All records, oldest first.
@@ -102,6 +108,16 @@ impl Tokens {
 
 fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
+}
+
+fn bearer(token: &StoredToken) -> Principal {
+    Principal {
+        user: token.user,
+        role: token.role,
+        worker: token.worker.clone(),
+        on_behalf_by: None,
+        session: None,
+    }
 }
 
 fn record(token: &StoredToken) -> TokenRecord {

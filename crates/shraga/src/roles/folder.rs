@@ -1,7 +1,8 @@
 //! The embedded store's data folder: opened, with a token for the admin and one for the person at
 //! this machine.
 //!
-//! Valid token files are reused, missing or revoked ones are made anew; only hashes are in the store.
+//! Valid token files are reused, missing or revoked ones are made anew; only hashes are in the store. The
+//! folder's own admin can't be disabled, so that nobody locks everybody out; the person can, and keeps her file.
 
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,7 @@ pub async fn open(path: &Path) -> Result<Folder, Failure> {
         Role::Admin,
     )
     .await?;
+    store.never_bar(admin.user);
     let person = identity(&store, &path.join(USER_TOKEN_FILE), &person, Role::User).await?;
     Ok(Folder {
         path,
@@ -90,7 +92,7 @@ async fn identity(
     role: Role,
 ) -> Result<Principal, Failure> {
     if let Ok(token) = endpoint::read_token(file)
-        && let Ok(Some(known)) = store.authenticate(token.expose_secret())
+        && let Some(known) = store.made_for(token.expose_secret())
         && known.role == role
     {
         return Ok(known);
@@ -111,9 +113,7 @@ async fn identity(
         })?;
     endpoint::write_private(file, format!("{}\n", token.token).as_bytes())?;
     store
-        .authenticate(&token.token)
-        .ok()
-        .flatten()
+        .made_for(&token.token)
         .ok_or_else(|| Failure::new(Exit::Failed, "the token just made isn't known to the store"))
 }
 

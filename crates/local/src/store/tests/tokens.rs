@@ -131,18 +131,40 @@ async fn a_disabled_user_is_refused_until_enabled() {
         .await
         .unwrap();
     for (disabled, status) in [(1, Some(403)), (0, None)] {
-        let users = Arc::clone(w.store.schema().by_logical("systemuser").unwrap());
-        let op = WriteOp {
-            cells: cells(&users, &[("isdisabled", Cell::Int(disabled))]),
-            key: Key::Id(w.ann.user),
-            kind: WriteKind::Update(Match::Any),
-            table: users,
-            returning: None,
-        };
-        w.one(&w.admin, op).await.unwrap();
+        set_disabled(&w, w.ann.user, disabled).await;
         let refusal = w.store.authenticate(&made.token).err();
         assert_eq!(refusal.map(|fault| fault.status), status);
+        let known = w.store.made_for(&made.token).unwrap();
+        assert_eq!(known.user, w.ann.user, "the token stays hers");
     }
+}
+
+async fn set_disabled(w: &World, user: Uuid, disabled: i64) {
+    let users = Arc::clone(w.store.schema().by_logical("systemuser").unwrap());
+    let op = WriteOp {
+        cells: cells(&users, &[("isdisabled", Cell::Int(disabled))]),
+        key: Key::Id(user),
+        kind: WriteKind::Update(Match::Any),
+        table: users,
+        returning: None,
+    };
+    w.one(&w.admin, op).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_the_stores_files_is_never_locked_out() {
+    let w = world().await;
+    let made = |email, role| w.store.create_token(&w.admin, request(email, role));
+    let host = made("admin@x", Role::Admin).await.unwrap();
+    let other = made("ann@x", Role::Admin).await.unwrap();
+    w.store.never_bar(w.admin.user);
+    w.store.never_bar(w.ann.user);
+    for user in [w.admin.user, w.ann.user] {
+        set_disabled(&w, user, 1).await;
+    }
+    let who = w.store.authenticate(&host.token).unwrap().unwrap();
+    assert_eq!((who.user, who.role), (w.admin.user, Role::Admin));
+    assert_eq!(w.store.authenticate(&other.token).unwrap_err().status, 403);
 }
 
 #[tokio::test]
