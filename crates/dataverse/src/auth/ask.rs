@@ -83,8 +83,8 @@ pub(super) async fn ask(kind: Kind, asking: Asking<'_>) -> Result<AccessToken, W
     }
 }
 
-/// Whether anybody answers where a machine in Azure asks for its identity. Without the header that
-/// the service wants it gives no token, just an answer.
+/// Whether Azure's service answers where a machine asks for its identity. Without the header that it
+/// wants it answers 400; what other clouds have at that address knows no such path.
 async fn metadata_service_answers(courier: &Courier) -> bool {
     let Ok(url) = Url::parse(METADATA_SERVICE) else {
         return false;
@@ -93,7 +93,7 @@ async fn metadata_service_answers(courier: &Courier) -> bool {
         return false;
     };
     let answer = timeout(PROBE_DEADLINE, courier.exchange(request, &url)).await;
-    matches!(answer, Ok(Ok(_)))
+    matches!(answer, Ok(Ok(answer)) if answer.status() == http::StatusCode::BAD_REQUEST)
 }
 
 async fn by_network(

@@ -210,7 +210,8 @@ async fn a_machine_with_an_identity_uses_it() {
 async fn a_machine_without_an_identity_lets_the_tools_try() {
     let store = store(&["of-the-tool"]).await;
     let silent = Server::plain(|_| Say::Nothing).await;
-    for road in [dead_end(), detour(&silent)] {
+    let anothers = Server::plain(|_| Say::This(404, "{}".to_owned())).await;
+    for road in [dead_end(), detour(&silent), detour(&anothers)] {
         let mut world = World::new(Choice::All);
         world.roads.direct = road;
         world.log_in("of-the-tool", 3600);
