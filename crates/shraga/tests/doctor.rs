@@ -228,6 +228,23 @@ mod checks {
     }
 
     #[test]
+    fn nothing_is_changed_through_a_link_or_in_place_of_a_folder() {
+        let place = Place::new();
+        let target = place.path().join("target");
+        std::fs::create_dir(&target).unwrap();
+        mode(&target, 0o755);
+        std::os::unix::fs::symlink(&target, place.data()).unwrap();
+        std::fs::create_dir(place.path().join(".orchestrator_state.json")).unwrap();
+        let report = Report::of(&place, &["--fix"]);
+        report.only("disk", "error", &["mode 755"]);
+        report.only("state file", "error", &["is a folder"]);
+        let left = std::fs::metadata(&target).unwrap().permissions().mode();
+        assert_eq!(left & 0o777, 0o755);
+        let kept = place.path().join(".orchestrator_state.json.kept-1");
+        assert!(!kept.exists());
+    }
+
+    #[test]
     fn a_folder_that_is_missing_is_made_when_asked_for() {
         let place = Place::new();
         let folder = place.path().join("elsewhere");

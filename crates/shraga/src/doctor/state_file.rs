@@ -13,6 +13,8 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let meta = std::fs::symlink_metadata(path);
     let there = meta.is_ok();
+    // What isn't a file was put there by somebody, and can't be kept as one.
+    let file = meta.as_ref().is_ok_and(std::fs::Metadata::is_file);
     if meta.is_ok_and(|meta| meta.is_symlink()) {
         let what = format!("{FILE_NAME} is a symbolic link, which is never written through");
         found.push(Finding::error(
@@ -27,7 +29,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Finding> {
         let fix = "correct it, or let --fix put it aside; what is good in it is used";
         found.push(Finding::error(CHECK, what, fix));
     }
-    if case.fix && !state.problems.is_empty() {
+    if case.fix && file && !state.problems.is_empty() {
         found = vec![put_aside(path, found)];
     }
     if let Err(error) = check_folder(path) {

@@ -150,7 +150,6 @@ impl Keeper {
 
     fn failed(&mut self, why: String) {
         self.wait = LOOKS_BETWEEN_SAVES;
-        metrics::counter!("shraga_state_file_save_failures_total").increment(1);
         if self.health.borrow().save_error.as_ref() != Some(&why) {
             tracing::error!("the state file was not saved: {why}");
         }
