@@ -13,6 +13,15 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file was found, and belongs to another user of this machine.
+    #[error(
+        "{} belongs to somebody else, who could send your token anywhere: name it with --config if it is meant",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not TOML.
     #[error("{} is not valid TOML", path.display())]
     Syntax {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::agents;
 use super::error::{ConfigError, nearest};
 use super::sections::SECTIONS;
+use super::value::is_name;
 
 /// The file's name in the working directory and in the user's configuration folder.
 pub const FILE_NAME: &str = "shraga.toml";
@@ -45,16 +46,20 @@ impl File {
         Self::parse(path, &text)
     }
 
-    /// Reads the file in the working directory, else the one in the user's configuration folder.
+    /// Reads the file in the working directory, else the one in the user's configuration folder. It says
+    /// where a token goes and what is run, so in a folder that others write too it may not be theirs.
     ///
     /// # Errors
-    /// It is there but can't be read, or isn't TOML.
+    /// It is there but can't be read, isn't TOML, or belongs to somebody else.
     pub fn find() -> Result<Option<Self>, ConfigError> {
         let user = super::env::config_dir().map(|dir| dir.join(FILE_NAME));
         let found = std::iter::once(PathBuf::from(FILE_NAME))
             .chain(user)
             .find(|path| path.is_file());
-        found.map(|path| Self::read(&path)).transpose()
+        match found {
+            Some(path) if !is_trusted(&path) => Err(ConfigError::Foreign { path }),
+            found => found.map(|path| Self::read(&path)).transpose(),
+        }
     }
 
     /// The value of a key, if it is set.
@@ -115,7 +120,7 @@ impl File {
             }
             let name = theirs
                 .as_str()
-                .filter(|name| is_column_name(name))
+                .filter(|name| is_name(name))
                 .ok_or_else(|| self.bad(&key, theirs, "a column's logical name"))?;
             columns.push((ours.clone(), name.to_owned()));
         }
@@ -142,11 +147,27 @@ impl File {
     }
 }
 
-/// Names go into URLs and bodies as they are, so only what Dataverse itself allows is accepted.
-fn is_column_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 128
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+/// Whether the file is ours, or of whoever administers the machine.
+#[cfg(unix)]
+fn is_trusted(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let us = rustix::process::geteuid().as_raw();
+    // One that can't be looked at can't be read, and that is said better.
+    path.metadata()
+        .map_or(true, |meta| may_configure(meta.uid(), us))
+}
+
+#[cfg(not(unix))]
+fn is_trusted(_path: &Path) -> bool {
+    true
+}
+
+/// Whether a file of `owner` is used when `us` runs the program.
+#[cfg(unix)]
+const fn may_configure(owner: u32, us: u32) -> bool {
+    /// The administrator's number.
+    const ROOT: u32 = 0;
+    owner == us || owner == ROOT
 }
 
 /// The section, or the key of any section, that looks most like `path`.
@@ -162,4 +183,17 @@ fn nearest_anywhere(path: &str) -> Option<String> {
         .map(|key| key.path)
         .or_else(|| nearest(path, sections.chain(keys.map(|key| key.path))))
         .map(str::to_owned)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_somebody_elses_is_not_used_unasked() {
+        assert!(may_configure(1000, 1000));
+        assert!(may_configure(0, 1000), "the machine's administrator");
+        assert!(!may_configure(1001, 1000));
+        assert!(!may_configure(1000, 0), "not even by the administrator");
+    }
 }

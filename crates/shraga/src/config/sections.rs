@@ -11,7 +11,9 @@ use url::Url;
 
 use super::error::ConfigError;
 use super::resolve::{Key, Resolver};
-use super::value::{Every, Percent, Seconds, Slots, Tries, Unchecked, word_setting};
+use super::value::{
+    Authority, EntitySet, Every, Percent, Seconds, Slots, Tries, Unchecked, word_setting,
+};
 
 /// The name in a list of none or one.
 const fn first(names: &[&'static str]) -> Option<&'static str> {
@@ -106,8 +108,8 @@ sections! {
         /// A file with a token of the platform (workload identity), read anew each time. Needed
         /// for workload identity.
         federated_token_file: Option<PathBuf> = None, env "AZURE_FEDERATED_TOKEN_FILE";
-        /// Where applications sign in; https.
-        authority_host: String = PUBLIC_AUTHORITY.to_owned(), env "AZURE_AUTHORITY_HOST";
+        /// Where applications sign in; https. A file can name Azure's own services only.
+        authority_host: Authority = Authority(PUBLIC_AUTHORITY.to_owned()), env "AZURE_AUTHORITY_HOST";
         /// Seconds one credential may take.
         timeout_seconds: Seconds = Seconds(10);
     }
@@ -115,13 +117,13 @@ sections! {
     /// Names of tables, which differ between organisations by their publisher's prefix.
     Schema schema {
         /// Entity set of the tasks table.
-        tasks: String = "cr_shraga_tasks".to_owned(), env "TABLE_NAME";
+        tasks: EntitySet = "cr_shraga_tasks".into(), env "TABLE_NAME";
         /// Entity set of the workers table.
-        workers: String = "cr_shraga_workers".to_owned(), env "WORKERS_TABLE";
+        workers: EntitySet = "cr_shraga_workers".into(), env "WORKERS_TABLE";
         /// Entity set of the events table.
-        events: String = "cr_shraga_events".to_owned(), env "EVENTS_TABLE";
+        events: EntitySet = "cr_shraga_events".into(), env "EVENTS_TABLE";
         /// Entity set of the users table.
-        users: String = "cr_shraga_users".to_owned(), env "USERS_TABLE";
+        users: EntitySet = "cr_shraga_users".into(), env "USERS_TABLE";
     }
 
     /// How tasks are given to workers.

@@ -34,7 +34,7 @@ fn origin<'a>(config: &'a Config, key: &str) -> &'a Origin {
 #[test]
 fn without_anything_set_there_are_defaults() {
     let config = Config::merge(None, &nothing, &Overrides::new()).unwrap();
-    assert_eq!(config.schema.tasks, "cr_shraga_tasks");
+    assert_eq!(config.schema.tasks.0, "cr_shraga_tasks");
     assert_eq!(config.store.request_timeout_seconds, Seconds(30));
     assert!(
         config
@@ -49,14 +49,14 @@ fn flags_win_over_environment_over_file_over_defaults() {
     let env = |name: &str| (name == "TABLE_NAME").then(|| "from_env".to_owned());
     let text = "[schema]\ntasks = \"from_file\"\nworkers = \"from_file\"";
     let config = Config::merge(Some(file(text)), &env, &Overrides::new()).unwrap();
-    assert_eq!(config.schema.tasks, "from_env");
-    assert_eq!(config.schema.workers, "from_file");
+    assert_eq!(config.schema.tasks.0, "from_env");
+    assert_eq!(config.schema.workers.0, "from_file");
     assert_eq!(*origin(&config, "schema.tasks"), Origin::Env("TABLE_NAME"));
     assert_eq!(origin(&config, "schema.workers").to_string(), "shraga.toml");
 
     let flags = Overrides::from([("schema.tasks", "from_flag".to_owned())]);
     let config = Config::merge(Some(file(text)), &env, &flags).unwrap();
-    assert_eq!(config.schema.tasks, "from_flag");
+    assert_eq!(config.schema.tasks.0, "from_flag");
     assert_eq!(*origin(&config, "schema.tasks"), Origin::Flag);
 }
 
@@ -78,7 +78,7 @@ fn the_originals_environment_works_unchanged() {
         "https://org.crm3.dynamics.com/"
     );
     assert_eq!(config.store.request_timeout_seconds, Seconds(12));
-    assert_eq!(config.schema.workers, "cr_workers");
+    assert_eq!(config.schema.workers.0, "cr_workers");
     let token = config
         .entries
         .iter()
@@ -155,4 +155,42 @@ fn every_key_that_the_example_only_mentions_exists() {
         })
         .collect();
     load(&uncommented).unwrap();
+}
+
+#[test]
+fn a_file_sends_no_secret_to_another_sign_in_service_than_azures() {
+    let authority = |line: &str, env: Option<&str>| {
+        let env = |name: &str| {
+            env.filter(|_| name == "AZURE_AUTHORITY_HOST")
+                .map(str::to_owned)
+        };
+        let text = format!("[credentials]\n{line}");
+        let config = Config::merge(Some(file(&text)), &env, &Overrides::new());
+        config.map(|config| config.credentials.authority_host.0)
+    };
+    let us = authority("authority_host = \"login.microsoftonline.us/\"", None);
+    assert_eq!(us.unwrap(), "https://login.microsoftonline.us");
+    for bad in [
+        "https://login.example.org",
+        "https://login.microsoftonline.com.example.org",
+        "http://login.microsoftonline.com",
+    ] {
+        let error = authority(&format!("authority_host = {bad:?}"), None).unwrap_err();
+        assert!(
+            error.to_string().contains("AZURE_AUTHORITY_HOST"),
+            "{error}"
+        );
+    }
+    let own = authority("", Some("https://login.example.org"));
+    assert_eq!(own.unwrap(), "https://login.example.org");
+    assert!(authority("", Some("http://login.example.org")).is_err());
+}
+
+#[test]
+fn a_tables_name_cannot_hold_a_request_of_its_own() {
+    for bad in ["", "a/b", "a?b", "a b", "a\r\nDELETE /b", "a('1')", "ä"] {
+        let text = format!("[schema]\ntasks = {bad:?}");
+        let error = Config::merge(Some(file(&text)), &nothing, &Overrides::new()).unwrap_err();
+        assert!(error.to_string().contains("schema.tasks"), "{error}");
+    }
 }

@@ -66,6 +66,71 @@ impl Setting for String {
     }
 }
 
+/// The entity set of a table. It goes into addresses and batches as it is, so only what Dataverse itself
+/// allows is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntitySet(pub String);
+
+impl From<&str> for EntitySet {
+    fn from(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
+impl Setting for EntitySet {
+    const EXPECTS: &'static str =
+        "an entity set's name: letters, digits and underscores, 128 at most";
+
+    fn read(raw: &Raw) -> Option<Self> {
+        let name = raw.word()?;
+        is_name(name).then(|| Self(name.to_owned()))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
+/// Whether this can be the name of a table, a column or an entity set.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Where applications sign in, which is where their secrets go. A file, which may have come with a
+/// folder, can only choose among Azure's own; the environment is the person's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority(pub String);
+
+/// The sign-in services of Azure's clouds.
+const AUTHORITIES: [&str; 4] = [
+    "https://login.microsoftonline.com",
+    "https://login.microsoftonline.us",
+    "https://login.partner.microsoftonline.cn",
+    "https://login.chinacloudapi.cn",
+];
+
+impl Setting for Authority {
+    const EXPECTS: &'static str = "the https:// address of one of Azure's sign-in services; \
+                                   another one only as AZURE_AUTHORITY_HOST";
+
+    fn read(raw: &Raw) -> Option<Self> {
+        let given = raw.word()?.trim_end_matches('/');
+        let address = match given.contains("://") {
+            true => given.to_owned(),
+            false => format!("https://{given}"),
+        };
+        let safe = match raw {
+            Raw::Text(_) => Url::parse(&address).is_ok_and(|url| url.scheme() == "https"),
+            Raw::Toml(_) => AUTHORITIES.contains(&address.as_str()),
+        };
+        safe.then_some(Self(address))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+}
+
 impl<T: Setting> Setting for Option<T> {
     const EXPECTS: &'static str = T::EXPECTS;
     const SECRET: bool = T::SECRET;

@@ -109,7 +109,7 @@ fn settings(config: &Config) -> Settings {
         client_secret: set.client_secret.clone(),
         client_certificate: set.client_certificate_path.clone(),
         federated_token_file: set.federated_token_file.clone(),
-        authority: set.authority_host.clone(),
+        authority: set.authority_host.0.clone(),
         has_identity_endpoint: platform.iter().all(|name| env::lookup(name).is_some()),
         deadline: set.timeout_seconds.duration(),
         tool_environment: tool_environment(&env::all()),

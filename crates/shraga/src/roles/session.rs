@@ -230,10 +230,10 @@ fn pacing_for(url: &Url, share: Percent) -> Pacing {
 pub(crate) fn names(config: &Config) -> Names {
     let schema = &config.schema;
     let names = Names::default()
-        .with_set(Table::Tasks, &schema.tasks)
-        .with_set(Table::Workers, &schema.workers)
-        .with_set(Table::Events, &schema.events)
-        .with_set(Table::Users, &schema.users);
+        .with_set(Table::Tasks, &schema.tasks.0)
+        .with_set(Table::Workers, &schema.workers.0)
+        .with_set(Table::Events, &schema.events.0)
+        .with_set(Table::Users, &schema.users.0);
     config.columns.iter().fold(names, |names, (ours, theirs)| {
         names.with_column(ours, theirs)
     })
