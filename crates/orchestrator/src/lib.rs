@@ -35,6 +35,7 @@ mod tell;
 mod tick;
 mod trouble;
 pub mod update;
+mod walk;
 mod wiring;
 
 pub use census::Census;

@@ -16,6 +16,7 @@ use crate::clock::Moment;
 use crate::observe::question::{After, Mark};
 use crate::observe::seen::{Known, Reach, Window};
 use crate::status::StoreKind;
+use crate::walk::Walk;
 
 /// Rows to look at again in the next tick at most. More than that and a full pass is cheaper.
 const LOOK_MAX: usize = 4000;
@@ -94,6 +95,8 @@ pub(crate) struct Memory {
     pub(crate) adopts: bool,
     /// Halvings of every window, after answers that were too large or too slow.
     pub(crate) shrink: u32,
+    /// How far waiting mirrors behind a full window were looked at.
+    pub(crate) walk: Walk,
     sight: Sight,
     look: HashSet<Need>,
     later: HashSet<Need>,
@@ -119,6 +122,7 @@ impl Memory {
             known: Known::default(),
             adopts,
             shrink: 0,
+            walk: Walk::default(),
             sight: Sight::default(),
             look: HashSet::new(),
             later: HashSet::new(),

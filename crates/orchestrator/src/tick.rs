@@ -270,6 +270,9 @@ impl Engine {
                 shown.1 = LastResult::Panicked(panic);
             }
         }
+        let begins = self.memory.others_due();
+        let spare = plans.iter().any(|plan| plan.spare);
+        self.memory.walk.go_on(&seen.reach, spare, begins);
         self.remember(&seen, now);
         self.census.saw(&seen.snapshot);
         self.leave_for_later(&seen, &plans);
@@ -284,7 +287,8 @@ impl Engine {
             self.census.wait(&report.waiting);
         }
         let moved = report.counts.done + report.counts.stale + report.counts.unknown > 0;
-        report.again = report.trouble.is_none() && (report.left_over || moved);
+        let walks = seen.reach.waiting.is_some() && self.memory.walk.page().is_some();
+        report.again = report.trouble.is_none() && (report.left_over || moved || walks);
         report
     }
 

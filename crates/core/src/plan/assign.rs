@@ -27,6 +27,7 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
 
 pub(super) fn draft(view: &View<'_>) -> Plan {
     let mut plan = Plan::new(Loop::Assign);
+    plan.spare = view.schedule().spare;
     let mut explained = Vec::new();
     for (id, outcome) in &view.schedule().turns {
         let Some(mirror) = view.row_at(*id) else {

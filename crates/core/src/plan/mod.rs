@@ -154,6 +154,9 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// When something here becomes due without any row changing.
     pub due: Option<Timestamp>,
+    /// Of [`Loop::Assign`]: whether a worker that takes work has a slot left that no task of the
+    /// snapshot can use. Tasks that were not observed might.
+    pub spare: bool,
 }
 
 /// Something a decision lacked.
@@ -232,6 +235,7 @@ impl Plan {
             needs: Vec::new(),
             notes: Vec::new(),
             due: None,
+            spare: false,
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Wait {
 pub(super) struct Schedule<'a> {
     /// Mirrors in the order in which they had their turn, each with what came of it.
     pub(super) turns: Vec<(MirrorId, Result<Grant<'a>, Wait>)>,
+    /// Whether a slot is left that none of them can use.
+    pub(super) spare: bool,
 }
 
 /// A task that wants a worker.
@@ -72,6 +74,7 @@ pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
         };
         schedule.turns.push((candidate.mirror, outcome));
     }
+    schedule.spare = common_gate(view, None).is_none() && workers.spare();
     schedule
 }
 
@@ -277,6 +280,19 @@ impl<'v, 'a> Workers<'v, 'a> {
             Fit::NotReady => Err(wait(Reason::NoneReady)),
             Fit::NotForPerson => Err(wait(Reason::NoWorker)),
         }
+    }
+
+    /// Whether a worker that takes work has a slot left. How many a legacy worker has is unknown, and
+    /// so never used up.
+    fn spare(&self) -> bool {
+        let shared = self.view.policy.shared;
+        let ours = self.view.snapshot.workers.iter().any(|worker| {
+            worker.kind.runs_tasks()
+                && (worker.pool == Pool::Dedicated || shared)
+                && takes_work(self.view, worker)
+                && self.free.get(&worker.id).is_some_and(|free| *free > 0)
+        });
+        (ours && self.view.fences()) || (shared && self.view.legacy().next().is_some())
     }
 
     fn take(&mut self, worker: WorkerId) {

@@ -16,10 +16,14 @@ const WINDOW: usize = 250;
 /// Legacy workers whose last turn is read in one tick: a read each. The others' are a tick later.
 const TURNS_MAX: usize = 50;
 
-/// Waiting mirrors, workers and what they hold.
+/// Waiting mirrors, workers and what they hold; while those of a full window leave slots unused, a
+/// page of those behind it in the same request.
 pub(super) fn questions(scope: &Scope<'_>) -> Vec<Question> {
-    let waiting = Question::Waiting(scope.memory.window(WINDOW));
-    std::iter::once(waiting)
+    let top = scope.memory.window(WINDOW);
+    let page = scope.memory.walk.page();
+    let page = page.map(|place| Question::WaitingBehind(place, top));
+    std::iter::once(Question::Waiting(top))
+        .chain(page)
         .chain(capacity())
         .chain(turns(scope))
         .collect()
@@ -35,10 +39,13 @@ pub(super) fn turns(scope: &Scope<'_>) -> impl Iterator<Item = Question> {
 /// When the window is full of some people's tasks: the first of everybody else's, so that nobody's
 /// many (or impossible) tasks keep others from their turn.
 pub(super) fn others(scope: &Scope<'_>, seen: &Seen) -> Option<Question> {
-    let full = seen.reach.waiting?.full && scope.memory.others_due();
-    full.then(|| {
-        let people = seen.snapshot.mirrors.iter();
-        let waiting = people.filter(|mirror| mirror.status == TaskStatus::Pending);
+    let window = seen.reach.waiting.filter(|window| window.full)?;
+    scope.memory.others_due().then(|| {
+        // Whoever is seen in a page only may have earlier tasks between the window and the page.
+        let inside = |rank| window.last.is_none_or(|last| rank <= last.rank);
+        let mirrors = seen.snapshot.mirrors.iter();
+        let waiting =
+            mirrors.filter(|mirror| mirror.status == TaskStatus::Pending && inside(mirror.rank));
         let people: BTreeSet<UserId> = waiting.filter_map(|mirror| mirror.user).collect();
         let top = scope.memory.window(WINDOW);
         Question::WaitingOthers(people.into_iter().collect(), top)

@@ -20,6 +20,7 @@ use super::filter::{
     any_status, by, by_descending, compare, eq, id_in, ne, owner_is, status, text_in, text_not_in,
     time,
 };
+use super::seen::Place;
 
 /// The primary key of the tasks table.
 pub(crate) const TASK_ID: &str = "cr_shraga_taskid";
@@ -98,6 +99,8 @@ pub(crate) enum Question {
     Waiting(u32),
     /// Pending mirrors by rank, but for those of these people.
     WaitingOthers(Vec<UserId>, u32),
+    /// The pending mirrors behind this place, by rank.
+    WaitingBehind(Place, u32),
     /// Every mirror that is with a worker.
     Active,
     /// The mirror that this legacy worker was given last.
@@ -150,6 +153,7 @@ impl Question {
             | Self::Progress(..)
             | Self::Waiting(_)
             | Self::WaitingOthers(..)
+            | Self::WaitingBehind(..)
             | Self::Active
             | Self::LastGiven(_)
             | Self::Tasks(_)
@@ -174,6 +178,7 @@ impl Question {
             Self::Progress(since, top) => progress(whose, *since, *top),
             Self::Waiting(top) => waiting(whose, None, *top),
             Self::WaitingOthers(but, top) => waiting(whose, Some(but), *top),
+            Self::WaitingBehind(place, top) => behind(whose, *place, *top, absent),
             Self::Active => active(whose),
             Self::LastGiven(worker) => last_given(*worker),
             Self::Workers => whole(select::WORKER),
@@ -208,6 +213,7 @@ impl Question {
             | Self::Progress(..)
             | Self::Waiting(_)
             | Self::WaitingOthers(..)
+            | Self::WaitingBehind(..)
             | Self::Active
             | Self::LastGiven(_)
             | Self::Tasks(_)
@@ -286,6 +292,25 @@ fn waiting(whose: Whose, but: Option<&Vec<UserId>>, top: u32) -> Query {
     clauses.extend(but.map(|people| text_not_in(tasks::USER_ID, people.iter().map(|id| id.get()))));
     let filter = Filter::And(clauses);
     window(select::MIRROR, filter, by(tasks::RANK.name()), top)
+}
+
+/// Many rows may share a rank, which tells whole seconds: of those, the order of their tasks decides.
+fn behind(whose: Whose, place: Place, top: u32, absent: &Absent) -> Query {
+    let rank = match absent.has(Table::Tasks, tasks::RANK) {
+        true => tasks::RANK.name(),
+        false => "createdon",
+    };
+    let task = Literal::Text(place.task.to_string());
+    let mut clauses = vec![status(TaskStatus::Pending)];
+    clauses.extend(whose.mirrors());
+    clauses.push(compare(rank, Comparison::Ge, time(place.rank)));
+    clauses.push(Filter::Or(vec![
+        compare(rank, Comparison::Gt, time(place.rank)),
+        compare(tasks::MIRROR_OF.name(), Comparison::Gt, task),
+    ]));
+    let mut query = window(select::MIRROR, Filter::And(clauses), by(rank), top);
+    query.order_by.push(by(tasks::MIRROR_OF.name()));
+    query
 }
 
 /// Versions only: what is known of a mirror at its version needn't be read again.

@@ -46,7 +46,9 @@ pub(crate) struct Reach {
     /// The same of progress.
     pub(crate) progress: Option<Window>,
     /// The window of waiting mirrors.
-    pub(crate) waiting: Option<Window>,
+    pub(crate) waiting: Option<Stretch>,
+    /// The page behind it, or behind an earlier page.
+    pub(crate) page: Option<Stretch>,
     /// Where the next page of open user rows begins; `Some(None)` after the last.
     pub(crate) open_tasks: Option<Option<After>>,
     /// The same of open mirrors.
@@ -68,6 +70,32 @@ impl Reach {
 pub(crate) struct Window {
     /// The last change in it.
     pub(crate) last: Option<Mark>,
+    /// Whether there may be more behind it.
+    pub(crate) full: bool,
+}
+
+/// A place in the order in which waiting mirrors have their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// When a mirror's turn comes.
+    pub(crate) rank: Timestamp,
+    /// Whose mirror it is: a task's.
+    pub(crate) task: Uuid,
+}
+
+impl Place {
+    /// The place before every row of this rank: within one, windows have another order than pages.
+    pub(crate) fn first_of_rank(self) -> Self {
+        let task = Uuid::nil();
+        Self { task, ..self }
+    }
+}
+
+/// How far one look at waiting mirrors reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    /// Its last place.
+    pub(crate) last: Option<Place>,
     /// Whether there may be more behind it.
     pub(crate) full: bool,
 }
@@ -206,8 +234,11 @@ impl Seen {
             }
             Question::Waiting(top) => {
                 self.take_waiting(rows);
-                let full = rows.len() >= *top as usize;
-                self.reach.waiting = Some(Window { last: None, full });
+                self.reach.waiting = Some(stretch(rows, *top));
+            }
+            Question::WaitingBehind(_, top) => {
+                self.take_waiting(rows);
+                self.reach.page = Some(stretch(rows, *top));
             }
             Question::WaitingOthers(..) => self.take_waiting(rows),
             Question::Active => {
@@ -455,6 +486,21 @@ fn window(since: Mark, rows: &[Row], top: u32) -> Window {
         last: rows.last().and_then(|row| mark(since, row)),
         full: rows.len() >= top as usize,
     }
+}
+
+fn stretch(rows: &[Row], top: u32) -> Stretch {
+    Stretch {
+        last: rows.iter().rev().find_map(place),
+        full: rows.len() >= top as usize,
+    }
+}
+
+/// Where a waiting mirror stands. One without a rank stands where it was made, one without a task
+/// before all others of its rank.
+fn place(row: &Row) -> Option<Place> {
+    let rank = time(row, tasks::RANK.name()).or_else(|| time(row, "createdon"))?;
+    let task = guid(row, tasks::MIRROR_OF.name()).unwrap_or_default();
+    Some(Place { rank, task })
 }
 
 /// The mark of a row, of the kind of `like`.

@@ -11,6 +11,7 @@
 
 mod cast;
 mod crashes;
+mod crowds;
 mod legacy;
 mod lesser;
 mod original;
