@@ -14,6 +14,8 @@ words! {
         AdminUnknown = "admin-unknown",
         /// A row is not what it says, or somebody else's rows sit at this task's computed identities.
         Quarantined = "quarantined",
+        /// The task's mirror can't be understood.
+        Unreadable = "unreadable",
         /// Rows needed to decide are not in view yet.
         NotSeen = "not-seen",
         /// The mirror is not linked from the person's row.
@@ -74,6 +76,7 @@ impl Reason {
         match self {
             Self::AdminUnknown => "the orchestrator has not signed in yet",
             Self::Quarantined => "a row that is not what it says, or sits where a mirror belongs",
+            Self::Unreadable => "its mirror can't be understood",
             Self::NotSeen => "being looked at",
             Self::Unlinked => "its mirror is not linked yet",
             Self::NotBefore => "it is not to start yet",
@@ -109,6 +112,9 @@ impl Reason {
             Self::AdminUnknown => "check the orchestrator's token and log",
             Self::Quarantined => {
                 "file it again; an admin should look at the Error events of this task"
+            }
+            Self::Unreadable => {
+                "an admin should correct the column that the orchestrator's log names"
             }
             Self::NotSeen | Self::NotOurTurn => "nothing: it takes a moment",
             Self::Unlinked => "nothing: the orchestrator repairs it",
@@ -150,6 +156,7 @@ impl Reason {
             | Self::TakenByLegacy => Some(self),
             Self::AdminUnknown
             | Self::Quarantined
+            | Self::Unreadable
             | Self::NotSeen
             | Self::Unlinked
             | Self::Backoff

@@ -166,6 +166,7 @@ fn mirrored(seen: &Explained<'_>, _: Timestamp) -> Option<Gate> {
     }
     let task = seen.task?;
     match (&task.mirror_link, seen.waits) {
+        (_, Some(reason @ Reason::Unreadable)) => Some(Gate::reason("mirrored", reason)),
         (Some(link), _) => Some(Gate::passed("mirrored", format!("as {link}"))),
         (None, Some(reason)) => Some(Gate::reason("mirrored", reason)),
         (None, None) if task.shown.reason.as_deref() == Some(Reason::Quarantined.as_str()) => {

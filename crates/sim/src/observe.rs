@@ -220,6 +220,8 @@ impl<'a> Seen<'a> {
                 .filter(|worker| worker.kind != WorkerKind::Orchestrator)
                 .collect(),
             workers_complete: true,
+            unread_workers: HashSet::new(),
+            unread_mirrors: HashSet::new(),
             legacy: observer.legacy.to_vec(),
             people: self
                 .store

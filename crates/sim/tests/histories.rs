@@ -21,9 +21,11 @@ const NOTICED_WITHIN: u64 = 1_000;
 const SHORT: usize = 60;
 
 /// Reasons that no history can show, each with why.
-const NEVER: [Reason; 10] = [
+const NEVER: [Reason; 11] = [
     // The simulated orchestrators know who they are.
     Reason::AdminUnknown,
+    // Nobody writes by hand what no program understands.
+    Reason::Unreadable,
     // They read everything that they need, and assign whenever they like.
     Reason::NotSeen,
     Reason::NotOurTurn,

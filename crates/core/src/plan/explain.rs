@@ -49,6 +49,7 @@ fn waits(view: &View<'_>, task: TaskId) -> Option<Reason> {
     let mirror = match (view.mirror(task), filed) {
         (Some(mirror), _) => mirror.id,
         (None, Some((_, Filed::Blocked(reason)))) => return Some(*reason),
+        (None, _) if view.has_unread_mirror(task) => return Some(Reason::Unreadable),
         (None, Some((_, Filed::Create { .. } | Filed::Unknown(_))) | None) => return None,
     };
     scheduled(view, mirror)

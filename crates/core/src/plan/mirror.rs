@@ -83,6 +83,9 @@ fn sort(view: &View<'_>, task: &UserTask) -> Filed {
     if view.policy.adopts && !view.snapshot.searched.contains(&task.id) {
         return Filed::Unknown(vec![Need::MirrorsOf(task.id)]);
     }
+    if view.has_unread_mirror(task.id) {
+        return Filed::Blocked(Reason::Unreadable);
+    }
     let is_taken =
         |id: &MirrorId| view.row_at(*id).is_some() || view.snapshot.strangers.contains_key(id);
     let ids = || (0..IDENTITIES).map(|counter| MirrorId::of(task.id, counter));

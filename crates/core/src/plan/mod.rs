@@ -66,6 +66,11 @@ pub struct Snapshot {
     pub workers: Vec<Worker>,
     /// Whether `workers` holds every row of its table, so that a missing one is gone.
     pub workers_complete: bool,
+    /// Workers whose rows are there and can't be understood: not gone, and given nothing.
+    pub unread_workers: HashSet<WorkerId>,
+    /// Tasks that have a mirror of the admin's which can't be understood. Which work it stands for is
+    /// not known, so none is begun beside it.
+    pub unread_mirrors: HashSet<TaskId>,
     /// Workers known from the state file only: no row, unknown capacity, no heartbeat.
     pub legacy: Vec<WorkerId>,
     /// People met. All disabled ones must be here; others only spare a refused create.

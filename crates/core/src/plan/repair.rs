@@ -30,6 +30,8 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
         let searched = view.snapshot.searched.contains(&mirror.task);
         match view.task(mirror.task) {
             Some(task) if links(task, mirror) && !adoptable(mirror) => {}
+            // That one may be what her row links.
+            Some(_) if view.has_unread_mirror(mirror.task) => {}
             None if !adoptable(mirror) => {}
             None if !view.is_deleted(mirror.task) => plan.need(Need::Task(mirror.task)),
             // Another mirror may be the one that counts.
@@ -157,6 +159,10 @@ fn unlink(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
     }
     if !view.snapshot.searched.contains(&task.id) {
         plan.need(Need::MirrorsOf(task.id));
+        return;
+    }
+    if view.has_unread_mirror(task.id) {
+        plan.waiting.push((task.id, Reason::Unreadable));
         return;
     }
     let mut cells = Vec::new();

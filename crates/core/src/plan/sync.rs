@@ -107,6 +107,9 @@ pub(super) fn off_machine(task: &UserTask) -> Option<(Column, Value)> {
 /// A task without a mirror in view: a request to cancel is granted if there is none at all, an
 /// overdue release is explained.
 fn alone(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
+    if view.has_unread_mirror(task.id) {
+        return;
+    }
     if view.cancel_requested(task) && !is_answered(view, task) {
         let linked = task.mirror_link.is_some() || view.has_legacy();
         if linked && !view.snapshot.searched.contains(&task.id) {

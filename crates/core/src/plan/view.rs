@@ -51,7 +51,8 @@ impl<'a> View<'a> {
             filed: OnceCell::new(),
             schedule: OnceCell::new(),
         };
-        let known_by_file_alone = |id: &WorkerId| !view.workers.contains_key(id);
+        let known_by_file_alone =
+            |id: &WorkerId| !view.workers.contains_key(id) && !snapshot.unread_workers.contains(id);
         let legacy = snapshot.legacy.iter().copied();
         view.legacy = legacy.filter(known_by_file_alone).collect();
         for mirror in &snapshot.mirrors {
@@ -120,6 +121,11 @@ impl<'a> View<'a> {
         self.mirrors.get(&task).copied()
     }
 
+    /// Whether this task has a mirror that can't be understood.
+    pub(super) fn has_unread_mirror(&self, task: TaskId) -> bool {
+        self.snapshot.unread_mirrors.contains(&task)
+    }
+
     /// Whatever row of the mirror kind has this identity.
     pub(super) fn row_at(&self, id: MirrorId) -> Option<&'a Mirror> {
         self.by_id.get(&id).copied()
@@ -158,7 +164,8 @@ impl<'a> View<'a> {
 
     /// Whether this worker's row is known to be gone.
     pub(super) fn is_vanished(&self, id: WorkerId) -> bool {
-        self.snapshot.workers_complete && !self.is_legacy(id) && self.worker(id).is_none()
+        let has_row = self.worker(id).is_some() || self.snapshot.unread_workers.contains(&id);
+        self.snapshot.workers_complete && !self.is_legacy(id) && !has_row
     }
 
     /// Whether the person's row is known to be gone.

@@ -133,6 +133,16 @@ fn a_person_gets_what_her_own_row_says() {
 }
 
 #[test]
+fn a_task_whose_mirror_cannot_be_understood_says_so() {
+    let mut seen = snapshot();
+    seen.mirrors.clear();
+    seen.unread_mirrors.insert(seen.tasks[0].id);
+    let said = gates(&seen);
+    let mirrored = "-> mirrored: its mirror can't be understood (unreadable)";
+    assert!(said.contains(mirrored), "{said}");
+}
+
+#[test]
 fn a_task_nobody_knows_has_no_gates() {
     assert_eq!(gates(&Snapshot::default()), "");
 }

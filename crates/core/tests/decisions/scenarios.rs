@@ -138,6 +138,14 @@ impl Scene {
             "absent" => {
                 snapshot.absent.insert(id(line.word(1)));
             }
+            "unread-worker" => {
+                snapshot.unread_workers.insert(worker_id(line.word(1)));
+                self.name(id(line.word(1)), line.word(1));
+            }
+            "unread-mirror" => {
+                let of = self.find(line.word(2)).id;
+                self.snapshot.unread_mirrors.insert(of);
+            }
             "searched" => {
                 let found = self.find(line.word(1)).id;
                 self.snapshot.searched.insert(found);

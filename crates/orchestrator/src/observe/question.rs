@@ -25,6 +25,9 @@ use super::seen::Place;
 /// The primary key of the tasks table.
 pub(crate) const TASK_ID: &str = "cr_shraga_taskid";
 
+/// The primary key of the workers table.
+pub(crate) const WORKER_ID: &str = "cr_shraga_workerid";
+
 /// The primary key of the events table.
 pub(crate) const EVENT_ID: &str = "cr_shraga_eventid";
 

@@ -16,10 +16,10 @@ use shraga_core::plan::{Need, Snapshot};
 use shraga_core::row::{Value, tasks};
 use shraga_core::status::{TaskStatus, WorkerKind};
 use shraga_core::time::Timestamp;
-use shraga_dataverse::rows::{self, Row, Rows};
+use shraga_dataverse::rows::{self, Row, RowError, Rows};
 use uuid::Uuid;
 
-use super::question::{After, EVENT_ID, Mark, Question, TASK_ID, WHOLE};
+use super::question::{After, EVENT_ID, Mark, Question, TASK_ID, WHOLE, WORKER_ID};
 use crate::courtesy;
 use crate::status::Degraded;
 
@@ -381,9 +381,22 @@ impl Seen {
         for row in rows {
             match rows::mirror(row) {
                 Ok(mirror) => self.keep_mirror(mirror),
-                Err(error) => self.notes.push(error.to_string()),
+                Err(error) => self.keep_unread(row, &error),
             }
         }
+    }
+
+    /// A row that says it is a mirror and can't be understood: if it is the admin's, its task has one.
+    fn keep_unread(&mut self, row: &Row, error: &RowError) {
+        let slim = row.part::<Slim>().filter(|slim| {
+            let owner = slim.owner.map(UserId::new);
+            owner.is_some() && owner == self.snapshot.admin
+        });
+        let task: Option<TaskId> = slim.and_then(|slim| slim.mirror_of?.trim().parse().ok());
+        self.snapshot.unread_mirrors.extend(task);
+        let id = guid(row, TASK_ID).unwrap_or_default();
+        self.notes
+            .push(format!("the mirror {id} is left alone: {error}"));
     }
 
     fn keep_mirror(&mut self, mirror: Mirror) {
@@ -401,7 +414,10 @@ impl Seen {
         };
         match rows::mirror(row) {
             Ok(mirror) if slim.mirror == Some(true) => self.keep_mirror(mirror),
-            Ok(_) | Err(_) => {
+            read @ (Ok(_) | Err(_)) => {
+                if let (Err(error), Some(true)) = (read, slim.mirror) {
+                    self.keep_unread(row, &error);
+                }
                 let owner = slim.owner.map(UserId::new).unwrap_or(NOBODY);
                 let id = MirrorId::new(slim.id);
                 self.snapshot.strangers.insert(id, owner);
@@ -417,7 +433,13 @@ impl Seen {
                 }
             }
             Ok(worker) => self.snapshot.workers.push(worker),
-            Err(error) => self.notes.push(error.to_string()),
+            Err(error) => {
+                let id = guid(row, WORKER_ID).map(WorkerId::new);
+                self.snapshot.unread_workers.extend(id);
+                let id = id.unwrap_or(WorkerId::new(Uuid::nil()));
+                self.notes
+                    .push(format!("the worker {id} is given nothing: {error}"));
+            }
         }
     }
 
@@ -454,6 +476,8 @@ struct Slim {
     id: Uuid,
     #[serde(rename = "cr_ismirror", default)]
     mirror: Option<bool>,
+    #[serde(rename = "cr_mirroroftaskid", default)]
+    mirror_of: Option<String>,
     #[serde(rename = "_ownerid_value", default)]
     owner: Option<Uuid>,
 }

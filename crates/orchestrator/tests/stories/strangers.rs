@@ -1,7 +1,7 @@
 //! Rows that are not what they say, and rows the store refuses.
 
 use shraga_core::ids::{EventId, MirrorId};
-use shraga_core::row::{Table, events, tasks};
+use shraga_core::row::{Table, events, tasks, workers};
 use shraga_core::status::TaskStatus;
 use shraga_local::ops::{Principal, Role};
 use shraga_local::store::SchemaChange;
@@ -54,6 +54,41 @@ async fn a_row_of_somebody_else_at_the_computed_identity_is_left_alone() {
     let row = stage.admin_client(&shraga_testkit::faults::Faults::new());
     let row = row.get(Table::Tasks, taken.get(), &["cr_name"]).await;
     assert_eq!(row.unwrap().unwrap().object().unwrap()["cr_name"], "eve's");
+}
+
+#[tokio::test]
+async fn nonsense_in_a_mirror_or_a_worker_makes_no_second_mirror_and_no_second_attempt() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let worker = stage.shared_worker("w1", 1).await;
+    let task = ann.files("one").await;
+    let mut orchestrator = plain(&stage);
+    rest(&mut orchestrator).await;
+    worker.claims(&worker.assigned().await).await;
+    let held = worker.executing().await;
+    rest(&mut orchestrator).await;
+    let (mirror, row) = (held[0].id.get(), held[0].worker().unwrap().get());
+    let by_hand = [(tasks::ASSIGNED_WORKER, "the one by the window".into())];
+    stage.overwrite(Table::Tasks, mirror, &by_hand).await;
+    let state = [(workers::STATE, "resting".into())];
+    stage.overwrite(Table::Workers, row, &state).await;
+    // Another orchestrator looks at everything, and time passes.
+    let mut orchestrator = plain(&stage);
+    rest(&mut orchestrator).await;
+    stage.clock.advance(3600);
+    rest(&mut orchestrator).await;
+    assert_eq!(stage.count_tasks(true, TaskStatus::Running).await, 1);
+    assert_eq!(stage.count_tasks(true, TaskStatus::Pending).await, 0);
+    let right = [(tasks::ASSIGNED_WORKER, row.to_string().into())];
+    stage.overwrite(Table::Tasks, mirror, &right).await;
+    rest(&mut orchestrator).await;
+    stage.clock.advance(3600);
+    rest(&mut orchestrator).await;
+    let held = worker.executing().await;
+    assert_eq!(worker.completes(&held, "done").await, [true]);
+    rest(&mut orchestrator).await;
+    assert_eq!(seen(&stage, task).await, TaskStatus::Completed);
+    assert_eq!(stage.mirror(task).await.shown.attempt.0, 1);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
     let tasks = parsed(next()?, user_task)?;
     let mut mirrors = parsed(next()?, mirror)?;
     mirrors.extend(parsed(next()?, mirror)?);
-    mirrors.extend(parsed(next()?, mirror)?);
+    mirrors.extend(understood(next()?, mirror));
     mirrors.sort_by_key(|mirror| mirror.id);
     mirrors.dedup_by_key(|mirror| mirror.id);
     let sees_all = session.role() == Role::Admin;
@@ -133,7 +133,7 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
         active_complete: sees_all,
         absent: absent(&tasks, task),
         searched: [task].into(),
-        workers: parsed(next()?, worker)?,
+        workers: understood(next()?, worker),
         workers_complete: sees_all && session.client.absent().has_table(Table::Workers),
         legacy: orchestrator::legacy_workers(),
         tasks,
@@ -168,6 +168,11 @@ fn parsed<T>(
         .iter()
         .map(|row| parse(row).map_err(Error::from))
         .collect()
+}
+
+/// The rows that can be understood; the others are other tasks' trouble.
+fn understood<T>(rows: Rows, parse: fn(&shraga_dataverse::Row) -> Result<T, RowError>) -> Vec<T> {
+    rows.rows.iter().filter_map(|row| parse(row).ok()).collect()
 }
 
 fn list(table: Table, columns: &[&str], filter: Option<Filter>) -> Read {
