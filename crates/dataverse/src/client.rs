@@ -204,7 +204,7 @@ impl Client {
         let first = self.patch(table, id, &Condition::Absent, cells).await;
         match first {
             Err(error) if error.is_unknown() => {}
-            Err(error) if self.takes_no_ids(table, &error).await => {
+            Err(error) if self.takes_no_ids(table, &error).await? => {
                 return self.post(table, None, cells).await.map(|(made, _)| made);
             }
             Ok(made) if made.id != id => {
@@ -223,10 +223,16 @@ impl Client {
     }
 
     /// Whether `error` is how the store refuses an identity chosen by us.
-    async fn takes_no_ids(&self, table: Table, error: &Error) -> bool {
-        error.fault().is_some_and(|it| is_misunderstood(it.status))
-            && self.inner.learned.is_doubtful(Ability::OwnIds)
-            && self.try_own_ids(table).await
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    async fn takes_no_ids(&self, table: Table, error: &Error) -> Result<bool, Error> {
+        let doubted = error.fault().is_some_and(|it| is_misunderstood(it.status))
+            && self.inner.learned.is_doubtful(Ability::OwnIds);
+        match doubted {
+            true => self.try_own_ids(table).await,
+            false => Ok(false),
+        }
     }
 
     /// Creates a row under an identity that the store chooses, and says which: as the row in the answer

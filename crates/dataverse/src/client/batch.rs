@@ -310,7 +310,16 @@ impl Client {
         let each = exchange.outcomes.iter().enumerate();
         let left: Vec<usize> = each.filter(|(_, it)| undone(it)).map(|(i, _)| i).collect();
         let again: Vec<ChangeSet> = left.iter().map(|&i| sets[i].clone()).collect();
-        let done = self.stepwise(&again, &[], then).await?;
+        let done = match self.stepwise(&again, &[], then).await {
+            Ok(done) => done,
+            // What was done before stays done; of the rest nothing was.
+            Err(error) => {
+                left.into_iter()
+                    .for_each(|i| exchange.outcomes[i] = Outcome::NotTried);
+                exchange.lost = Some(error);
+                return Ok(exchange);
+            }
+        };
         for (i, outcome) in left.into_iter().zip(done.outcomes) {
             exchange.outcomes[i] = outcome;
         }

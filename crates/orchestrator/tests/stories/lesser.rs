@@ -71,6 +71,29 @@ async fn at_every_lesser_store_tasks_are_mirrored_linked_and_done() {
 }
 
 #[tokio::test]
+async fn a_store_that_cannot_be_asked_what_it_takes_fails_nobodys_task() {
+    let mut fired = 0;
+    for asked in ["DELETE /api", "shraga: made to see"] {
+        for (name, lesser) in Lesser::all() {
+            let stage = Stage::new().await;
+            let ann = stage.person("ann@example.com").await;
+            let worker = stage.shared_worker_at(lesser, "w1", 1).await;
+            let task = ann.files("one").await;
+            let faults = Faults::new();
+            faults.arm(When::write_with(asked), Fault::Answer { status: 401 });
+            let mut one = [at(&stage, lesser, "one", &faults)];
+            rest(&mut one[0]).await;
+            let shown = seen(&stage, task).await;
+            assert!(!shown.is_terminal(), "{name}: {shown}");
+            fired += 1 - faults.pending();
+            play_all(&mut one, &worker).await;
+            ended_once(&stage, task, name).await;
+        }
+    }
+    assert!(fired >= 4, "the doubt arose: {fired}");
+}
+
+#[tokio::test]
 async fn two_orchestrators_at_a_lesser_store_leave_one_live_mirror() {
     for (name, lesser) in Lesser::all() {
         let stage = Stage::new().await;

@@ -1,8 +1,9 @@
 //! Finding out what a store lacks, when an answer makes one wonder.
 //!
 //! A refusal alone proves nothing: it may be about the rows. So what is doubted is asked for by itself,
-//! in a way that changes nothing (or takes back what it made), and only that answer is believed. What is
-//! known to work is not doubted again.
+//! in a way that changes nothing (or takes back what it made), and only that answer is believed. While it
+//! can't be asked, the refusal counts as no answer, rather than as one for good. What is known to work is
+//! not doubted again.
 
 use shraga_core::row::{ChangeSet, Condition, Table, tasks};
 use shraga_wire::batch::{Part, Response};
@@ -37,7 +38,8 @@ impl Client {
             }
         }
         if learned.capabilities().batch && learned.is_due(Ability::ChangeSets, now) {
-            self.try_change_sets().await;
+            let tried = self.try_change_sets().await;
+            tried.unwrap_or_else(|error| tracing::debug!(%error, "change sets were not tried"));
         }
     }
 
@@ -46,23 +48,34 @@ impl Client {
         let status = error.fault().map(|fault| fault.status);
         match status {
             Some(404 | 405 | 501) => self.try_without_batch().await,
-            Some(400 | 415) if sets.iter().any(is_several) => self.doubt_change_sets().await,
+            Some(400 | 415) if sets.iter().any(is_several) => {
+                self.doubt_change_sets().await.unwrap_or(false)
+            }
             Some(_) | None => false,
         }
     }
 
     /// What the answers to change sets say about the store; outcomes that they leave open are marked.
     pub(super) async fn doubt_answers(&self, sets: &[ChangeSet], told: &mut [Told]) -> Found {
-        let mut found = false;
+        let (mut found, mut open) = (false, false);
         for (set, told) in sets.iter().zip(told) {
             found |= match &told.outcome {
                 Outcome::Done(_) => {
                     self.taken(set);
                     self.doubt_identities(set, told).await
                 }
+                Outcome::Refused(refusal) if open && is_misunderstood(refusal.fault.status) => {
+                    told.outcome = Outcome::Unknown;
+                    false
+                }
                 Outcome::Refused(refusal) => {
-                    let status = refusal.fault.status;
-                    self.doubt_refusal(set, status).await
+                    let doubted = self.doubt_refusal(set, refusal.fault.status).await;
+                    doubted.unwrap_or_else(|error| {
+                        tracing::warn!("whether the store can do it could not be asked: {error}");
+                        open = true;
+                        told.outcome = Outcome::Unknown;
+                        false
+                    })
                 }
                 Outcome::Partly(_) | Outcome::NotTried | Outcome::Unknown => false,
             };
@@ -77,24 +90,24 @@ impl Client {
         }
     }
 
-    async fn doubt_refusal(&self, set: &ChangeSet, status: u16) -> Found {
+    async fn doubt_refusal(&self, set: &ChangeSet, status: u16) -> Result<Found, Error> {
         if status == 412 {
             self.taken(set);
-            return false;
+            return Ok(false);
         }
         if !is_misunderstood(status) {
-            return false;
+            return Ok(false);
         }
-        if is_several(set) && self.doubt_change_sets().await {
-            return true;
+        if is_several(set) && self.doubt_change_sets().await? {
+            return Ok(true);
         }
         let absent = |write: &&shraga_core::row::Write| write.condition == Condition::Absent;
         match set.writes.iter().find(absent) {
             Some(write) if self.inner.learned.is_doubtful(Ability::OwnIds) => {
                 self.try_own_ids(write.table).await
             }
-            Some(_) => !self.capabilities().own_ids,
-            None => false,
+            Some(_) => Ok(!self.capabilities().own_ids),
+            None => Ok(false),
         }
     }
 
@@ -105,7 +118,10 @@ impl Client {
             let kept = match given {
                 Some(given) => given == planned,
                 None if !learned.is_doubtful(Ability::OwnIds) => continue,
-                None => self.is_there(set, *planned).await,
+                None => match self.is_there(set, *planned).await {
+                    Some(there) => there,
+                    None => continue,
+                },
             };
             if !kept {
                 learned.lacks(Ability::OwnIds);
@@ -117,17 +133,19 @@ impl Client {
         false
     }
 
-    async fn is_there(&self, set: &ChangeSet, id: Uuid) -> bool {
+    /// Whether a row is there, if the store says.
+    async fn is_there(&self, set: &ChangeSet, id: Uuid) -> Option<bool> {
         let write = set.writes.iter().find(|write| write.id == id);
         let table = write.map_or(Table::Tasks, |write| write.table);
-        !matches!(self.get(table, id, &[CREATED_ON]).await, Ok(None))
+        let row = self.get(table, id, &[CREATED_ON]).await;
+        row.ok().map(|row| row.is_some())
     }
 
-    async fn doubt_change_sets(&self) -> Found {
+    async fn doubt_change_sets(&self) -> Result<Found, Error> {
         if self.inner.learned.is_doubtful(Ability::ChangeSets) {
-            self.try_change_sets().await;
+            self.try_change_sets().await?;
         }
-        !self.capabilities().change_sets
+        Ok(!self.capabilities().change_sets)
     }
 
     /// Whether it is `$batch` that the store does not know, rather than the whole address.
@@ -140,7 +158,10 @@ impl Client {
     }
 
     /// Deletes a row that never is, by itself and in a change set, and compares the answers.
-    async fn try_change_sets(&self) {
+    ///
+    /// # Errors
+    /// Why nothing was learned.
+    async fn try_change_sets(&self) -> Result<(), Error> {
         let target = encode::row_path(self.names(), Table::Tasks, Uuid::nil());
         let mut batch = Batch::new(self);
         batch.harmless(&target);
@@ -148,21 +169,29 @@ impl Client {
         let learned = &self.inner.learned;
         let parts = match sent.and_then(|reply| parts_of(&reply)) {
             Ok(parts) => parts,
-            Err(Error::Refused(_)) => return learned.lacks(Ability::ChangeSets),
-            Err(_) => return,
+            Err(Error::Refused(_)) => {
+                learned.lacks(Ability::ChangeSets);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         let statuses: Vec<Option<u16>> = parts.iter().map(status_of).collect();
         match statuses.as_slice() {
             [Some(alone), Some(set)] if is_misunderstood_set(*set) && alone != set => {
                 learned.lacks(Ability::ChangeSets);
             }
+            [_, Some(set)] if tells_nothing(*set) => return Err(Error::NotReached),
             [_, Some(_)] => learned.works(Ability::ChangeSets),
             _ => {}
         }
+        Ok(())
     }
 
     /// Makes a row under a chosen identity, or without one, sees which, and deletes it.
-    pub(in crate::client) async fn try_own_ids(&self, table: Table) -> Found {
+    ///
+    /// # Errors
+    /// Why nothing was learned.
+    pub(in crate::client) async fn try_own_ids(&self, table: Table) -> Result<Found, Error> {
         let learned = &self.inner.learned;
         let cells = [(tasks::NAME, PROBE_NAME.into())];
         let id = Uuid::now_v7();
@@ -174,12 +203,11 @@ impl Client {
         };
         let made = match made {
             Ok(made) => made,
-            Err(error) => {
+            Err(error) if tells_nothing_of_rows(&error) => return Err(error),
+            Err(_) => {
                 // Not even an empty row is taken: what was refused was refused for another reason.
-                if error.fault().is_some() && !error.is_transient() {
-                    learned.works(Ability::OwnIds);
-                }
-                return false;
+                learned.works(Ability::OwnIds);
+                return Ok(false);
             }
         };
         if let Err(error) = self.delete(table, made.id, None).await {
@@ -190,8 +218,18 @@ impl Client {
         } else {
             learned.lacks(Ability::OwnIds);
         }
-        made.id != id
+        Ok(made.id != id)
     }
+}
+
+/// Whether a failure says nothing about what was asked: nobody answered, or not now, or not to us.
+fn tells_nothing_of_rows(error: &Error) -> bool {
+    error.fault().is_none() || error.is_transient() || error.is_about_us()
+}
+
+/// The same of a status: who asks is not known, or the service can't answer now.
+const fn tells_nothing(status: u16) -> bool {
+    matches!(status, 401 | 408 | 429 | 500 | 502..)
 }
 
 fn is_several(set: &ChangeSet) -> bool {

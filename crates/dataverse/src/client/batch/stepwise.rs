@@ -147,10 +147,13 @@ impl Client {
     async fn learn_identity(&self, write: &Write, step: &mut Step) {
         match step {
             Ok((made, _)) if made.id != write.id => self.inner.learned.lacks(Ability::OwnIds),
-            Err(error) if self.takes_no_ids(write.table, error).await => {
-                *step = self.post(write.table, write.owner, &write.cells).await;
-            }
-            Ok(_) | Err(_) => {}
+            Err(error) => match self.takes_no_ids(write.table, error).await {
+                Ok(true) => *step = self.post(write.table, write.owner, &write.cells).await,
+                Ok(false) => {}
+                // Whether it was refused for good is not known.
+                Err(unasked) => *step = Err(unasked),
+            },
+            Ok(_) => {}
         }
     }
 
@@ -166,7 +169,7 @@ impl Client {
         };
         let mut parts = parts.into_iter();
         let step = |write: &&Write| match parts.next() {
-            Some(Part::Single(part)) => Ok((self.written(write, &part)?, Some(now))),
+            Some(Part::Single(part)) => Ok((self.written(write, &part, own_ids)?, Some(now))),
             Some(Part::ChangeSet(_)) | None => Err(Error::BadAnswer {
                 what: "the batch leaves out the answer to a write".to_owned(),
                 excerpt: String::new(),
@@ -175,12 +178,18 @@ impl Client {
         writes.iter().map(step).collect()
     }
 
-    fn written(&self, write: &Write, part: &Response) -> Result<Written, Error> {
+    fn written(&self, write: &Write, part: &Response, own_ids: bool) -> Result<Written, Error> {
         accepted(part)?;
         let told = self.made_by(write.table, &part.body);
         let of_body = told.as_ref().map(|made| made.id);
+        let named = own_ids || write.condition != Condition::Absent;
+        let told_id = of_body.or_else(|| entity(part));
+        let unnamed = || Error::BadAnswer {
+            what: "the answer does not name the row that was made".to_owned(),
+            excerpt: String::new(),
+        };
         Ok(Written {
-            id: of_body.or_else(|| entity(part)).unwrap_or(write.id),
+            id: told_id.or(named.then_some(write.id)).ok_or_else(unnamed)?,
             etag: told.and_then(|made| made.etag).or_else(|| version(part)),
         })
     }
@@ -228,10 +237,8 @@ impl Client {
 /// more.
 const fn is_of_all(error: &Error) -> bool {
     error.fault().is_none()
-        || matches!(
-            error,
-            Error::Throttled { .. } | Error::Unauthenticated(_) | Error::Unavailable(_)
-        )
+        || error.is_about_us()
+        || matches!(error, Error::Throttled { .. } | Error::Unavailable(_))
 }
 
 /// How far a change set has come.
@@ -276,7 +283,10 @@ impl Walk {
             Err(Error::NotReached) => self.outcome = Some(Outcome::NotTried),
             Err(error) => {
                 self.outcome = match error.fault() {
-                    Some(fault) if !matches!(error, Error::Throttled { .. }) => {
+                    // Who we are says nothing about the row: it was not done, and may be later.
+                    Some(fault)
+                        if !matches!(error, Error::Throttled { .. }) && !error.is_about_us() =>
+                    {
                         Some(Outcome::Refused(Refusal::of(fault.clone())))
                     }
                     Some(_) | None if error.is_unknown() => Some(Outcome::Unknown),
