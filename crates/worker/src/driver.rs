@@ -91,6 +91,10 @@ pub(crate) struct Driver {
     beat_due: Due,
     look_due: Option<Due>,
     last_look: Option<Mark>,
+    /// A beat that was due and could not be made, since the row's version was not known.
+    beat_owed: bool,
+    /// Whether the own row was gone at the last beat.
+    row_gone: bool,
     pause: Duration,
     /// Whether the last writes got no answer: that reads do says nothing about the next.
     writes_fail: bool,
@@ -143,6 +147,8 @@ impl Driver {
             beat_wanted: false,
             look_due: None,
             last_look: None,
+            beat_owed: false,
+            row_gone: false,
             pause: FIRST_PAUSE,
             writes_fail: false,
             looked_idle: false,

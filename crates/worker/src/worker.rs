@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use shraga_core::ids::BootId;
+use shraga_core::row::Table;
 use shraga_core::status::WorkerState;
 use shraga_core::time::{Span, Timestamp};
 use shraga_core::worker::{Identity, Input, Limits, Machine, Report};
@@ -129,7 +130,7 @@ impl Worker {
         let span =
             tracing::info_span!("worker", worker.id = %offer.worker, worker.name = offer.name);
         let driver = Driver::new(Parts {
-            machine: machine(&begun.presence.offer, woken),
+            machine: machine(&begun.presence.offer, woken, has_events(&self.client)),
             clock: StoreClock::new(begun.now),
             sessions: Sessions::new(Arc::clone(&config), root, sender),
             client: self.client,
@@ -261,7 +262,13 @@ fn open_outbox(folder: &WorkerFolder) -> (Keeper, Input) {
     )
 }
 
-fn machine(offer: &Offer, embedded: bool) -> Machine {
+/// Whether events can be written. Where they can't, a late result stays in the outbox, rather than
+/// being taken for one that the store has.
+fn has_events(client: &Client) -> bool {
+    client.absent().has_table(Table::Events)
+}
+
+fn machine(offer: &Offer, embedded: bool, events: bool) -> Machine {
     let identity = Identity {
         worker: offer.worker,
         boot: offer.boot,
@@ -277,7 +284,7 @@ fn machine(offer: &Offer, embedded: bool) -> Machine {
             slots: offer.slots,
             line_interval,
             line_bytes_per_attempt: LINE_BYTES_PER_ATTEMPT,
-            events: true,
+            events,
         },
     )
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shraga_core::ids::MirrorId;
 use shraga_core::worker::{Answer, Input, Ticket};
-use shraga_dataverse::{Error, Outcome, Row};
+use shraga_dataverse::{Error, Outcome, RefusalKind, Row};
 
 use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::agents::Interruption;
@@ -72,6 +72,7 @@ impl Driver {
                 at: self.clock.now(),
             });
             beside.own = Some(self.presence.read());
+            self.beat_owed = beside.beat.is_none();
             self.beat_wanted = false;
             self.beat_due = Due::after(self.config.beat);
         }
@@ -147,10 +148,15 @@ impl Driver {
                     status.beaten = Some(Mark::now());
                 });
             }
-            Outcome::Refused(refusal) => {
+            Outcome::Refused(refusal) if refusal.kind == RefusalKind::Stale => {
                 tracing::debug!(fault = %refusal.fault, "a beat was refused; its row is read again");
                 self.presence.forget_version();
                 self.beat_wanted = true;
+            }
+            // The same beat would be refused again: its next turn is soon enough.
+            Outcome::Refused(refusal) => {
+                tracing::warn!(fault = %refusal.fault, "the store refuses a beat");
+                self.presence.forget_version();
             }
             Outcome::Partly(_) | Outcome::NotTried | Outcome::Unknown => {
                 self.presence.forget_version();
@@ -161,8 +167,17 @@ impl Driver {
 
     fn saw_own_row(&mut self, row: Option<&Row>) {
         match self.presence.seen(row) {
-            Ok(Holder::Us) => {}
-            Ok(Holder::Nobody) => self.beat_wanted = true,
+            Ok(Holder::Us) => {
+                self.row_gone = false;
+                self.beat_wanted |= std::mem::take(&mut self.beat_owed);
+            }
+            // It is made again at once; where that does not help, not more often than there are beats.
+            Ok(Holder::Nobody) => {
+                if !std::mem::replace(&mut self.row_gone, true) {
+                    tracing::warn!("the worker's own row is gone");
+                    self.beat_wanted = true;
+                }
+            }
             Ok(Holder::Other(boot)) => {
                 tracing::error!(%boot, "another process took over as this worker");
                 self.superseded = Some(boot);
