@@ -104,7 +104,10 @@ impl Engine {
         if wanted.repair == Some(Reason::Asked) {
             self.memory.everything_is_due();
         }
-        self.refresh().await?;
+        if let Err(error) = self.refresh().await {
+            self.memory.lose_sight();
+            return Err(error);
+        }
         let looks = self.memory.take_looks();
         match self.plan(wanted, &looks).await {
             Ok(planned) => {
