@@ -316,7 +316,7 @@ async fn nobody_sees_or_changes_rows_that_are_not_theirs() {
     assert!(matches!(refused, Error::Forbidden(_)), "{refused}");
     let stolen = world
         .bob
-        .patch(Table::Tasks, task, &version, &[])
+        .patch(Table::Tasks, task, &version, &running)
         .await
         .unwrap_err();
     assert!(
