@@ -60,7 +60,11 @@ fn pair(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
     let request = view.cancel_requested(task);
     let hers = request && mirror.status == TaskStatus::Pending;
     if legacy && task.status.is_terminal() && !hers {
-        return adopt_end(view, mirror, task, plan);
+        // Another mirror may be the one that counts: repair links one first.
+        if view.is_settled(mirror) {
+            adopt_end(view, mirror, task, plan);
+        }
+        return;
     }
     let cancel = request.then(|| cancel(view, mirror, task)).flatten();
     match cancel.or_else(|| answer(view, mirror, task)) {
