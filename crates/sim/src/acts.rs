@@ -192,7 +192,7 @@ impl World {
             Sent::Done => Answer::Done(self.etag_of(set)),
             Sent::Refused(Refused::Stale) => Answer::Stale,
             Sent::Refused(Refused::Missing) => Answer::Refused("not found".to_owned()),
-            Sent::Unknown | Sent::Throttled | Sent::NotTried => Answer::Unknown,
+            Sent::Unknown | Sent::Partly | Sent::Throttled | Sent::NotTried => Answer::Unknown,
         })
     }
 

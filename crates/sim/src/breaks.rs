@@ -3,7 +3,7 @@
 //! Never part of a shipped decision: a break changes what the simulated processes do with the
 //! shipped plans, or what the model store heeds.
 
-use shraga_core::row::{ChangeSet, Table, tasks};
+use shraga_core::row::{ChangeSet, Table, Write, tasks};
 
 /// A rule to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,15 @@ pub enum Break {
     ForceReport,
     /// Events are written on their own, and may be lost.
     LooseEvents,
+    /// At a store without change sets a mirror is linked before it is made.
+    LinkFirst,
+    /// A mirror that has no person yet is taken for one that is linked, and assigned.
+    AssignUnlinked,
 }
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::NoEtag,
         Self::RandomMirrorId,
         Self::AssignWithoutAttempt,
@@ -65,15 +69,20 @@ impl Break {
         Self::Resurrect,
         Self::ForceReport,
         Self::LooseEvents,
+        Self::LinkFirst,
+        Self::AssignUnlinked,
     ];
 
     /// Spoils what an orchestrator sends.
     pub(crate) fn spoil(self, set: &mut ChangeSet, dice: &mut fastrand::Rng) {
         let rows = set.writes.len();
+        let makes = |write: &Write| write.get(tasks::MIRROR_OF).is_some();
+        if self == Self::LinkFirst && rows > 1 && makes(&set.writes[0]) {
+            set.writes.swap(0, 1);
+        }
         for write in set.writes.iter_mut().filter(|w| w.table == Table::Tasks) {
-            let makes = write.get(tasks::MIRROR_OF).is_some();
             match self {
-                Self::RandomMirrorId if makes && rows > 1 => {
+                Self::RandomMirrorId if makes(write) && rows > 1 => {
                     write.id =
                         uuid::Builder::from_random_bytes(dice.u128(..).to_be_bytes()).into_uuid();
                 }

@@ -61,6 +61,10 @@ kinds! {
         ThrottledMidway = "throttled midway",
         /// A batch is carried out in part, and its reply never arrives.
         Torn = "batch torn",
+        /// A set is made write by write, and its sender comes no further than one of them.
+        CutShort = "cut short between writes",
+        /// The same, and the next write arrives when nobody waits for it any more.
+        NextDelayed = "next write delayed",
         /// A machine's wall clock is off by more than a minute.
         ClockSkew = "clock skew",
     }
@@ -71,6 +75,10 @@ kinds! {
     Deed {
         /// A mirror was made without an assignment.
         Mirror = "mirror",
+        /// A mirror was made without its person, which nobody may work on yet.
+        BareMirror = "bare mirror",
+        /// A row got another identity than was asked for.
+        Replaced = "identity replaced",
         /// A mirror was made with its assignment.
         MirrorAssigned = "mirror and assign",
         /// A mirror was made beside a row that sat at its identity.
@@ -242,10 +250,11 @@ fn deed(author: Author, set: &ChangeSet) -> Option<Deed> {
 fn orchestrated(set: &ChangeSet, first: &Write) -> Option<Deed> {
     let leased = text(first, tasks::LEASE).is_some();
     if first.condition == Condition::Absent {
-        return Some(if leased {
-            Deed::MirrorAssigned
-        } else {
-            Deed::Mirror
+        let person = text(first, tasks::USER_ID);
+        return Some(match leased {
+            true => Deed::MirrorAssigned,
+            false if person.is_some() => Deed::Mirror,
+            false => Deed::BareMirror,
         });
     }
     if leased {

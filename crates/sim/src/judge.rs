@@ -6,11 +6,12 @@
 use std::collections::{HashMap, HashSet};
 
 use shraga_core::ids::{Attempt, MirrorId, UserId};
-use shraga_core::row::{Column, Table, tasks, workers};
+use shraga_core::row::{ChangeSet, Column, Table, Value, events, tasks, workers};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
 
+use crate::lesser::Abilities;
 use crate::promises::{Author, Check, Promise};
 use crate::store::{Change, Row, Store};
 
@@ -36,32 +37,49 @@ pub(crate) struct Finished {
 pub(crate) struct Judge {
     pub(crate) admin: UserId,
     claim_timeout: Span,
+    pub(crate) store: Abilities,
     deleted: HashSet<Uuid>,
     /// The admin's mirrors, by the task they name.
     pub(crate) mirrors: HashMap<Uuid, Vec<Uuid>>,
+    /// Which mirror of each task orchestrators gave to workers.
+    given: HashMap<Uuid, Uuid>,
     /// When each mirror was last assigned.
     assigned: HashMap<Uuid, Timestamp>,
     /// When each worker last came back from being gone.
     back: HashMap<Uuid, Timestamp>,
     /// Each must be published or kept as a candidate.
     pub(crate) finished: Vec<Finished>,
+    /// Hashes of events that a set did not come to. They may be missing where there are no change sets.
+    pub(crate) left_out: HashSet<String>,
 }
 
 impl Judge {
-    pub(crate) fn new(admin: UserId, claim_timeout: Span) -> Self {
+    pub(crate) fn new(admin: UserId, claim_timeout: Span, store: Abilities) -> Self {
         Self {
             admin,
             claim_timeout,
+            store,
             deleted: HashSet::new(),
             mirrors: HashMap::new(),
+            given: HashMap::new(),
             assigned: HashMap::new(),
             back: HashMap::new(),
             finished: Vec::new(),
+            left_out: HashSet::new(),
         }
     }
 
     pub(crate) fn was_deleted(&mut self, id: Uuid) {
         self.deleted.insert(id);
+    }
+
+    /// A set stopped before these writes.
+    pub(crate) fn left_out(&mut self, rest: &ChangeSet) {
+        let hashes = rest.writes.iter().filter_map(|it| it.get(events::HASH));
+        self.left_out.extend(hashes.filter_map(|hash| match hash {
+            Value::Text(hash) => Some(hash.clone()),
+            Value::Null | Value::Int(_) | Value::Bool(_) | Value::Time(_) => None,
+        }));
     }
 
     /// Checks one row that a write changed.
@@ -98,12 +116,15 @@ impl Judge {
         let task = mirror.task.get();
         let others = self.mirrors.entry(task).or_default();
         others.push(row.id);
-        if let (Author::Orchestrator, [.., other, _]) = (author, others.as_slice()) {
+        // Where the store chooses identities a second one may come about; only one of them may ever run.
+        let chosen = self.store.own_ids && author == Author::Orchestrator;
+        if let (true, [.., other, _]) = (chosen, others.as_slice()) {
             let seen = format!("task {task} has the mirrors {other} and {}", row.id);
             return Err((Promise::OneMirror, seen));
         }
         let owner = store.get(Table::Tasks, task).map(|task| task.owner);
-        if author == Author::Orchestrator && owner.is_some() && mirror.user != owner {
+        let bare = mirror.user.is_none() && !self.store.is_full();
+        if author == Author::Orchestrator && owner.is_some() && !bare && mirror.user != owner {
             let seen = format!("mirror {} names another person than its task", row.id);
             return Err((Promise::OnlyTheirOwn, seen));
         }
@@ -139,11 +160,28 @@ impl Judge {
             let seen = format!("mirror {id} went from attempt {old} to {new}");
             return Err((Promise::AttemptsRise, seen));
         }
+        if assigned {
+            self.given_alone(after)?;
+        }
         if author == Author::Orchestrator {
             self.taken_away(store, before, after)?;
         }
         self.note_assignment(store, after);
         Ok(())
+    }
+
+    /// Of the mirrors of one task, only one is ever given to anybody.
+    fn given_alone(&mut self, row: &Row) -> Check {
+        let Some(mirror) = row.mirror() else {
+            return Ok(());
+        };
+        let task = mirror.task.get();
+        let given = *self.given.entry(task).or_insert(row.id);
+        if given == row.id {
+            return Ok(());
+        }
+        let seen = format!("of task {task} the mirrors {given} and {} ran", row.id);
+        Err((Promise::OneMirror, seen))
     }
 
     fn note_assignment(&mut self, store: &Store, row: &Row) {

@@ -20,6 +20,8 @@ pub(crate) enum Sent {
     Refused(Refused),
     /// No answer: it may or may not have happened.
     Unknown,
+    /// Begun and not finished, at a store that takes no change sets.
+    Partly,
     /// Not done: the store asks to come again later.
     Throttled,
     /// Not done: one before it failed.
@@ -115,7 +117,8 @@ impl World {
     pub(crate) fn carry_out(&mut self, request: &Request) -> Check<Vec<Sent>> {
         let mut sent = Vec::with_capacity(request.sets.len());
         for set in &request.sets {
-            let failed = |sent: &Sent| matches!(sent, Sent::Refused(_) | Sent::NotTried);
+            let failed =
+                |sent: &Sent| matches!(sent, Sent::Refused(_) | Sent::Partly | Sent::NotTried);
             if request.stops && sent.last().is_some_and(failed) {
                 sent.push(Sent::NotTried);
                 continue;
@@ -143,14 +146,32 @@ impl World {
                 if broken.in_parts(&set) {
                     self.happen_in_parts(author, who, &set)
                 } else {
-                    self.happen_at_once(author, who, &set)
+                    self.happen_as_shipped(author, who, &set)
                 }
             }
-            Some(_) | None => self.happen_at_once(author, who, set),
+            Some(_) | None => self.happen_as_shipped(author, who, set),
+        }
+    }
+
+    /// As the client carries it out at this store.
+    fn happen_as_shipped(&mut self, author: Author, who: UserId, set: &ChangeSet) -> Check<Sent> {
+        let ours = matches!(author, Author::Orchestrator | Author::Worker);
+        match ours && !self.script.cast.store.is_full() {
+            true => self.happen_in_steps(author, who, set),
+            false => self.happen_at_once(author, who, set),
         }
     }
 
     fn happen_at_once(&mut self, author: Author, who: UserId, set: &ChangeSet) -> Check<Sent> {
+        let sent = self.change(author, who, set)?;
+        if sent == Sent::Done {
+            self.history.coverage.carried_out(author, set);
+        }
+        Ok(sent)
+    }
+
+    /// The store makes the writes of `set`, all or none.
+    pub(crate) fn change(&mut self, author: Author, who: UserId, set: &ChangeSet) -> Check<Sent> {
         let changes = match self.store.apply(who, set) {
             Ok(changes) => changes,
             Err(refused) => {
@@ -159,7 +180,6 @@ impl World {
             }
         };
         self.history.writes += 1;
-        self.history.coverage.carried_out(author, set);
         self.changed = true;
         let beat = set.writes.iter().all(|write| write.table == Table::Workers);
         self.quiet &= beat;

@@ -199,6 +199,12 @@ impl<'a> Seen<'a> {
             seen.iter_mut()
                 .for_each(|mirror| mirror.owner = observer.admin);
         }
+        if observer.broken == Some(Break::AssignUnlinked) {
+            for mirror in seen.iter_mut().filter(|mirror| mirror.user.is_none()) {
+                let task = self.store.get(Table::Tasks, mirror.task.get());
+                mirror.user = task.map(|task| task.owner);
+            }
+        }
         for mirror in self.false_mirrors {
             seen.retain(|other| other.id != mirror.id);
             seen.push(mirror);

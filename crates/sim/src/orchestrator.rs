@@ -114,7 +114,7 @@ impl Orchestrator {
         let believes = |sent: &Sent| match sent {
             Sent::Done => true,
             Sent::Refused(_) => self.broken == Some(Break::StaleIsDone),
-            Sent::Unknown | Sent::Throttled | Sent::NotTried => false,
+            Sent::Unknown | Sent::Partly | Sent::Throttled | Sent::NotTried => false,
         };
         let assigns = batch.iter().any(|(by, _)| *by == Loop::Assign);
         let mut held_back = Vec::new();

@@ -1,15 +1,11 @@
 //! The checks on a store at rest: faults have stopped and nothing is left to do.
 
-use std::collections::BTreeMap;
-
-use shraga_core::audit;
 use shraga_core::ids::TaskId;
 use shraga_core::plan::{Policy, Snapshot};
 use shraga_core::reason::Reason;
 use shraga_core::row::{Table, events, tasks};
 use shraga_core::status::{EventKind, TaskStatus};
 use shraga_core::why::why;
-use uuid::Uuid;
 
 use crate::judge::{Finished, Judge};
 use crate::promises::{Check, Promise};
@@ -35,7 +31,7 @@ impl Judge {
         for finished in &self.finished {
             result_kept(store, finished)?;
         }
-        streams_verify(store, self.admin)
+        self.streams_verify(store)
     }
 
     /// A person's row says what its one mirror says.
@@ -134,72 +130,4 @@ fn result_kept(store: &Store, finished: &Finished) -> Check {
     }
     let seen = format!("neither published nor a candidate: {result}");
     Err((Promise::NoResultLost, seen))
-}
-
-/// A stream: the part of its events' identities that is theirs alone, and its name.
-type Stream<'a> = ([u8; 12], &'a str);
-
-fn streams_verify(store: &Store, admin: shraga_core::ids::UserId) -> Check {
-    let mut streams: BTreeMap<Stream<'_>, BTreeMap<i64, &Row>> = BTreeMap::new();
-    for row in store.rows(Table::Events) {
-        let mut prefix = [0; 12];
-        prefix.copy_from_slice(&row.id.as_bytes()[..12]);
-        let key = (prefix, row.text(events::STREAM).unwrap_or_default());
-        let sequence = row.int(events::SEQUENCE).unwrap_or(0);
-        streams.entry(key).or_default().insert(sequence, row);
-        belongs_to_the_right_person(store, row)?;
-    }
-    for ((_, stream), rows) in &streams {
-        let task = rows
-            .values()
-            .next()
-            .and_then(|row| row.text(events::TASK_ID));
-        let mut previous = String::new();
-        for (expected, (sequence, row)) in (1..).zip(rows) {
-            let content = row.text(events::CONTENT).unwrap_or_default();
-            let hash = audit::hash(&previous, content);
-            if *sequence != expected || row.text(events::HASH) != Some(hash.as_str()) {
-                let task = task.unwrap_or_default();
-                let seen = format!(
-                    "stream {stream} of task {task} breaks at number {expected}, holds {:?}",
-                    rows.keys().collect::<Vec<_>>()
-                );
-                return Err((Promise::AuditVerifies, seen));
-            }
-            previous = hash;
-        }
-    }
-    let mut mirrors = store
-        .rows(Table::Tasks)
-        .filter(|row| row.is_mirror_of(admin));
-    mirrors.try_for_each(|row| head_is_there(store, row))
-}
-
-/// A mirror's head is an event that exists.
-fn head_is_there(store: &Store, row: &Row) -> Check {
-    let Some(mirror) = row.mirror().filter(|mirror| mirror.head.sequence > 0) else {
-        return Ok(());
-    };
-    let id = shraga_core::ids::EventId::of(mirror.id, audit::ORCHESTRATOR, mirror.head.sequence);
-    let event = store.get(Table::Events, id.get());
-    if event.is_some_and(|event| event.text(events::HASH) == Some(mirror.head.hash.as_str())) {
-        return Ok(());
-    }
-    let seen = format!("mirror {} names an event that is not there", row.id);
-    Err((Promise::AuditVerifies, seen))
-}
-
-/// An event about a task is told to its owner and nobody else.
-fn belongs_to_the_right_person(store: &Store, event: &Row) -> Check {
-    let parsed = |column| Uuid::parse_str(event.text(column)?).ok();
-    let (Some(task), Some(person)) = (parsed(events::TASK_ID), parsed(events::USER_ID)) else {
-        return Ok(());
-    };
-    match store.get(Table::Tasks, task) {
-        Some(row) if row.owner.get() != person => {
-            let seen = format!("event {} tells {person} of somebody else's task", event.id);
-            Err((Promise::OnlyTheirOwn, seen))
-        }
-        Some(_) | None => Ok(()),
-    }
 }

@@ -3,6 +3,8 @@
 //! Every step throws dice of its own, made from the seed and its number, so a step can be left out
 //! without changing what the others throw. That is what lets a failing history be made shorter.
 
+use crate::lesser::Abilities;
+
 /// Steps with faults: enough for a dozen tasks to meet each other.
 const STEPS: u32 = 480;
 
@@ -21,6 +23,8 @@ pub(crate) struct Cast {
     pub(crate) leftovers: bool,
     /// Whether people write what isn't theirs to write.
     pub(crate) hostile: bool,
+    /// What the store can do.
+    pub(crate) store: Abilities,
 }
 
 /// One step.
@@ -50,6 +54,7 @@ impl Script {
             legacy: if dice.u8(0..4) == 0 { dice.u8(1..3) } else { 0 },
             leftovers: dice.u8(0..4) == 0,
             hostile: dice.u8(0..3) == 0,
+            store: Abilities::of(&mut dice),
         };
         let steps = (0..STEPS).map(|number| Step {
             number,

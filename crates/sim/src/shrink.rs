@@ -3,6 +3,7 @@
 //! Faults and steps are left out, and the cast made smaller, as long as the same promise is still
 //! broken. Nothing is random: the same history always shrinks to the same one.
 
+use crate::lesser::Abilities;
 use crate::promises::Promise;
 use crate::script::{Script, Step};
 use crate::world::World;
@@ -137,13 +138,14 @@ impl Search {
     }
 
     fn smaller_cast(&mut self, script: &mut Script) {
-        let less: [fn(&mut Script) -> bool; 6] = [
+        let less: [fn(&mut Script) -> bool; 7] = [
             |it| lower(&mut it.cast.orchestrators, 1),
             |it| lower(&mut it.cast.workers, 1),
             |it| lower(&mut it.cast.people, 1),
             |it| lower(&mut it.cast.legacy, 0),
             |it| std::mem::take(&mut it.cast.leftovers),
             |it| std::mem::take(&mut it.cast.hostile),
+            |it| std::mem::replace(&mut it.cast.store, Abilities::FULL) != Abilities::FULL,
         ];
         for change in less {
             let mut smaller = script.clone();

@@ -75,11 +75,16 @@ impl World {
         let people: Vec<UserId> = people.collect();
         let policy = Policy {
             adopts: options.broken != Some(Break::NoSearch)
-                && (script.cast.leftovers || script.cast.hostile || dice.bool()),
+                && (script.cast.leftovers
+                    || script.cast.hostile
+                    || !script.cast.store.own_ids
+                    || dice.bool()),
+            change_sets: script.cast.store.change_sets,
+            own_ids: script.cast.store.own_ids,
             ..Policy::default()
         };
         let mut world = Self {
-            judge: Judge::new(admin, policy.claim_timeout),
+            judge: Judge::new(admin, policy.claim_timeout, script.cast.store),
             store,
             admin,
             service,
