@@ -314,9 +314,10 @@ async fn nobody_sees_or_changes_rows_that_are_not_theirs() {
         .await
         .unwrap_err();
     assert!(matches!(refused, Error::Forbidden(_)), "{refused}");
+    let name = [(tasks::NAME, "bob's now".into())];
     let stolen = world
         .bob
-        .patch(Table::Tasks, task, &version, &running)
+        .patch(Table::Tasks, task, &version, &name)
         .await
         .unwrap_err();
     assert!(

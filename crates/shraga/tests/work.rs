@@ -184,7 +184,8 @@ fn a_plan_is_printed_and_nothing_is_written() {
     let place = Place::with_config(AGENTS);
     let _running = place.start(&["serve"]);
     let id = place.submit(&["x"]);
-    for verb in [&["plan"][..], &["orchestrate", "--dry-run"]] {
+    let dry = ["orchestrate", "--dry-run", "--once"];
+    for verb in [&["plan"][..], &dry] {
         let ran = place.run(verb);
         assert_eq!(ran.code, 0, "{}", ran.err);
         assert!(ran.out.contains(&id[..8]), "{}", ran.out);

@@ -73,13 +73,18 @@ pub(super) async fn ask(kind: Kind, asking: Asking<'_>) -> Result<AccessToken, W
     let secret = settings.client_secret.as_ref();
     let secrets: Vec<&str> = secret.iter().map(|it| it.expose_secret()).collect();
     let given = by_network(kind, asking, &courier, &secrets);
-    match timeout(settings.deadline, given).await {
+    let outcome = match timeout(settings.deadline, given).await {
         Ok(outcome) => outcome,
         // It may have failed before, and been tried again until now.
         Err(_elapsed) => Err(match courier.noted() {
             Some(noted) => why_not(kind, noted, &secrets),
             None => Why::TooLong(settings.deadline),
         }),
+    };
+    match outcome {
+        // Most machines in Azure have no identity assigned, and nobody named one here.
+        Err(Why::Refused(_)) if looks && settings.client_id.is_none() => Err(Why::NotHere),
+        outcome => outcome,
     }
 }
 

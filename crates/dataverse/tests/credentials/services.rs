@@ -210,8 +210,10 @@ async fn a_machine_with_an_identity_uses_it() {
 async fn a_machine_without_an_identity_lets_the_tools_try() {
     let store = store(&["of-the-tool"]).await;
     let silent = Server::plain(|_| Say::Nothing).await;
-    let anothers = Server::plain(|_| Say::This(404, "{}".to_owned())).await;
-    for road in [dead_end(), detour(&silent), detour(&anothers)] {
+    let unassigned = Server::plain(|_| Say::This(400, "{}".to_owned())).await;
+    let another_cloud = Server::plain(|_| Say::This(403, "{}".to_owned())).await;
+    let servers = [&silent, &unassigned, &another_cloud];
+    for road in servers.map(detour).into_iter().chain([dead_end()]) {
         let mut world = World::new(Choice::All);
         world.roads.direct = road;
         world.log_in("of-the-tool", 3600);

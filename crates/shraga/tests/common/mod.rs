@@ -62,6 +62,8 @@ impl Place {
             .env("USER", "tester")
             // The program's own work tree is not a test's to fetch.
             .env("SHRAGA_UPDATE_MINUTES", "off")
+            // Nor is the metadata service of the machine it runs on a test's to ask.
+            .env("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
             .stdin(Stdio::null());
         command
     }
