@@ -295,6 +295,7 @@ fn guarantee_20_the_choice_of_credentials_is_checked_and_explained_without_askin
     let run = |args: &[&str], env: &[(&str, &str)]| -> Ran {
         let mut command = place.command(args);
         run_bounded({
+            command.env_remove("AZURE_TOKEN_CREDENTIALS");
             command.envs(env.iter().copied());
             command
         })
