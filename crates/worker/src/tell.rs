@@ -16,9 +16,12 @@ pub(crate) fn ended(work: &Work, finish: &Finish) {
     tracing::info!(task.id = %work.task, attempt, outcome, reason, duration_ms, "the agent ended");
 }
 
-/// An attempt ended before its agent began.
+/// An attempt ended before its agent began; one that has no program to start is done at once.
 pub(crate) fn not_begun(mirror: MirrorId, attempt: Attempt, finish: &Finish) {
     let outcome = count(finish);
+    if finish.outcome == Outcome::Completed {
+        return;
+    }
     let reason = reason(finish.outcome);
     let message = &finish.message;
     tracing::warn!(mirror.id = %mirror, attempt = attempt.0, outcome, reason, "no agent: {message}");
