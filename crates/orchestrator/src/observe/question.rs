@@ -135,37 +135,19 @@ pub(crate) enum Question {
 impl Question {
     /// What is not done when the table it reads is missing; `None` when nothing goes without it.
     pub(crate) fn optional(&self) -> Option<Degraded> {
-        match self {
-            Self::People | Self::Disabled => Some(Degraded {
-                missing: "cr_shraga_users".to_owned(),
-                without: "disabled people are not held back",
-            }),
-            Self::Workers => Some(Degraded {
-                missing: "cr_shraga_workers".to_owned(),
-                without: "only workers of the state file are assigned to",
-            }),
-            Self::Events(_) => Some(Degraded {
-                missing: "cr_shraga_events".to_owned(),
-                without: "no events are written",
-            }),
-            Self::HighWater
-            | Self::NewTasks(_)
-            | Self::Impostors(_)
-            | Self::Requests(..)
-            | Self::Ended(..)
-            | Self::Progress(..)
-            | Self::Waiting(_)
-            | Self::WaitingOthers(..)
-            | Self::WaitingBehind(..)
-            | Self::Active
-            | Self::LastGiven(_)
-            | Self::Tasks(_)
-            | Self::Mirrors(_)
-            | Self::MirrorsOf(_)
-            | Self::Carried(_)
-            | Self::OpenTasks(..)
-            | Self::OpenMirrors(..) => None,
-        }
+        let (missing, without) = match self.table() {
+            Table::Users => ("cr_shraga_users", "disabled people are not held back"),
+            Table::Workers => (
+                "cr_shraga_workers",
+                "only workers of the state file are assigned to",
+            ),
+            Table::Events => ("cr_shraga_events", "no events are written"),
+            Table::Tasks => return None,
+        };
+        Some(Degraded {
+            missing: missing.to_owned(),
+            without,
+        })
     }
 
     /// How it reads. The admin's own rows are left out of people's, once the admin is known.
