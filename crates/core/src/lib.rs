@@ -21,5 +21,6 @@ pub mod reason;
 pub mod row;
 pub mod status;
 pub mod time;
+pub mod usage;
 pub mod why;
 pub mod worker;

@@ -12,7 +12,7 @@ use shraga_core::limits;
 use shraga_process::{Pipe, Sink};
 use tokio::sync::mpsc;
 
-use crate::agents::News;
+use crate::attempt::News;
 use crate::folder::{AttemptFolder, FolderError};
 use crate::lines::Lines;
 

@@ -18,7 +18,7 @@ use shraga_core::worker::{Answer, Effect, Fate, Finish, Input, Machine, StopCaus
 use shraga_dataverse::{Client, Error};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::agents::{Interruption, News};
+use crate::attempt::{Interruption, News};
 use crate::clock::{Due, Mark, StoreClock};
 use crate::config::Config;
 use crate::error::WorkerError;

@@ -21,6 +21,7 @@
 //! loss. What was half-done stays in the old folder.
 
 mod agents;
+mod attempt;
 mod capture;
 mod clock;
 mod config;

@@ -10,6 +10,7 @@ use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::StreamHead;
 use shraga_core::status::Unknown;
 use shraga_core::time::Timestamp;
+use shraga_core::usage::Usage;
 use shraga_core::worker::{Finish, Outcome, Report};
 use uuid::Uuid;
 
@@ -36,7 +37,19 @@ pub(crate) struct StoredReport {
     transcript: String,
     ran_ms: u64,
     cost_micros: Option<u64>,
+    #[serde(default)]
+    tokens: StoredTokens,
     folder: Option<String>,
+}
+
+/// The tokens and turns of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredTokens {
+    input: u64,
+    output: u64,
+    cache_read: u64,
+    cache_write: u64,
+    turns: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +66,31 @@ impl StoredReport {
     /// The attempt it reports.
     pub(crate) fn key(&self) -> (MirrorId, Attempt) {
         (MirrorId::new(self.mirror), Attempt(self.attempt))
+    }
+}
+
+impl From<Usage> for StoredTokens {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.input_tokens,
+            output: usage.output_tokens,
+            cache_read: usage.cache_read_tokens,
+            cache_write: usage.cache_write_tokens,
+            turns: usage.turns,
+        }
+    }
+}
+
+impl StoredTokens {
+    const fn with_cost(self, cost_micros: Option<u64>) -> Usage {
+        Usage {
+            input_tokens: self.input,
+            output_tokens: self.output,
+            cache_read_tokens: self.cache_read,
+            cache_write_tokens: self.cache_write,
+            turns: self.turns,
+            cost_micros,
+        }
     }
 }
 
@@ -83,7 +121,8 @@ impl From<&Report> for StoredReport {
             message: finish.message.clone(),
             transcript: finish.transcript.clone(),
             ran_ms: u64::try_from(finish.ran.as_millis()).unwrap_or(u64::MAX),
-            cost_micros: finish.cost_micros,
+            cost_micros: finish.usage.cost_micros,
+            tokens: StoredTokens::from(finish.usage),
             folder: finish.folder.clone(),
         }
     }
@@ -122,7 +161,7 @@ impl TryFrom<StoredReport> for Report {
                 message: stored.message,
                 transcript: stored.transcript,
                 ran: Duration::from_millis(stored.ran_ms),
-                cost_micros: stored.cost_micros,
+                usage: stored.tokens.with_cost(stored.cost_micros),
                 folder: stored.folder,
             },
         })

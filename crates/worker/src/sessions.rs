@@ -1,28 +1,22 @@
-//! The agents that run now, one per held attempt.
+//! The attempts that run now, one per held task.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::model::Mirror;
-use shraga_core::row::{Table, tasks};
 use shraga_core::worker::{Finish, Outcome};
 use shraga_dataverse::Client;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::agents::{self, Interrupt, Interruption, Job, News, RunId};
-use crate::clock;
+use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
 use crate::config::{Agent, Config};
 use crate::status::Work;
 
 /// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
 const KNOWN_SPARE: usize = 1_000;
-
-/// Wait between two tries at reading a prompt. The task is claimed, so it is worth waiting for.
-const PROMPT_PAUSE: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(crate) struct Sessions {
@@ -90,19 +84,19 @@ impl Sessions {
         attempt: Attempt,
     ) -> Option<Box<Finish>> {
         let Some(known) = self.known.remove(&mirror) else {
-            return Some(Box::new(agents::unavailable("its row was not read")));
+            return Some(Box::new(attempt::unavailable("its row was not read")));
         };
         let name = known.agent.as_deref().unwrap_or(&self.config.default_agent);
-        let command = match self.config.agents.get(name) {
+        let agent = match self.config.agents.get(name) {
             Some(Agent::Noop) => {
-                return Some(Box::new(agents::finish(Outcome::Completed, "done")));
+                return Some(Box::new(Finish::said(Outcome::Completed, "done")));
             }
             Some(Agent::Command(command)) => command.clone(),
             None => {
                 let has: Vec<&str> = self.config.agents.keys().map(String::as_str).collect();
                 let has = has.join(", ");
                 let message = format!("this worker has no agent `{name}` (it has: {has})");
-                return Some(Box::new(agents::unavailable(&message)));
+                return Some(Box::new(attempt::unavailable(&message)));
             }
         };
         let span = tracing::info_span!("attempt", task.id = %known.task, attempt = attempt.0);
@@ -117,12 +111,13 @@ impl Sessions {
             task: known.task,
             name: known.name.clone(),
             attempt,
+            agent,
             root: self.root.clone(),
             environment: Arc::clone(&self.environment),
             grace: self.config.grace,
         };
-        let prompt = read_prompt(client.clone(), mirror, interrupt.clone());
-        let task = agents::start(job, prompt, command, interrupt.clone(), self.news.clone());
+        let order = Order::read(client.clone(), mirror, interrupt.clone());
+        let task = attempt::start(job, order, interrupt.clone(), self.news.clone());
         let work = Work {
             mirror,
             task: known.task,
@@ -187,44 +182,4 @@ impl Sessions {
         works.sort_by_key(|work| work.mirror);
         works
     }
-}
-
-/// Reads the prompt of a claimed task: as long as it takes, unless the run is interrupted.
-async fn read_prompt(
-    client: Client,
-    mirror: MirrorId,
-    interrupt: Interrupt,
-) -> Result<String, Box<Finish>> {
-    let read = async {
-        loop {
-            match prompt_of(&client, mirror).await {
-                Ok(prompt) => return Ok(prompt),
-                // Without a token nothing could be reported either; somebody will log in.
-                Err(error) if error.is_transient() || error.is_about_us() => {
-                    clock::after(PROMPT_PAUSE).await;
-                }
-                Err(error) => {
-                    let message = format!("its prompt could not be read: {error}");
-                    return Err(Box::new(agents::unavailable(&message)));
-                }
-            }
-        }
-    };
-    tokio::select! {
-        prompt = read => prompt,
-        why = interrupt.asked() => {
-            let (outcome, message) = agents::interrupted(why);
-            Err(Box::new(agents::finish(outcome, message)))
-        }
-    }
-}
-
-async fn prompt_of(client: &Client, mirror: MirrorId) -> Result<String, shraga_dataverse::Error> {
-    let column = tasks::PROMPT.name();
-    let row = client.get(Table::Tasks, mirror.get(), &[column]).await?;
-    let object = row.map(|row| row.object()).transpose()?;
-    let prompt = object
-        .as_ref()
-        .and_then(|object| object.get(column)?.as_str());
-    Ok(prompt.unwrap_or_default().to_owned())
 }

@@ -16,6 +16,7 @@ use crate::model::{Mirror, StreamHead};
 use crate::reason::Reason;
 use crate::row::ChangeSet;
 use crate::time::{Span, Timestamp};
+use crate::usage::Usage;
 
 mod held;
 mod machine;
@@ -197,8 +198,8 @@ pub struct Finish {
     pub transcript: String,
     /// How long the agent ran.
     pub ran: Duration,
-    /// Cost in US dollars times 1,000,000, when the agent says.
-    pub cost_micros: Option<u64>,
+    /// What its runs used, all phases together.
+    pub usage: Usage,
     /// Where it ran.
     pub folder: Option<String>,
 }
@@ -230,6 +231,15 @@ pub struct Report {
 }
 
 impl Finish {
+    /// The end of an attempt with nothing but words for the person.
+    #[must_use]
+    pub fn said(outcome: Outcome, message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            ..Self::untouched(outcome)
+        }
+    }
+
     /// The end of an attempt whose agent never ran.
     #[must_use]
     pub const fn untouched(outcome: Outcome) -> Self {
@@ -239,7 +249,7 @@ impl Finish {
             message: String::new(),
             transcript: String::new(),
             ran: Duration::ZERO,
-            cost_micros: None,
+            usage: Usage::UNKNOWN,
             folder: None,
         }
     }

@@ -351,7 +351,7 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
     let finish = &report.finish;
     let result = limits::tail(&finish.result, limits::MEMO_UNITS);
     let transcript = limits::tail(&finish.transcript, limits::TRANSCRIPT_UNITS);
-    let cost = finish.cost_micros.map(cost);
+    let cost = finish.usage.cost_micros.map(cost);
     let folder = finish.folder.as_deref();
     vec![
         (tasks::RESULT, result.into()),
@@ -370,10 +370,8 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
 
 /// `cr_output`: numbers for programs, and where the attempt's stream ends, for the audit.
 fn output(report: &Report, head: &StreamHead) -> String {
-    let Finish {
-        ran, cost_micros, ..
-    } = &report.finish;
-    let micros = cost_micros.and_then(|micros| i64::try_from(micros).ok());
+    let Finish { ran, usage, .. } = &report.finish;
+    let micros = usage.cost_micros.and_then(|it| i64::try_from(it).ok());
     let mut output = Object::new()
         .int("attempt", report.attempt.0)
         .int(

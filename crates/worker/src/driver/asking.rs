@@ -10,7 +10,7 @@ use shraga_core::worker::{Answer, Input, Ticket};
 use shraga_dataverse::{Error, Outcome, RefusalKind, Row};
 
 use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
-use crate::agents::Interruption;
+use crate::attempt::Interruption;
 use crate::clock::{Due, Mark};
 use crate::look::{self, Beside, Inspected, Looked};
 use crate::presence::{Beat, Holder};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use shraga_core::worker::Input;
 
 use super::Driver;
-use crate::agents::Interruption;
+use crate::attempt::Interruption;
 use crate::clock::Due;
 use crate::look::{self, Beside};
 use crate::presence::Beat;

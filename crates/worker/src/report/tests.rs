@@ -1,5 +1,7 @@
 use shraga_core::reason::Reason;
 
+use shraga_core::usage::Usage;
+
 use super::*;
 
 fn report(outcome: Outcome) -> Report {
@@ -23,7 +25,12 @@ fn report(outcome: Outcome) -> Report {
             message: "m".to_owned(),
             transcript: String::new(),
             ran: Duration::from_millis(1_234),
-            cost_micros: Some(10),
+            usage: Usage {
+                input_tokens: 3,
+                turns: 1,
+                cost_micros: Some(10),
+                ..Usage::NONE
+            },
             folder: Some("/f".to_owned()),
         },
     }

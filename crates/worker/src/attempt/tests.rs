@@ -1,8 +1,9 @@
-//! The `command` agent against real shells.
+//! Attempts with the `command` agent, against real shells.
 #![cfg(unix)]
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -38,7 +39,7 @@ impl Stage {
         }
     }
 
-    fn job(&self) -> Job {
+    fn job(&self, agent: Command) -> Job {
         let own = [
             ("PATH", "/usr/bin:/bin"),
             ("TOKEN", "secret"),
@@ -51,6 +52,7 @@ impl Stage {
             task: TaskId::new(Uuid::from_u128(2)),
             name: "a name".to_owned(),
             attempt: Attempt(3),
+            agent,
             root: self.root.path().to_owned(),
             environment: Arc::new(BTreeMap::from(own)),
             grace: Duration::from_millis(50),
@@ -74,9 +76,12 @@ impl Stage {
             timeout,
         };
         let _agent = start(
-            self.job(),
-            async { Ok("do it".to_owned()) },
-            command,
+            self.job(command),
+            async {
+                Ok(Order {
+                    prompt: "do it".to_owned(),
+                })
+            },
             self.interrupt.clone(),
             self.sender.clone(),
         );
@@ -202,9 +207,8 @@ async fn a_program_that_is_not_there_is_named() {
         timeout: None,
     };
     let _agent = start(
-        stage.job(),
-        async { Ok(String::new()) },
-        command,
+        stage.job(command),
+        async { Ok(Order::default()) },
         Interrupt::default(),
         stage.sender.clone(),
     );

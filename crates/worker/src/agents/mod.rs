@@ -1,0 +1,143 @@
+//! Agents: what does a task's work. A closed set; each kind has a file of its own.
+//!
+//! A [`PhaseJob`] goes in, one program runs, a [`PhaseEnd`] comes out: how the program is called,
+//! what its output means and how its end is judged is all that a kind decides. What the phase is for,
+//! and what follows it, is the attempt's ([`crate::attempt`]).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shraga_core::causes::chain;
+use shraga_core::ids::{Attempt, MirrorId, TaskId};
+use shraga_core::reason::Reason;
+use shraga_core::usage::Usage;
+use shraga_process::{Ended, Running};
+use tokio::sync::mpsc;
+
+use crate::attempt::{Interrupt, Interruption, News};
+use crate::capture::{Capture, Captured};
+use crate::clock::Mark;
+use crate::config::Command;
+use crate::folder::AttemptFolder;
+
+mod command;
+
+/// What an agent is to do in one phase, and with what.
+#[derive(Clone, Debug)]
+pub(crate) struct PhaseJob {
+    pub(crate) mirror: MirrorId,
+    pub(crate) task: TaskId,
+    pub(crate) attempt: Attempt,
+    /// The task's name.
+    pub(crate) name: String,
+    /// What it is asked to do; never on a command line.
+    pub(crate) prompt: String,
+    /// Where it works.
+    pub(crate) dir: PathBuf,
+    /// Where its output is kept.
+    pub(crate) folder: AttemptFolder,
+    /// The worker's environment, of which it sees an allow-listed part.
+    pub(crate) environment: Arc<BTreeMap<String, String>>,
+    /// How long it gets between being asked to end and being killed.
+    pub(crate) grace: Duration,
+}
+
+/// How a phase ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PhaseOutcome {
+    /// Well.
+    Completed,
+    /// It asks for another attempt.
+    Retry,
+    /// Badly.
+    Failed(Reason),
+    /// It was interrupted.
+    Interrupted(Interruption),
+}
+
+/// What came of a phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PhaseEnd {
+    pub(crate) outcome: PhaseOutcome,
+    /// One line for the person.
+    pub(crate) message: String,
+    /// Its result, within the column's limit.
+    pub(crate) result: String,
+    /// What was said and done, readable, within the column's limit.
+    pub(crate) transcript: String,
+    /// What it used.
+    pub(crate) usage: Usage,
+    /// How long it ran.
+    pub(crate) ran: Duration,
+}
+
+impl PhaseEnd {
+    /// The end of a phase whose program never ran.
+    fn unavailable(message: String) -> Self {
+        Self {
+            outcome: PhaseOutcome::Failed(Reason::AgentUnavailable),
+            message,
+            result: String::new(),
+            transcript: String::new(),
+            usage: Usage::NONE,
+            ran: Duration::ZERO,
+        }
+    }
+}
+
+/// What a kind of agent has to judge a phase by.
+struct Ran {
+    ended: Ended,
+    captured: Captured,
+    why: Option<Interruption>,
+    ran: Duration,
+}
+
+/// Runs one phase to its end.
+pub(crate) async fn run(
+    job: PhaseJob,
+    agent: &Command,
+    interrupt: &Interrupt,
+    news: &mpsc::Sender<News>,
+) -> PhaseEnd {
+    let ran = match attend(&job, agent, interrupt, news).await {
+        Ok(ran) => ran,
+        Err(error) => return PhaseEnd::unavailable(chain(error.as_ref())),
+    };
+    let end = command::judge(&ran, agent);
+    let outcome = command::outcome_file(&job, &ran, &end);
+    if let Err(error) = job.folder.write("outcome.json", outcome.as_bytes()) {
+        tracing::warn!(%error, "the outcome of an attempt isn't in its folder");
+    }
+    end
+}
+
+/// Starts the program and listens to it until nothing of it is left.
+async fn attend(
+    job: &PhaseJob,
+    agent: &Command,
+    interrupt: &Interrupt,
+    news: &mpsc::Sender<News>,
+) -> Result<Ran, Box<dyn std::error::Error + Send + Sync>> {
+    let mut capture = Capture::new(&job.folder, job.mirror, news.clone())?;
+    let began = Mark::now();
+    let running = Running::start(command::program(job, agent))?;
+    job.folder.record_group(&running.record())?;
+    let ended = running.finish(interrupt.stop(), &mut capture).await;
+    job.folder.forget_group();
+    let ended = ended?;
+    let ran = began.elapsed();
+    let mut captured = capture.finish();
+    let rest = std::mem::take(&mut captured.rest);
+    if !rest.is_empty() {
+        let _ = news.send(News::Lines(job.mirror, rest)).await;
+    }
+    Ok(Ran {
+        ended,
+        captured,
+        why: interrupt.why(),
+        ran,
+    })
+}

@@ -1,0 +1,168 @@
+//! One attempt, from its claim to what is reported of it.
+//!
+//! An attempt starts with a [`Job`], tells [`News`] while it goes, and ends with exactly one
+//! [`News::Ended`], whatever happens to its agents: a panic in here ends only its attempt. What the
+//! parts do: [`order`] reads what is to be done, [`run`] makes its folder and goes through its phases,
+//! each of which is one run of an agent's program ([`crate::agents`]). Nothing here writes to the
+//! store: what came of it is a [`Finish`], which core's machine publishes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use shraga_core::ids::{Attempt, MirrorId, TaskId};
+use shraga_core::reason::Reason;
+use shraga_core::worker::{Finish, Outcome};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use crate::config::Command;
+
+pub(crate) mod order;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use order::Order;
+
+/// What an attempt says while it goes, and that it has ended.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Its agent printed these lines.
+    Lines(MirrorId, Vec<String>),
+    /// It has ended; nothing more comes of this run.
+    Ended(MirrorId, RunId, Box<Finish>),
+}
+
+/// One run of an attempt, so that the end of an earlier run isn't taken for a later one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunId(pub(crate) u64);
+
+/// What is to be attempted, and with what.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) run: RunId,
+    pub(crate) mirror: MirrorId,
+    pub(crate) task: TaskId,
+    pub(crate) name: String,
+    pub(crate) attempt: Attempt,
+    /// The agent that the task names, or the worker's default.
+    pub(crate) agent: Command,
+    /// The worker's folder.
+    pub(crate) root: PathBuf,
+    /// The worker's environment.
+    pub(crate) environment: Arc<BTreeMap<String, String>>,
+    pub(crate) grace: std::time::Duration,
+}
+
+/// Why an attempt is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// The person asked for the task to end.
+    Cancel,
+    /// The attempt is somebody else's now.
+    LeaseLost,
+    /// The worker stops.
+    WorkerStops,
+}
+
+impl Interruption {
+    /// What an attempt that it ended is reported as, with words for the person.
+    pub(crate) const fn outcome(self) -> (Outcome, &'static str) {
+        match self {
+            Self::Cancel => (Outcome::Canceled, "ended on request"),
+            Self::LeaseLost => (
+                Outcome::Canceled,
+                "ended: the task was given to another attempt",
+            ),
+            Self::WorkerStops => (Outcome::Retry, "interrupted: the worker stopped"),
+        }
+    }
+
+    /// The end of an attempt that it met before any agent ran.
+    pub(crate) fn finish(self) -> Finish {
+        let (outcome, message) = self.outcome();
+        Finish::said(outcome, message)
+    }
+}
+
+/// Interrupts one attempt, in whatever phase it is. The first reason given stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt {
+    why: Arc<OnceLock<Interruption>>,
+    stop: shraga_process::Stop,
+}
+
+impl Interrupt {
+    /// Asks it to end.
+    pub(crate) fn ask(&self, why: Interruption) {
+        let _ = self.why.set(why);
+        self.stop.ask.cancel();
+    }
+
+    /// Ends it without asking.
+    pub(crate) fn now(&self, why: Interruption) {
+        let _ = self.why.set(why);
+        self.stop.now.cancel();
+    }
+
+    /// What tells a program to end.
+    pub(crate) const fn stop(&self) -> &shraga_process::Stop {
+        &self.stop
+    }
+
+    /// Why it is to end, if it is.
+    pub(crate) fn why(&self) -> Option<Interruption> {
+        let told = self.stop.ask.is_cancelled() || self.stop.now.is_cancelled();
+        told.then(|| {
+            let why = self.why.get().copied();
+            why.unwrap_or(Interruption::WorkerStops)
+        })
+    }
+
+    /// Completes once it is to end, one way or the other.
+    pub(crate) async fn asked(&self) -> Interruption {
+        tokio::select! {
+            () = self.stop.ask.cancelled() => {}
+            () = self.stop.now.cancelled() => {}
+        }
+        self.why().unwrap_or(Interruption::WorkerStops)
+    }
+}
+
+/// Starts on `job` once its order is there; news go to `news`. Dropping the handle kills what runs
+/// without another word.
+pub(crate) fn start<O>(
+    job: Job,
+    order: O,
+    interrupt: Interrupt,
+    news: mpsc::Sender<News>,
+) -> AbortOnDropHandle<()>
+where
+    O: Future<Output = Result<Order, Box<Finish>>> + Send + 'static,
+{
+    let tell = async move {
+        let (mirror, id) = (job.mirror, job.run);
+        let teller = news.clone();
+        let work = async move {
+            match order.await {
+                Ok(order) => run::run(job, order, &interrupt, &teller).await,
+                Err(finish) => *finish,
+            }
+        };
+        let work = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+        let finish = work.await.unwrap_or_else(|panic| {
+            tracing::error!(error = %panic, "an attempt panicked");
+            unavailable("the worker failed while running the agent; its log says more")
+        });
+        // A driver that is gone has no use for it.
+        let _ = news.send(News::Ended(mirror, id, Box::new(finish))).await;
+    };
+    AbortOnDropHandle::new(tokio::spawn(tell.in_current_span()))
+}
+
+/// The end of an attempt that never ran.
+pub(crate) fn unavailable(message: &str) -> Finish {
+    Finish::said(Outcome::Failed(Reason::AgentUnavailable), message)
+}
