@@ -22,6 +22,17 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// The file was found, and would have a token sent to an address of its choice.
+    #[error(
+        "`store.url` comes from {} in the working directory, and would be sent {token}: if that is meant, name the file with --config, or set DATAVERSE_URL",
+        path.display()
+    )]
+    Borrowed {
+        /// The file.
+        path: PathBuf,
+        /// The token that it does not bring itself.
+        token: String,
+    },
     /// The file is not TOML.
     #[error("{} is not valid TOML", path.display())]
     Syntax {

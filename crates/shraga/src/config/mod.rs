@@ -10,6 +10,7 @@ pub mod agents;
 pub mod env;
 mod error;
 pub mod file;
+mod found;
 mod resolve;
 pub mod sections;
 mod value;
@@ -107,7 +108,12 @@ impl Config {
             Some(path) => Some(file::File::read(path)?),
             None => file::File::find()?,
         };
-        Self::merge(file, &env::lookup, flags)
+        let config = Self::merge(file, &env::lookup, flags)?;
+        match &config.file {
+            Some(here) if path.is_none() && here.is_relative() => found::check(&config, here)?,
+            Some(_) | None => {}
+        }
+        Ok(config)
     }
 
     /// Whether somebody set this key, instead of leaving its default.
