@@ -18,6 +18,7 @@ pub mod limits;
 pub mod model;
 pub mod plan;
 pub mod reason;
+pub mod repository;
 pub mod row;
 pub mod status;
 pub mod time;
