@@ -18,7 +18,7 @@ mod tool;
 pub use environment::allowed_environment;
 pub use os::{GroupRecord, end_group};
 pub use running::{Ended, Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};
-pub use tool::{KEPT_BYTES, ToolError, ToolOutput, run_tool, tool_output};
+pub use tool::{KEPT_BYTES, ToolError, ToolOutput, run_tool, tool_head, tool_output};
 
 /// Completes after `span`.
 #[expect(

@@ -350,3 +350,18 @@ async fn a_tool_that_complains_without_end_still_answers() {
     let text = tool("head -c 3000000 /dev/zero >&2; echo done", HANG).await;
     assert_eq!(text.unwrap(), "done\n");
 }
+
+#[tokio::test]
+async fn a_tool_reads_its_input_and_is_ended_once_it_printed_more_than_is_kept() {
+    let run = |script: &'static str, keep| {
+        let argv = ["sh", "-c", script];
+        async move {
+            let dir = std::env::temp_dir();
+            tool_head(&argv, &dir, path(), HANG, b"a line\n".to_vec(), keep).await
+        }
+    };
+    let (output, whole) = run("cat", 100).await.unwrap();
+    assert_eq!((output.out.as_slice(), whole), (b"a line\n".as_slice(), true));
+    let (output, whole) = run("cat; yes", 8).await.unwrap();
+    assert_eq!((output.out.as_slice(), whole), (b"a line\ny".as_slice(), false));
+}

@@ -102,29 +102,54 @@ pub async fn tool_output(
     env: BTreeMap<String, String>,
     deadline: Duration,
 ) -> Result<ToolOutput, ToolError> {
+    let (output, whole) = tool_head(argv, dir, env, deadline, Vec::new(), KEPT_BYTES).await?;
+    match whole {
+        true => Ok(output),
+        false => Err(ToolError::TooMuch {
+            program: name_of(argv),
+        }),
+    }
+}
+
+/// As [`tool_output`], with something to read, and the first `keep` bytes of its answer kept. A tool
+/// that prints more is ended; the flag tells whether the answer is whole.
+///
+/// # Errors
+/// It could not be started, or took longer than `deadline`; nothing of it is left running.
+pub async fn tool_head(
+    argv: &[&str],
+    dir: &Path,
+    env: BTreeMap<String, String>,
+    deadline: Duration,
+    input: Vec<u8>,
+    keep: usize,
+) -> Result<(ToolOutput, bool), ToolError> {
     let grace = GRACE.min(deadline / 5);
     let running = Running::start(Program {
         argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
         dir: dir.to_owned(),
         env,
-        stdin: Vec::new(),
+        stdin: input,
         deadline: Some(deadline - grace),
         grace,
     })?;
-    let mut kept = Kept::default();
+    let mut kept = Kept {
+        keep,
+        ..Kept::default()
+    };
     let stop = kept.stop.clone();
     let ended = running.finish(&stop, &mut kept).await?;
-    let program = name_of(argv);
     match ended.ending {
-        Ending::ByItself if kept.spilled => Err(ToolError::TooMuch { program }),
-        Ending::ByItself => Ok(ToolOutput {
-            exit: ended.exit,
-            out: kept.out,
-            err: kept.err,
-        }),
-        Ending::Stopped => Err(ToolError::TooMuch { program }),
+        Ending::ByItself | Ending::Stopped => Ok((
+            ToolOutput {
+                exit: ended.exit,
+                out: kept.out,
+                err: kept.err,
+            },
+            !kept.spilled,
+        )),
         Ending::DeadlinePassed => Err(ToolError::TooLong {
-            program,
+            program: name_of(argv),
             after: deadline,
         }),
     }
@@ -138,6 +163,7 @@ fn name_of(argv: &[&str]) -> String {
 /// Keeps both outputs within their bound, and stops a program whose answer passes it.
 #[derive(Default)]
 struct Kept {
+    keep: usize,
     out: Vec<u8>,
     err: Vec<u8>,
     spilled: bool,
@@ -146,11 +172,11 @@ struct Kept {
 
 impl Sink for Kept {
     fn take(&mut self, pipe: Pipe, bytes: &[u8]) {
-        let kept = match pipe {
-            Pipe::Out => &mut self.out,
-            Pipe::Err => &mut self.err,
+        let (kept, keep) = match pipe {
+            Pipe::Out => (&mut self.out, self.keep),
+            Pipe::Err => (&mut self.err, KEPT_BYTES),
         };
-        let room = KEPT_BYTES.saturating_sub(kept.len()).min(bytes.len());
+        let room = keep.saturating_sub(kept.len()).min(bytes.len());
         kept.extend_from_slice(&bytes[..room]);
         if pipe == Pipe::Out && room < bytes.len() {
             self.spilled = true;
