@@ -361,7 +361,13 @@ async fn a_tool_reads_its_input_and_is_ended_once_it_printed_more_than_is_kept()
         }
     };
     let (output, whole) = run("cat", 100).await.unwrap();
-    assert_eq!((output.out.as_slice(), whole), (b"a line\n".as_slice(), true));
+    assert_eq!(
+        (output.out.as_slice(), whole),
+        (b"a line\n".as_slice(), true)
+    );
     let (output, whole) = run("cat; yes", 8).await.unwrap();
-    assert_eq!((output.out.as_slice(), whole), (b"a line\ny".as_slice(), false));
+    assert_eq!(
+        (output.out.as_slice(), whole),
+        (b"a line\ny".as_slice(), false)
+    );
 }
