@@ -56,6 +56,17 @@ impl Object {
         self.raw(key, format!("[{}]", values.join(",")))
     }
 
+    /// Adds an object.
+    pub(crate) fn object(self, key: &'static str, value: Self) -> Self {
+        self.raw(key, value.finish())
+    }
+
+    /// Adds a list of objects.
+    pub(crate) fn objects(self, key: &'static str, values: impl Iterator<Item = Self>) -> Self {
+        let values: Vec<String> = values.map(Self::finish).collect();
+        self.raw(key, format!("[{}]", values.join(",")))
+    }
+
     /// The text.
     pub(crate) fn finish(self) -> String {
         let members: Vec<String> = self

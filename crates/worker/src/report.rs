@@ -14,8 +14,11 @@ use shraga_core::usage::Usage;
 use shraga_core::worker::{Finish, Outcome, Report};
 use uuid::Uuid;
 
+mod evidence;
 #[cfg(test)]
 mod tests;
+
+use evidence::StoredEvidence;
 
 /// A report on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub(crate) struct StoredReport {
     #[serde(default)]
     tokens: StoredTokens,
     folder: Option<String>,
+    #[serde(default)]
+    evidence: Option<StoredEvidence>,
 }
 
 /// The tokens and turns of a report.
@@ -124,6 +129,7 @@ impl From<&Report> for StoredReport {
             cost_micros: finish.usage.cost_micros,
             tokens: StoredTokens::from(finish.usage),
             folder: finish.folder.clone(),
+            evidence: finish.evidence.as_deref().map(StoredEvidence::from),
         }
     }
 }
@@ -163,6 +169,7 @@ impl TryFrom<StoredReport> for Report {
                 ran: Duration::from_millis(stored.ran_ms),
                 usage: stored.tokens.with_cost(stored.cost_micros),
                 folder: stored.folder,
+                evidence: stored.evidence.map(|it| Box::new(it.into())),
             },
         })
     }

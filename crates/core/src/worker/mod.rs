@@ -18,11 +18,13 @@ use crate::row::ChangeSet;
 use crate::time::{Span, Timestamp};
 use crate::usage::Usage;
 
+mod evidence;
 mod held;
 mod machine;
 mod talk;
 mod writes;
 
+pub use evidence::{COMMITS, ChangedFile, Commit, Evidence, FILES, Push};
 pub use machine::Machine;
 
 /// Who this worker is.
@@ -202,6 +204,8 @@ pub struct Finish {
     pub usage: Usage,
     /// Where it ran.
     pub folder: Option<String>,
+    /// What it did to the repository that the task names.
+    pub evidence: Option<Box<Evidence>>,
 }
 
 /// An ended attempt, as it lies in the outbox: everything needed to publish it, even by a later
@@ -251,6 +255,7 @@ impl Finish {
             ran: Duration::ZERO,
             usage: Usage::UNKNOWN,
             folder: None,
+            evidence: None,
         }
     }
 }

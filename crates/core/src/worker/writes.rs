@@ -258,13 +258,16 @@ pub(super) fn publish(
 pub(super) fn candidate(report: &Report, stream: &mut Stream) -> ChangeSet {
     let end = End::of(report.finish.outcome, false);
     let said = format!("attempt {} ended too late: {}", report.attempt, end.status);
+    let evidence = report.finish.evidence.as_deref();
     let content = Object::new()
         .text("outcome", end.status)
         .text("message", &report.finish.message)
         .text(
             "result",
             limits::tail(&report.finish.result, CANDIDATE_UNITS),
-        );
+        )
+        .known("branch", evidence.map(|it| &it.branch))
+        .known("head", evidence.map(|it| &it.head));
     ChangeSet {
         task: Some(report.task),
         why: format!("keep a late result of task {}", report.task.short()),
@@ -384,6 +387,9 @@ fn output(report: &Report, head: &StreamHead) -> String {
         .text("stream_hash", &head.hash);
     if let Some(micros) = micros {
         output = output.int("cost_usd_micros", micros);
+    }
+    if let Some(evidence) = &report.finish.evidence {
+        output = output.object("changes", evidence.to_json());
     }
     output.finish()
 }

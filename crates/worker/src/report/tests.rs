@@ -1,8 +1,32 @@
 use shraga_core::reason::Reason;
 
 use shraga_core::usage::Usage;
+use shraga_core::worker::{ChangedFile, Commit, Evidence, Push};
 
 use super::*;
+
+fn evidence() -> Evidence {
+    Evidence {
+        repository: "https://example.com/a".to_owned(),
+        branch: "shraga/t/attempt-6".to_owned(),
+        base: "b".to_owned(),
+        head: "c".to_owned(),
+        unfinished: true,
+        commits: vec![Commit {
+            id: "c".to_owned(),
+            subject: "s".to_owned(),
+        }],
+        commit_count: 1,
+        files: vec![ChangedFile {
+            path: "a\nb".to_owned(),
+            added: Some(1),
+            removed: None,
+        }],
+        file_count: 1,
+        push: Push::Failed("no network".to_owned()),
+        notes: vec!["a note".to_owned()],
+    }
+}
 
 fn report(outcome: Outcome) -> Report {
     Report {
@@ -32,6 +56,7 @@ fn report(outcome: Outcome) -> Report {
                 ..Usage::NONE
             },
             folder: Some("/f".to_owned()),
+            evidence: Some(Box::new(evidence())),
         },
     }
 }
