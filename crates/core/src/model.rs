@@ -68,6 +68,8 @@ pub struct Wants {
     pub agent: Option<String>,
     /// Labels a worker must carry.
     pub labels: Vec<String>,
+    /// Tasks with the same key run one after the other, or as many at once as the operator allows.
+    pub key: Option<String>,
 }
 
 /// The part of a task that sync keeps equal between mirror and user row.

@@ -38,6 +38,10 @@ words! {
         NoLabel = "no-label",
         /// Every worker that would do has all its slots in use.
         AllFull = "all-full",
+        /// As many of the person's tasks run as may at once.
+        UserCap = "user-cap",
+        /// As many tasks with the same key run as may at once.
+        KeyBusy = "key-busy",
         /// Another orchestrator is assigning.
         NotOurTurn = "not-our-turn",
         /// A legacy worker took the person's row by itself.
@@ -88,6 +92,8 @@ impl Reason {
             Self::NoWorkerForAgent => "no ready worker runs this agent",
             Self::NoLabel => "no ready worker carries these labels",
             Self::AllFull => "waiting for a free slot",
+            Self::UserCap => "as many of this person's tasks run as may at once",
+            Self::KeyBusy => "as many tasks with this key run as may at once",
             Self::NotOurTurn => "another orchestrator is assigning",
             Self::TakenByLegacy => "a legacy worker took it",
             Self::NotReleased => "filed as Submitted and never released",
@@ -127,6 +133,10 @@ impl Reason {
             Self::NoWorkerForAgent => "start a worker with this agent, or file it without",
             Self::NoLabel => "start a worker with these labels, or file it without",
             Self::AllFull => "wait, raise its priority, or add slots",
+            Self::UserCap => {
+                "wait for one to end, or ask an admin for more (`assign.user_running`)"
+            }
+            Self::KeyBusy => "wait for one to end: `shraga list` shows what runs",
             Self::TakenByLegacy => "wait for the legacy worker, or stop it",
             Self::NotReleased => "set its status to Pending (1), or cancel it",
             Self::ClaimTimeout | Self::WorkerVanished => "see `shraga workers`; it is tried again",
@@ -153,6 +163,8 @@ impl Reason {
             | Self::NoneReady
             | Self::NoWorkerForAgent
             | Self::NoLabel
+            | Self::UserCap
+            | Self::KeyBusy
             | Self::TakenByLegacy => Some(self),
             Self::AdminUnknown
             | Self::Quarantined

@@ -91,6 +91,21 @@ impl Span {
         self.0 / 1000
     }
 
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// One of `parts` equal parts; all of it when there are none.
+    #[must_use]
+    pub const fn over(self, parts: u32) -> Self {
+        match parts {
+            0 => self,
+            parts => Self(self.0 / parts as i64),
+        }
+    }
+
     /// `factor` times as long.
     #[must_use]
     pub const fn times(self, factor: i64) -> Self {

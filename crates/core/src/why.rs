@@ -208,7 +208,7 @@ fn worker(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
     }
     let told = seen.task.and_then(told);
     match (seen.mirror, seen.waits, told) {
-        (Some(mirror), Some(reason), _) => Some(waits(mirror, reason, now)),
+        (Some(mirror), Some(reason), _) => Some(waits(seen, mirror, reason, now)),
         (None, _, Some(gate)) => Some(gate),
         (Some(_), None, _) => Some(Gate::closed(
             "worker",
@@ -229,8 +229,26 @@ fn told(task: &UserTask) -> Option<Gate> {
     Some(Gate::reason("worker", reason))
 }
 
-fn waits(mirror: &Mirror, reason: Reason, now: Timestamp) -> Gate {
+fn waits(seen: &Explained<'_>, mirror: &Mirror, reason: Reason, now: Timestamp) -> Gate {
     let mut gate = Gate::reason("worker", reason);
+    let wants = &mirror.wants;
+    let of_key = || wants.key.as_ref().filter(|_| reason == Reason::KeyBusy);
+    if let Some(count) = seen.count {
+        let key = of_key().map(|key| format!(" with key `{key}`"));
+        let _ = write!(gate.value, ": {count}{}", key.unwrap_or_default());
+    }
+    match (reason, &wants.agent) {
+        (Reason::NoWorkerForAgent, Some(agent)) => {
+            let _ = write!(gate.value, ": `{agent}`");
+        }
+        (Reason::NoLabel, _) => {
+            let _ = write!(gate.value, ": {}", wants.labels.join(", "));
+        }
+        _ => {}
+    }
+    if let Some(before) = seen.before.filter(|before| *before > 0) {
+        let _ = write!(gate.value, "; {before} have their turn before it");
+    }
     let later = mirror.not_before.filter(|at| *at > now);
     if let (Some(at), Reason::NotBefore | Reason::Backoff) = (later, reason) {
         let _ = write!(gate.value, ", for {} more", at.since(now));

@@ -81,6 +81,8 @@ pub(crate) struct Memory {
     pub(crate) turns: Turns,
     /// Legacy workers whose last turn was read from rows.
     pub(crate) turns_read: HashSet<WorkerId>,
+    /// Whether the attempts that ended last were read from rows.
+    pub(crate) ended_read: bool,
     /// People met: there is a row for each.
     pub(crate) people: HashSet<UserId>,
     /// Whether all people there were at the start are among them.
@@ -115,6 +117,7 @@ impl Memory {
         Self {
             turns: Turns::default(),
             turns_read: HashSet::new(),
+            ended_read: false,
             people: HashSet::new(),
             people_read: false,
             marks: None,

@@ -298,9 +298,10 @@ impl Engine {
     /// Keeps what the next tick can use of what this one saw.
     fn remember(&mut self, seen: &Seen, now: Timestamp) {
         self.memory.grow();
-        self.memory.turns = Turns::seen(&seen.snapshot);
+        self.memory.turns = Turns::seen(&seen.snapshot, now);
         let read = seen.turns_read.iter().map(|(_, worker)| *worker);
         self.memory.turns_read.extend(read);
+        self.memory.ended_read |= seen.ended_read;
         self.memory.adopts |= !seen.snapshot.legacy.is_empty();
         self.memory.adopts |= seen.foreign_mirrors;
         self.memory.people_read |= seen.people_complete;

@@ -119,6 +119,7 @@ fn wants(row: &Row) -> Wants {
         labels: labels
             .filter_map(|label| Some(label.as_str()?.to_owned()))
             .collect(),
+        key: input["key"].as_str().map(str::to_owned),
     }
 }
 

@@ -1,6 +1,8 @@
 //! One task as the decisions see it, for explanations.
 
 use super::mirror::Filed;
+use super::schedule::Wait;
+use super::shares::Count;
 use super::view::View;
 use super::{Policy, Snapshot};
 use crate::ids::{MirrorId, TaskId};
@@ -21,6 +23,10 @@ pub struct Explained<'a> {
     pub worker: Option<&'a Worker>,
     /// Why it gets no mirror or no worker, when that is so.
     pub waits: Option<Reason>,
+    /// How much of the limit that it waits for is used.
+    pub count: Option<Count>,
+    /// How many tasks that wait for a slot have their turn before it.
+    pub before: Option<usize>,
 }
 
 /// What the decisions over this snapshot say about `task`.
@@ -33,6 +39,7 @@ pub fn explain<'a>(
 ) -> Explained<'a> {
     let view = View::new(snapshot, policy, now);
     let mirror = view.mirror(task);
+    let (waits, turn) = waits(&view, task);
     Explained {
         task: view.task(task),
         deleted: view.is_deleted(task),
@@ -40,23 +47,46 @@ pub fn explain<'a>(
         worker: mirror
             .and_then(Mirror::worker)
             .and_then(|worker| view.worker(worker)),
-        waits: waits(&view, task),
+        waits,
+        count: turn.and_then(|turn| turn.count),
+        before: turn.and_then(|turn| turn.before),
     }
 }
 
-fn waits(view: &View<'_>, task: TaskId) -> Option<Reason> {
+/// A wait as the allocation sees it.
+#[derive(Clone, Copy)]
+struct Turn {
+    count: Option<Count>,
+    before: Option<usize>,
+}
+
+fn waits(view: &View<'_>, task: TaskId) -> (Option<Reason>, Option<Turn>) {
     let filed = view.filed().iter().find(|(it, _)| it.id == task);
     let mirror = match (view.mirror(task), filed) {
         (Some(mirror), _) => mirror.id,
-        (None, Some((_, Filed::Blocked(reason)))) => return Some(*reason),
-        (None, _) if view.has_unread_mirror(task) => return Some(Reason::Unreadable),
-        (None, Some((_, Filed::Create { .. } | Filed::Unknown(_))) | None) => return None,
+        (None, Some((_, Filed::Blocked(reason)))) => return (Some(*reason), None),
+        (None, _) if view.has_unread_mirror(task) => return (Some(Reason::Unreadable), None),
+        (None, Some((_, Filed::Create { .. } | Filed::Unknown(_))) | None) => return (None, None),
     };
-    scheduled(view, mirror)
+    match scheduled(view, mirror) {
+        Some((reason, turn)) => (Some(reason), Some(turn)),
+        None => (None, None),
+    }
 }
 
-fn scheduled(view: &View<'_>, mirror: MirrorId) -> Option<Reason> {
-    let mut turns = view.schedule().turns.iter();
-    let (_, outcome) = turns.find(|(id, _)| *id == mirror)?;
-    outcome.as_ref().err().map(|wait| wait.reason)
+fn scheduled(view: &View<'_>, mirror: MirrorId) -> Option<(Reason, Turn)> {
+    let turns = &view.schedule().turns;
+    let at = turns.iter().position(|(id, _)| *id == mirror)?;
+    let wait = turns[at].1.as_ref().err()?;
+    let full = |(_, outcome): &&(MirrorId, Result<_, Wait>)| {
+        outcome
+            .as_ref()
+            .is_err_and(|wait| wait.reason == Reason::AllFull)
+    };
+    let before = || turns[..at].iter().filter(full).count();
+    let turn = Turn {
+        count: wait.count,
+        before: (wait.reason == Reason::AllFull).then(before),
+    };
+    Some((wait.reason, turn))
 }

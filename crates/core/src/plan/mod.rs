@@ -16,6 +16,7 @@ use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+use shares::Shares;
 
 pub mod assign;
 mod display;
@@ -26,6 +27,7 @@ pub mod mirror;
 pub(crate) mod quarantine;
 pub mod repair;
 mod schedule;
+pub mod shares;
 pub mod sync;
 mod turns;
 mod view;
@@ -89,6 +91,8 @@ pub struct Policy {
     pub assigns: bool,
     /// Whether tasks may go to shared workers when their owner has none of her own free.
     pub shared: bool,
+    /// How people share the workers.
+    pub shares: Shares,
     /// Whether to look for mirrors made by others before making one (needed where the original ran,
     /// or people can write the link).
     pub adopts: bool,
@@ -266,6 +270,7 @@ impl Default for Policy {
         Self {
             assigns: true,
             shared: true,
+            shares: Shares::default(),
             adopts: true,
             events: true,
             change_sets: true,

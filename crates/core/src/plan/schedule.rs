@@ -1,20 +1,26 @@
 //! Who gets which worker: one deterministic allocation over waiting mirrors and new tasks.
 //!
-//! People take turns: whoever has least running goes first, within a person the earlier rank. A
-//! person's own worker comes before shared ones; of equals, the one that was given something longest
-//! ago. Slots are counted from rows, and each grant takes one at once, so a plan never overfills a
-//! worker by itself. Safety does not depend on any of it: a worker claims no more than it can run.
+//! People take turns: whoever used least lately, by her weight, goes first ([`super::shares`]), within a
+//! person the earlier rank. A person's own worker comes before shared ones; of equals, the one that was
+//! given something longest ago. Slots are counted from rows, and each grant takes one at once, so a plan
+//! never overfills a worker by itself. Safety does not depend on any of it: a worker claims no more than
+//! it can run.
+//!
+//! It costs a sort of what waits, a look at every worker for each grant, and one for each way in which a
+//! task can't be given (person, agent, labels): slots only get fewer, so what failed once fails again.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use super::mirror::{self, Filed};
+use super::shares::{Count, Ledger};
 use super::turns::Turns;
 use super::view::View;
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
 use crate::model::{Mirror, UserTask, Wants, Worker};
 use crate::reason::Reason;
 use crate::status::{Pool, TaskStatus, WorkPhase};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A worker given to a task.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +37,19 @@ pub(super) struct Wait {
     pub(super) reason: Reason,
     /// When this alone may be over.
     pub(super) until: Option<Timestamp>,
+    /// How much of the limit that keeps it waiting is used.
+    pub(super) count: Option<Count>,
+}
+
+impl Wait {
+    const fn on(task: TaskId, reason: Reason) -> Self {
+        Self {
+            task,
+            reason,
+            until: None,
+            count: None,
+        }
+    }
 }
 
 /// The allocation, by mirror.
@@ -65,17 +84,71 @@ enum Fit {
 }
 
 pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
-    let mut workers = Workers::new(view);
+    let turns = Turns::seen(view.snapshot, view.now);
+    let mut ledger = Ledger::new(view, &turns);
+    let mut workers = Workers::new(view, turns);
+    let mut lines = Lines::new(candidates(view), &ledger);
     let mut schedule = Schedule::default();
-    for candidate in in_turn(view, candidates(view)) {
-        let outcome = match candidate.gate {
+    while let Some(candidate) = lines.next() {
+        let (user, key) = (candidate.user, candidate.wants.key.as_deref());
+        let capped = || {
+            let (reason, count) = ledger.refuses(user, key)?;
+            let wait = Wait::on(candidate.task, reason);
+            let count = Some(count);
+            Some(Wait { count, ..wait })
+        };
+        let outcome = match candidate.gate.or_else(capped) {
             Some(wait) => Err(wait),
             None => workers.choose(&candidate),
         };
+        if outcome.is_ok() {
+            ledger.give(user, key);
+        }
         schedule.turns.push((candidate.mirror, outcome));
+        lines.enter(user, &ledger);
     }
     schedule.spare = common_gate(view, None).is_none() && workers.spare();
     schedule
+}
+
+/// What waits: a line of candidates for each person, and whose first is next.
+struct Lines<'a> {
+    /// By person, whose turn comes last first.
+    waiting: HashMap<Option<UserId>, Vec<Candidate<'a>>>,
+    next: BinaryHeap<Reverse<(Span, Timestamp, TaskId, Option<UserId>)>>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(mut candidates: Vec<Candidate<'a>>, ledger: &Ledger<'_>) -> Self {
+        candidates.sort_unstable_by_key(|candidate| Reverse((candidate.rank, candidate.task)));
+        let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
+        for candidate in candidates {
+            waiting.entry(candidate.user).or_default().push(candidate);
+        }
+        let people: Vec<Option<UserId>> = waiting.keys().copied().collect();
+        let mut lines = Self {
+            waiting,
+            next: BinaryHeap::new(),
+        };
+        people
+            .into_iter()
+            .for_each(|user| lines.enter(user, ledger));
+        lines
+    }
+
+    /// Puts the first of this person's line where her load says.
+    fn enter(&mut self, user: Option<UserId>, ledger: &Ledger<'_>) {
+        if let Some(first) = self.waiting.get(&user).and_then(|line| line.last()) {
+            let place = (ledger.load(user), first.rank, first.task, user);
+            self.next.push(Reverse(place));
+        }
+    }
+
+    /// Whose turn it is.
+    fn next(&mut self) -> Option<Candidate<'a>> {
+        let Reverse((.., user)) = self.next.pop()?;
+        self.waiting.get_mut(&user)?.pop()
+    }
 }
 
 fn candidates<'a>(view: &View<'a>) -> Vec<Candidate<'a>> {
@@ -104,33 +177,12 @@ fn candidates<'a>(view: &View<'a>) -> Vec<Candidate<'a>> {
     waiting.chain(filed).collect()
 }
 
-/// Orders candidates so that people take turns, counting what they have running.
-fn in_turn<'a>(view: &View<'a>, mut candidates: Vec<Candidate<'a>>) -> Vec<Candidate<'a>> {
-    let mut share: HashMap<Option<UserId>, usize> = HashMap::new();
-    for mirror in view.active() {
-        *share.entry(mirror.user).or_default() += 1;
-    }
-    candidates.sort_unstable_by_key(|candidate| (candidate.rank, candidate.task));
-    let mut turns: Vec<(usize, Candidate<'a>)> = candidates
-        .into_iter()
-        .map(|candidate| {
-            let share = share.entry(candidate.user).or_default();
-            let turn = *share;
-            *share += usize::from(candidate.gate.is_none());
-            (turn, candidate)
-        })
-        .collect();
-    turns.sort_by_key(|(turn, _)| *turn);
-    turns.into_iter().map(|(_, candidate)| candidate).collect()
-}
-
 /// What keeps a waiting mirror from any worker.
 fn mirror_gate(view: &View<'_>, mirror: &Mirror) -> Option<Wait> {
     let wait = |reason, until| {
         Some(Wait {
-            task: mirror.task,
-            reason,
             until,
+            ..Wait::on(mirror.task, reason)
         })
     };
     if mirror.phase == Some(WorkPhase::Failed) {
@@ -162,9 +214,8 @@ fn task_gate(view: &View<'_>, task: &UserTask) -> Option<Wait> {
         .map(|_| Reason::NotBefore)
         .or_else(|| common_gate(view, Some(task.owner)))?;
     Some(Wait {
-        task: task.id,
-        reason,
         until: later,
+        ..Wait::on(task.id, reason)
     })
 }
 
@@ -209,10 +260,16 @@ struct Workers<'v, 'a> {
     view: &'v View<'a>,
     free: HashMap<WorkerId, u32>,
     turns: Turns,
+    /// What can't be given to anybody any more, and why.
+    misfits: HashMap<Class<'a>, Reason>,
 }
 
+/// All that decides which workers would do for a task: the person, her agent, her labels, and whether
+/// her row is gone.
+type Class<'a> = (Option<UserId>, Option<&'a str>, &'a [String], bool);
+
 impl<'v, 'a> Workers<'v, 'a> {
-    fn new(view: &'v View<'a>) -> Self {
+    fn new(view: &'v View<'a>, turns: Turns) -> Self {
         let mut free: HashMap<WorkerId, u32> = view
             .snapshot
             .workers
@@ -227,16 +284,30 @@ impl<'v, 'a> Workers<'v, 'a> {
         Self {
             view,
             free,
-            turns: Turns::seen(view.snapshot),
+            turns,
+            misfits: HashMap::new(),
         }
     }
 
-    fn choose(&mut self, candidate: &Candidate<'_>) -> Result<Grant<'a>, Wait> {
-        let wait = |reason| Wait {
-            task: candidate.task,
-            reason,
-            until: None,
-        };
+    fn choose(&mut self, candidate: &Candidate<'a>) -> Result<Grant<'a>, Wait> {
+        let wants = candidate.wants;
+        let deleted = self.view.is_deleted(candidate.task);
+        let class: Class<'a> = (
+            candidate.user,
+            wants.agent.as_deref(),
+            &wants.labels,
+            deleted,
+        );
+        if let Some(reason) = self.misfits.get(&class) {
+            return Err(Wait::on(candidate.task, *reason));
+        }
+        self.best(candidate, deleted).map_err(|reason| {
+            self.misfits.insert(class, reason);
+            Wait::on(candidate.task, reason)
+        })
+    }
+
+    fn best(&mut self, candidate: &Candidate<'a>, deleted: bool) -> Result<Grant<'a>, Reason> {
         let snapshot = self.view.snapshot;
         let fenced = self.view.fences();
         let ours = snapshot.workers.iter().filter(|_| fenced).map(|worker| {
@@ -248,7 +319,6 @@ impl<'v, 'a> Workers<'v, 'a> {
             (self.fit(worker, candidate), grant)
         });
         // A legacy worker takes the person's row, so there must be one.
-        let deleted = self.view.is_deleted(candidate.task);
         let legacy = self.view.legacy().filter(|_| !deleted).map(|worker| {
             let grant = Grant {
                 worker,
@@ -259,26 +329,25 @@ impl<'v, 'a> Workers<'v, 'a> {
         });
         let best = ours.chain(legacy).max_by_key(|(fit, grant)| {
             let turn = self.turns.last(grant.worker);
-            (*fit, std::cmp::Reverse((turn, grant.worker)))
+            (*fit, Reverse((turn, grant.worker)))
         });
         let Some((fit, grant)) = best else {
             let ours = !fenced && !snapshot.workers.is_empty();
-            return Err(wait(if ours {
-                Reason::NotFenced
-            } else {
-                Reason::NoWorker
-            }));
+            return Err(match ours {
+                true => Reason::NotFenced,
+                false => Reason::NoWorker,
+            });
         };
         match fit {
             Fit::Own | Fit::Shared => {
                 self.take(grant.worker);
                 Ok(grant)
             }
-            Fit::Full => Err(wait(Reason::AllFull)),
-            Fit::NoLabel => Err(wait(Reason::NoLabel)),
-            Fit::NoAgent => Err(wait(Reason::NoWorkerForAgent)),
-            Fit::NotReady => Err(wait(Reason::NoneReady)),
-            Fit::NotForPerson => Err(wait(Reason::NoWorker)),
+            Fit::Full => Err(Reason::AllFull),
+            Fit::NoLabel => Err(Reason::NoLabel),
+            Fit::NoAgent => Err(Reason::NoWorkerForAgent),
+            Fit::NotReady => Err(Reason::NoneReady),
+            Fit::NotForPerson => Err(Reason::NoWorker),
         }
     }
 

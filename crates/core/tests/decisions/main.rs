@@ -13,5 +13,6 @@ mod build;
 mod promises;
 mod reasons;
 mod scenarios;
+mod sharing;
 mod store;
 mod world;

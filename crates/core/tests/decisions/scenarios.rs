@@ -232,6 +232,18 @@ impl Scene {
                 "events" => self.policy.events = value == "yes",
                 "change-sets" => self.policy.change_sets = value == "yes",
                 "own-ids" => self.policy.own_ids = value == "yes",
+                "user-running" => self.policy.shares.user_running = Some(number(value)),
+                "key-running" => self.policy.shares.key_running = number(value),
+                "weight" => {
+                    let (who, weight) = value.split_once(':').expect("NAME:WEIGHT");
+                    let weights = &mut self.policy.shares.weights;
+                    weights.insert(user(who), number(weight));
+                }
+                "key" => {
+                    let (key, limit) = value.split_once(':').expect("KEY:LIMIT");
+                    let keys = &mut self.policy.shares.keys;
+                    keys.insert(key.to_owned(), number(limit));
+                }
                 "patience" => self.policy.mirror_patience = Span::secs(number(value)),
                 other => panic!("`{other}` is not a policy"),
             }
@@ -340,6 +352,7 @@ fn set_task(row: &mut UserTask, key: &str, value: &str) {
         "priority" => row.priority = number(value),
         "not-before" => row.not_before = Some(secs(number(value))),
         "agent" => row.wants.agent = Some(value.to_owned()),
+        "key" => row.wants.key = Some(value.to_owned()),
         "labels" => row.wants.labels = value.split(',').map(str::to_owned).collect(),
         "message" => row.shown.message = Some(value.to_owned()),
         "reason" => row.shown.reason = Some(value.to_owned()),
@@ -374,6 +387,7 @@ fn set_mirror(row: &mut Mirror, key: &str, value: &str) {
         }
         "not-before" => row.not_before = Some(secs(number(value))),
         "agent" => row.wants.agent = Some(value.to_owned()),
+        "key" => row.wants.key = Some(value.to_owned()),
         "labels" => row.wants.labels = value.split(',').map(str::to_owned).collect(),
         "message" => row.shown.message = Some(value.to_owned()),
         "reason" => row.shown.reason = Some(value.to_owned()),

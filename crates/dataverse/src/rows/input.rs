@@ -17,6 +17,7 @@ use super::field::{Of, time};
 struct InputJson {
     agent: serde_json::Value,
     labels: serde_json::Value,
+    key: serde_json::Value,
 }
 
 /// What `cr_input` asks of a worker.
@@ -32,6 +33,7 @@ pub(super) fn wants(input: Option<&String>) -> Wants {
     Wants {
         agent: word(&input.agent),
         labels,
+        key: word(&input.key),
     }
 }
 

@@ -16,6 +16,10 @@ const WINDOW: usize = 250;
 /// Legacy workers whose last turn is read in one tick: a read each. The others' are a tick later.
 const TURNS_MAX: usize = 50;
 
+/// Ended attempts that are read when a process begins: what people used of late. More would only tell
+/// more of a busy hour, and are read without an index.
+const ENDED: usize = 500;
+
 /// Waiting mirrors, workers and what they hold; while those of a full window leave slots unused, a
 /// page of those behind it in the same request.
 pub(super) fn questions(scope: &Scope<'_>) -> Vec<Question> {
@@ -26,6 +30,7 @@ pub(super) fn questions(scope: &Scope<'_>) -> Vec<Question> {
         .chain(page)
         .chain(capacity())
         .chain(turns(scope))
+        .chain(ended(scope))
         .collect()
 }
 
@@ -34,6 +39,12 @@ pub(super) fn turns(scope: &Scope<'_>) -> impl Iterator<Item = Question> {
     let unread = |id: &&WorkerId| !scope.memory.turns_read.contains(id);
     let unread = scope.legacy.iter().filter(unread).take(TURNS_MAX);
     unread.map(|id| Question::LastGiven(*id))
+}
+
+/// What ended before this process began, once: the rest is seen as it happens.
+pub(super) fn ended(scope: &Scope<'_>) -> Option<Question> {
+    let unread = !scope.memory.ended_read;
+    unread.then(|| Question::LastEnded(scope.memory.window(ENDED)))
 }
 
 /// When the window is full of some people's tasks: the first of everybody else's, so that nobody's

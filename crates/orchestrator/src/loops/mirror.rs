@@ -27,6 +27,7 @@ pub(super) fn window(scope: &Scope<'_>) -> usize {
 /// New tasks, workers and what they hold.
 pub(super) fn questions(scope: &Scope<'_>) -> Vec<Question> {
     let new = Question::NewTasks(scope.memory.window(window(scope)));
-    let others = assign::capacity().into_iter().chain(assign::turns(scope));
+    let turns = assign::turns(scope).chain(assign::ended(scope));
+    let others = assign::capacity().into_iter().chain(turns);
     std::iter::once(new).chain(others).collect()
 }

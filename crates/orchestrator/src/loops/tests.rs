@@ -4,9 +4,14 @@ use super::*;
 use crate::status::Reason;
 
 fn asked(wanted: Wanted) -> Vec<Question> {
-    let memory = Memory::new(false);
+    let mut memory = Memory::new(false);
+    memory.ended_read = true;
+    asked_with(&memory, wanted)
+}
+
+fn asked_with(memory: &Memory, wanted: Wanted) -> Vec<Question> {
     let scope = Scope {
-        memory: &memory,
+        memory,
         batch: BatchSize::default(),
         legacy: &[],
     };
@@ -26,6 +31,19 @@ fn a_new_task_costs_only_the_reads_of_the_loop_it_concerns() {
         Question::Disabled,
     ];
     assert_eq!(asked(wanted), expected);
+}
+
+#[test]
+fn what_people_used_before_a_process_began_is_read_once() {
+    let mut memory = Memory::new(false);
+    let reads = |memory: &Memory| {
+        let questions = asked_with(memory, Wanted::all(Reason::Timer));
+        let used = |question: &&Question| matches!(question, Question::LastEnded(_));
+        questions.iter().filter(used).count()
+    };
+    assert_eq!(reads(&memory), 1);
+    memory.ended_read = true;
+    assert_eq!(reads(&memory), 0);
 }
 
 #[test]

@@ -108,6 +108,8 @@ pub(crate) enum Question {
     Active,
     /// The mirror that this legacy worker was given last.
     LastGiven(WorkerId),
+    /// The mirrors that ended last: what people used before this process began.
+    LastEnded(u32),
     /// Every row of the workers table.
     Workers,
     /// People met so far.
@@ -166,6 +168,7 @@ impl Question {
             Self::WaitingBehind(place, top) => behind(whose, *place, *top, absent),
             Self::Active => active(whose),
             Self::LastGiven(worker) => last_given(*worker),
+            Self::LastEnded(top) => last_ended(whose, *top),
             Self::Workers => whole(select::WORKER),
             Self::People => people(None),
             Self::Disabled => people(Some("disabled")),
@@ -201,6 +204,7 @@ impl Question {
             | Self::WaitingBehind(..)
             | Self::Active
             | Self::LastGiven(_)
+            | Self::LastEnded(_)
             | Self::Tasks(_)
             | Self::Mirrors(_)
             | Self::MirrorsOf(_)
@@ -319,6 +323,13 @@ fn last_given(worker: WorkerId) -> Query {
     let mut query = window(select::MIRROR, filter, by_descending("modifiedon"), 1);
     query.order_by.push(by_descending("versionnumber"));
     query
+}
+
+fn last_ended(whose: Whose, top: u32) -> Query {
+    let mut clauses = vec![any_status(&ENDED)];
+    clauses.extend(whose.mirrors());
+    let order = by_descending("modifiedon");
+    window(select::MIRROR, Filter::And(clauses), order, top)
 }
 
 fn people(state: Option<&str>) -> Query {

@@ -123,6 +123,8 @@ pub(crate) struct Seen {
     pub(crate) pairs: Vec<Need>,
     /// Legacy workers whose last turn was read.
     pub(crate) turns_read: Vec<((Timestamp, Option<i64>), WorkerId)>,
+    /// Whether the attempts that ended last were read.
+    pub(crate) ended_read: bool,
     /// Whether a mirror was seen that isn't at its computed identity.
     pub(crate) foreign_mirrors: bool,
     tasks: HashMap<TaskId, usize>,
@@ -246,6 +248,11 @@ impl Seen {
                 self.snapshot.active_complete = complete(answer);
             }
             Question::LastGiven(worker) => self.take_turn(*worker, rows),
+            Question::LastEnded(_) => {
+                let mirrors = rows.iter().filter_map(|row| rows::mirror(row).ok());
+                mirrors.for_each(|mirror| self.snapshot.turns.end(&mirror));
+                self.ended_read = true;
+            }
             Question::Workers => {
                 rows.iter().for_each(|row| self.take_worker(row));
                 self.snapshot.workers_complete = complete(answer);

@@ -48,6 +48,12 @@ pub struct Submit {
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true,
           value_parser = clap::value_parser!(i64).range(-100..=100))]
     priority: i64,
+    /// A label that its worker must carry; may be given several times
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// Run it apart from your other tasks with this key: one after the other, unless an admin allows more
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
     /// Wait until it has ended
     #[arg(long)]
     wait: bool,
@@ -76,10 +82,12 @@ impl Submit {
     /// What this store can't hold: said, or refused when the task would run otherwise than asked.
     fn say_what_is_lost(&self, context: &Context, session: &Session) -> Result<(), Failure> {
         let absent = session.client.absent();
-        if self.agent.is_some() && !absent.has(Table::Tasks, tasks::INPUT) {
-            let message = "this store has no cr_input, so a task can't name its agent";
+        let asks = self.agent.is_some() || self.key.is_some() || !self.labels.is_empty();
+        if asks && !absent.has(Table::Tasks, tasks::INPUT) {
+            let message =
+                "this store has no cr_input, so a task can't name an agent, labels or a key";
             return Err(Failure::new(Exit::Configuration, message)
-                .hint("file it without --agent, or ask an admin to run `shraga schema apply`"));
+                .hint("file it without them, or ask an admin to run `shraga schema apply`"));
         }
         if self.priority != 0 && !absent.has(Table::Tasks, tasks::PRIORITY) {
             context
@@ -116,6 +124,8 @@ impl Submit {
             input: json!({
                 "successCriteria": self.criteria,
                 "agent": self.agent,
+                "labels": (!self.labels.is_empty()).then_some(&self.labels),
+                "key": self.key,
             }),
             priority: self.priority,
         })

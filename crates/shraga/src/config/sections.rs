@@ -12,7 +12,8 @@ use url::Url;
 use super::error::ConfigError;
 use super::resolve::{Key, Resolver};
 use super::value::{
-    Authority, EntitySet, Every, Percent, Seconds, Slots, Tries, Unchecked, word_setting,
+    Authority, Counts, EntitySet, Every, Limit, Percent, Seconds, Slots, Tries, Unchecked, Weights,
+    word_setting,
 };
 
 /// The name in a list of none or one.
@@ -130,6 +131,16 @@ sections! {
     Assign assign {
         /// Whether tasks may go to shared workers when their owner has none of her own free.
         shared: bool = true;
+        /// How much more than others a person gets while there is not enough for all, 1 to 1000; 1 for
+        /// who is not named. By identity, as `shraga token list` or the row of the person says it.
+        weights: Weights = Weights::default();
+        /// How many of one person's tasks may run at once; 0 or `off`: as many as there are slots.
+        user_running: Limit = Limit(None);
+        /// How many of one person's tasks with the same key (`submit --key`) may run at once.
+        key_running: Slots = Slots(1);
+        /// Keys that everybody's tasks share, and how many tasks with one may run at once. Other keys are
+        /// each person's own.
+        keys: Counts = Counts::default();
         /// Seconds between looks at the store without a wake-up while work is open.
         tick_seconds: Seconds = Seconds(10);
     }

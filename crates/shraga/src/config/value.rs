@@ -1,8 +1,10 @@
 //! Types a setting can have: how each is read from text or TOML, checked and shown.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
+use shraga_core::ids::UserId;
 use shraga_dataverse::auth::Choice;
 use shraga_dataverse::transport::is_loopback;
 use url::Url;
@@ -355,6 +357,66 @@ impl Setting for Slots {
     }
     fn show(&self) -> Option<String> {
         Some(self.0.to_string())
+    }
+}
+
+/// A number from 1 to 1,000,000, or none at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit(pub Option<u32>);
+
+impl Setting for Limit {
+    const EXPECTS: &'static str = "a whole number from 1 to 1000000, or 0 or \"off\" for no limit";
+    fn read(raw: &Raw) -> Option<Self> {
+        if raw.word() == Some("off") {
+            return Some(Self(None));
+        }
+        let number = u32::try_from(raw.integer()?).ok()?;
+        (number <= 1_000_000).then_some(Self((number > 0).then_some(number)))
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.unwrap_or(0).to_string())
+    }
+}
+
+/// A number from 1 to 1,000 for each of some names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(pub BTreeMap<String, u32>);
+
+impl Setting for Counts {
+    const EXPECTS: &'static str =
+        "a table of whole numbers from 1 to 1000, such as { \"NAME\" = 2 }";
+    fn read(raw: &Raw) -> Option<Self> {
+        let Raw::Toml(toml::Value::Table(table)) = raw else {
+            return None;
+        };
+        let counts = table.iter().map(|(name, value)| {
+            let count = u32::try_from(value.as_integer()?).ok()?;
+            let fits = (1..=1000).contains(&count) && !name.trim().is_empty();
+            fits.then(|| (name.trim().to_owned(), count))
+        });
+        counts.collect::<Option<_>>().map(Self)
+    }
+    fn show(&self) -> Option<String> {
+        let pairs: Vec<_> = self.0.iter().map(|(n, c)| format!("{n:?} = {c}")).collect();
+        (!pairs.is_empty()).then(|| format!("{{ {} }}", pairs.join(", ")))
+    }
+}
+
+/// The same for people, by their identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights(pub BTreeMap<UserId, u32>);
+
+impl Setting for Weights {
+    const EXPECTS: &'static str =
+        "a table of whole numbers from 1 to 1000 by a person's identity, such as { \"GUID\" = 3 }";
+    fn read(raw: &Raw) -> Option<Self> {
+        let counts = Counts::read(raw)?.0.into_iter();
+        let weights = counts.map(|(name, count)| Some((name.parse().ok()?, count)));
+        weights.collect::<Option<_>>().map(Self)
+    }
+    fn show(&self) -> Option<String> {
+        let named = self.0.iter().map(|(id, count)| (id.to_string(), *count));
+        Counts(named.collect()).show()
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shraga_core::ids::{BootId, WorkerId};
 use shraga_core::plan::Policy;
+use shraga_core::plan::shares::Shares;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
 use shraga_orchestrator::{LinkTries, Orchestrator, RunError, dev_box};
@@ -124,6 +125,12 @@ pub(crate) fn dev_box(config: &Config) -> dev_box::Settings {
 pub(crate) fn policy(config: &Config) -> Policy {
     Policy {
         shared: config.assign.shared,
+        shares: Shares {
+            weights: config.assign.weights.0.clone(),
+            user_running: config.assign.user_running.0,
+            key_running: config.assign.key_running.0,
+            keys: config.assign.keys.0.clone(),
+        },
         claim_timeout: span(config.health.claim_timeout_seconds.duration()),
         ..Policy::default()
     }
