@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::after;
 use crate::os::{self, GroupRecord};
 
 /// Bytes read from a pipe at once. A Linux pipe holds 64 KiB; more would never be filled.
-const READ_BYTES: usize = 64 * 1024;
+pub(crate) const READ_BYTES: usize = 64 * 1024;
 
 /// How long pipes are read after the program itself ended. Too short loses the last words of a
 /// grandchild that is about to end; too long delays every report of a program with a daemon.
@@ -72,6 +73,12 @@ pub enum Pipe {
 pub trait Sink {
     /// Takes `bytes`; must be quick, since the program's pipes fill up meanwhile.
     fn take(&mut self, pipe: Pipe, bytes: &[u8]);
+
+    /// Completes once there is room for more. Whoever reads from files waits for it, so that nothing
+    /// has to be left out; whoever reads from pipes doesn't, so that the program isn't held up.
+    fn room(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// How a program came to its end.
@@ -86,7 +93,8 @@ pub enum Ending {
 }
 
 /// What it left as its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Exit {
     /// It returned this code.
     Code(i32),

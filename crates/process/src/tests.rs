@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 
 /// Long enough that only a hang reaches it.
-const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct Heard {

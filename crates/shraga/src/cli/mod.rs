@@ -18,6 +18,7 @@ pub mod serve;
 pub mod show;
 pub mod sim;
 pub mod submit;
+pub mod supervise;
 pub mod token;
 pub mod up;
 pub mod update;
@@ -113,6 +114,8 @@ enum Verb {
     #[command(hide = true)]
     DemoAgent(crate::demo::agent::DemoAgent),
     #[command(hide = true)]
+    Supervise(supervise::Supervise),
+    #[command(hide = true)]
     Bench(crate::bench::Bench),
 }
 
@@ -157,6 +160,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Verb::Completions(verb) => return verb.run(),
         Verb::Sim(verb) => return verb.run(Output::detect(common.json)),
         Verb::DemoAgent(verb) => return verb.run(),
+        Verb::Supervise(verb) => return Ok(verb.run()),
         _ => {}
     }
     let mut flags = common.overrides();
@@ -234,6 +238,7 @@ impl Verb {
             | Self::Sim(_)
             | Self::Completions(_)
             | Self::DemoAgent(_)
+            | Self::Supervise(_)
             | Self::Bench(_) => {}
         }
     }
@@ -272,6 +277,7 @@ impl Verb {
             Self::Completions(verb) => verb.run(),
             Self::Doctor(verb) => verb.run(context).await,
             Self::DemoAgent(verb) => verb.run(),
+            Self::Supervise(verb) => Ok(verb.run()),
         }
     }
 }
