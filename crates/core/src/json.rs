@@ -45,6 +45,11 @@ impl Object {
         self.raw(key, value.to_string())
     }
 
+    /// Adds yes or no.
+    pub(crate) fn yes_no(self, key: &'static str, value: bool) -> Self {
+        self.raw(key, value.to_string())
+    }
+
     /// Adds a point in time.
     pub(crate) fn time(self, key: &'static str, value: Timestamp) -> Self {
         self.text(key, value)

@@ -19,6 +19,13 @@ pub const MEMO_UNITS: usize = 100_000;
 /// `cr_transcript`: the largest memo the platform has.
 pub const TRANSCRIPT_UNITS: usize = 1_048_576;
 
+/// A question to a person. Question and answer share one memo, in which escaping may take six times
+/// the room; a question that doesn't fit on a page is rarely read.
+pub const QUESTION_UNITS: usize = 4_000;
+
+/// A person's answer, for the same reason.
+pub const ANSWER_UNITS: usize = 12_000;
+
 /// Shown where text was left out.
 const ELLIPSIS: char = '…';
 

@@ -284,12 +284,15 @@ impl Worker {
     }
 }
 
-/// `cr_answer`, JSON `{"question": ID, "text": TEXT or null}`. A mirror that waits for input carries
-/// its open question here, without text; on a user row it is what the person answered.
+/// `cr_answer`, JSON `{"asked": TEXT, "question": ID, "text": TEXT or null}`. A mirror that waits for
+/// input carries its open question here, without text, and sync shows it in the person's row, where
+/// she answers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Identity of the question, chosen by the worker that asked.
     pub question: String,
+    /// What was asked. What a person's row says of it counts for nothing.
+    pub asked: Option<String>,
     /// What the person said; `None` while the question is open.
     pub text: Option<String>,
 }
@@ -299,6 +302,7 @@ impl Answer {
     #[must_use]
     pub fn to_json(&self) -> String {
         Object::new()
+            .known("asked", self.asked.as_ref())
             .text("question", &self.question)
             .maybe("text", self.text.as_ref())
             .finish()

@@ -64,6 +64,12 @@ words! {
         TimedOut = "timed-out",
         /// The agent could not be started.
         AgentUnavailable = "agent-unavailable",
+        /// No verifier said that the criteria hold.
+        NotVerified = "not-verified",
+        /// The agent asks the person.
+        NeedsAnswer = "needs-answer",
+        /// The agent asked, and the person's row is gone.
+        NobodyToAnswer = "nobody-to-answer",
         /// The store refused the task's content.
         Invalid = "invalid",
         /// The person asked for it to end.
@@ -105,6 +111,9 @@ impl Reason {
             Self::AgentFailed => "the agent failed",
             Self::TimedOut => "the agent ran out of time",
             Self::AgentUnavailable => "the agent could not be started",
+            Self::NotVerified => "its criteria were not found to hold",
+            Self::NeedsAnswer => "it asks a question",
+            Self::NobodyToAnswer => "it asked a question, and its row was deleted",
             Self::Invalid => "the store refuses its content",
             Self::CancelRequested => "canceled on request",
             Self::Duplicate => "a second mirror of the same task",
@@ -146,6 +155,13 @@ impl Reason {
                 "give it more time in its agent's `timeout_seconds`, then file it again"
             }
             Self::AgentUnavailable => "check the agent's `program` on the worker's machine",
+            Self::NotVerified => {
+                "read what the verifier found: `shraga show ID`; then file it again, or with --rounds"
+            }
+            Self::NeedsAnswer => {
+                "answer it: `shraga answer ID TEXT`, or end it: `shraga cancel ID`"
+            }
+            Self::NobodyToAnswer => "file it again if it should go on",
             Self::Invalid => "file it again with the content corrected",
             Self::CancelRequested => "nothing; file it again if it should run after all",
             Self::Duplicate => "nothing: its other mirror goes on",
@@ -183,6 +199,9 @@ impl Reason {
             | Self::AgentFailed
             | Self::TimedOut
             | Self::AgentUnavailable
+            | Self::NotVerified
+            | Self::NeedsAnswer
+            | Self::NobodyToAnswer
             | Self::Invalid
             | Self::CancelRequested
             | Self::Duplicate => None,

@@ -98,7 +98,7 @@ columns! {
         EVENT_HEAD = "cr_eventhead", "JSON: sequence and hash of the orchestrator's stream.";
         ANSWER = "cr_answer", "JSON: question id and text.";
         RETRY_OF = "cr_retryof", "The task this one tries again.";
-        EXECUTION_DETAILS = "cr_executiondetails", "JSON: what the worker noted about the run.";
+        EXECUTION_DETAILS = "cr_executiondetails", "JSON: what the next attempt goes on from.";
         USER_ID = "cr_userid", "On a mirror: the owner of the user row.";
         NOT_BEFORE = "cr_notbefore", "Not assigned before this.";
         STARTED = "cr_startedon", "When the current attempt was claimed.";

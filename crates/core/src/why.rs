@@ -8,6 +8,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::ids::TaskId;
+use crate::limits;
 use crate::model::{Mirror, Shown, UserTask};
 use crate::plan::quarantine::{columns, false_claims};
 use crate::plan::{Explained, Policy, Snapshot, explain};
@@ -200,11 +201,15 @@ fn worker(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
         return seen.mirror.map(|mirror| assigned(seen, mirror, now));
     }
     if status(seen)? == TaskStatus::WaitingForInput {
-        return Some(Gate::closed(
-            "answered",
-            "it asks a question",
-            "answer it in the row's `cr_answer`",
-        ));
+        let asked = seen.mirror.and_then(|mirror| mirror.answer.as_ref());
+        let asked = asked.or_else(|| seen.task.and_then(|task| task.answer.as_ref()));
+        let asked = asked.and_then(|answer| answer.asked.as_deref());
+        let value = match asked {
+            Some(asked) => format!("it asks: {}", limits::line(asked, limits::QUESTION_UNITS)),
+            None => Reason::NeedsAnswer.message().to_owned(),
+        };
+        let advice = Reason::NeedsAnswer.advice();
+        return Some(Gate::closed("answered", value, advice));
     }
     let told = seen.task.and_then(told);
     match (seen.mirror, seen.waits, told) {

@@ -165,6 +165,7 @@ fn answer(row: &Row) -> Option<Answer> {
     let answer = json(Some(row.text(tasks::ANSWER)?));
     Some(Answer {
         question: answer["question"].as_str()?.to_owned(),
+        asked: answer["asked"].as_str().map(str::to_owned),
         text: answer["text"].as_str().map(str::to_owned),
     })
 }

@@ -38,6 +38,7 @@ mod report;
 mod send;
 mod sessions;
 mod status;
+mod stored;
 mod tell;
 mod wake;
 mod worker;

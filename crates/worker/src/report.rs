@@ -20,6 +20,8 @@ mod tests;
 
 use evidence::StoredEvidence;
 
+use crate::stored::StoredProgress;
+
 /// A report on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredReport {
@@ -45,6 +47,11 @@ pub(crate) struct StoredReport {
     folder: Option<String>,
     #[serde(default)]
     evidence: Option<StoredEvidence>,
+    progress: StoredProgress,
+    #[serde(default)]
+    question: Option<String>,
+    #[serde(default)]
+    checkpoint: Option<String>,
 }
 
 /// The tokens and turns of a report.
@@ -65,6 +72,7 @@ enum StoredOutcome {
     Released,
     Failed,
     Canceled,
+    Asked,
 }
 
 impl StoredReport {
@@ -108,6 +116,7 @@ impl From<&Report> for StoredReport {
             Outcome::Released => (StoredOutcome::Released, None),
             Outcome::Failed(reason) => (StoredOutcome::Failed, Some(reason.as_str().to_owned())),
             Outcome::Canceled => (StoredOutcome::Canceled, None),
+            Outcome::Asked => (StoredOutcome::Asked, None),
         };
         Self {
             mirror: report.mirror.get(),
@@ -130,6 +139,9 @@ impl From<&Report> for StoredReport {
             tokens: StoredTokens::from(finish.usage),
             folder: finish.folder.clone(),
             evidence: finish.evidence.as_deref().map(StoredEvidence::from),
+            progress: StoredProgress::from(&finish.progress),
+            question: finish.question.clone(),
+            checkpoint: finish.checkpoint.clone(),
         }
     }
 }
@@ -146,6 +158,7 @@ impl TryFrom<StoredReport> for Report {
                 Outcome::Failed(stored.reason.as_deref().unwrap_or_default().parse()?)
             }
             StoredOutcome::Canceled => Outcome::Canceled,
+            StoredOutcome::Asked => Outcome::Asked,
         };
         Ok(Self {
             mirror: MirrorId::new(stored.mirror),
@@ -170,6 +183,10 @@ impl TryFrom<StoredReport> for Report {
                 usage: stored.tokens.with_cost(stored.cost_micros),
                 folder: stored.folder,
                 evidence: stored.evidence.map(|it| Box::new(it.into())),
+                // The story of a result is not worth the result.
+                progress: stored.progress.try_into().unwrap_or_default(),
+                question: stored.question,
+                checkpoint: stored.checkpoint,
             },
         })
     }

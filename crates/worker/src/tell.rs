@@ -67,6 +67,7 @@ fn count(finish: &Finish) -> &'static str {
         Outcome::Released => "released",
         Outcome::Failed(_) => "failed",
         Outcome::Canceled => "canceled",
+        Outcome::Asked => "asked",
     };
     metrics::counter!("shraga_attempts_total", "outcome" => outcome).increment(1);
     metrics::histogram!("shraga_agent_duration_seconds").record(finish.ran.as_secs_f64());
@@ -76,6 +77,10 @@ fn count(finish: &Finish) -> &'static str {
 fn reason(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Failed(reason) => Some(reason.as_str()),
-        Outcome::Completed | Outcome::Retry | Outcome::Released | Outcome::Canceled => None,
+        Outcome::Completed
+        | Outcome::Retry
+        | Outcome::Released
+        | Outcome::Canceled
+        | Outcome::Asked => None,
     }
 }

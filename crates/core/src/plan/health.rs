@@ -35,6 +35,8 @@ enum Verdict {
     Loss(Reason),
     /// Nobody is left to honour the request to cancel.
     Canceled,
+    /// It waits for an answer, and nobody is left to give one.
+    Unanswerable,
 }
 
 pub(super) fn draft(view: &View<'_>) -> Plan {
@@ -57,6 +59,7 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
             Verdict::Return(reason) => put_back(view, mirror, reason, mirror.losses),
             Verdict::Loss(reason) => count_loss(view, mirror, reason),
             Verdict::Canceled => cancel(view, mirror),
+            Verdict::Unanswerable => unanswerable(view, mirror),
         };
         plan.sets.push(set);
     }
@@ -90,6 +93,7 @@ fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
                 Some(_) | None => Verdict::Loss(Reason::Retry),
             }
         }
+        TaskStatus::WaitingForInput if view.is_deleted(mirror.task) => Verdict::Unanswerable,
         TaskStatus::Pending
         | TaskStatus::Queued
         | TaskStatus::WaitingForInput
@@ -210,6 +214,14 @@ fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> Ch
 fn backoff(policy: &Policy, losses: u32) -> Span {
     let doublings = losses.saturating_sub(1).min(30);
     policy.backoff.times(1 << doublings).min(policy.backoff_max)
+}
+
+/// Going on without the answer would spend money on a guess that nobody asked for.
+fn unanswerable(view: &View<'_>, mirror: &Mirror) -> ChangeSet {
+    let reason = Reason::NobodyToAnswer;
+    let mut draft = Draft::update(view, mirror);
+    draft.end(TaskStatus::Canceled, reason, reason.message());
+    draft.finish(format!("cancel task {}: {reason}", mirror.task.short()))
 }
 
 fn cancel(view: &View<'_>, mirror: &Mirror) -> ChangeSet {

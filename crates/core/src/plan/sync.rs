@@ -161,7 +161,9 @@ fn cancel_unmirrored(view: &View<'_>, task: &UserTask) -> ChangeSet {
 
 /// Ends a mirror that nobody works on, or asks the worker to; `None` when that was done already.
 fn cancel(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> {
-    let with_worker = mirror.claimed().is_some() || view.is_taken(task);
+    // A task that waits for an answer was let go of: its lease only tells who asked.
+    let waits = mirror.status == TaskStatus::WaitingForInput;
+    let with_worker = !waits && mirror.claimed().is_some() || view.is_taken(task);
     let asked = mirror.status == TaskStatus::Canceling;
     let given_up = mirror.claimed().is_none()
         && asked
@@ -185,7 +187,10 @@ fn cancel(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet
         draft.stand(TaskStatus::Canceling, Some(Reason::CancelRequested), said);
         (TaskStatus::Canceling, said, "ask the worker to stop")
     } else {
-        let said = "canceled before it was started";
+        let said = match waits {
+            true => "canceled while it waited for an answer",
+            false => "canceled before it was started",
+        };
         draft
             .end(TaskStatus::Canceled, Reason::CancelRequested, said)
             .tell(task, tasks::FINISHED, view.now);
@@ -206,14 +211,19 @@ fn answer(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet
     if !asked || given.question != open.question {
         return None;
     }
+    let text = given.text.as_deref().unwrap_or_default();
+    let answered = Answer {
+        text: Some(limits::head(text, limits::ANSWER_UNITS)),
+        ..open.clone()
+    };
     let content = Object::new()
-        .text("question", &given.question)
-        .maybe("text", given.text.as_ref());
+        .text("question", &answered.question)
+        .maybe("text", answered.text.as_ref());
     let mut draft = Draft::update(view, mirror);
     draft
         .stand(TaskStatus::Pending, None, "answered; waiting for a worker")
         .release()
-        .set(tasks::ANSWER, Answer::to_json(given))
+        .set(tasks::ANSWER, answered.to_json())
         .event(EventKind::Answer, "answered", content);
     Some(draft.finish(format!("hand on the answer to task {}", task.id.short())))
 }
@@ -299,6 +309,9 @@ fn differences(mirror: &Mirror, task: &UserTask) -> Vec<(Column, Value)> {
         tasks::ASSIGNED_WORKER,
         is.worker.map(WorkerId::get).into(),
     );
+    if let Some(open) = unseen_question(mirror, task) {
+        put(true, tasks::ANSWER, open.to_json().into());
+    }
     put(was.started != is.started, tasks::STARTED, is.started.into());
     put(
         was.finished != is.finished,
@@ -306,6 +319,18 @@ fn differences(mirror: &Mirror, task: &UserTask) -> Vec<(Column, Value)> {
         is.finished.into(),
     );
     cells
+}
+
+/// The open question, if her row doesn't hold it yet. What else she may have written there answers
+/// nothing that is asked.
+fn unseen_question<'a>(mirror: &'a Mirror, task: &UserTask) -> Option<&'a Answer> {
+    let waits = mirror.status == TaskStatus::WaitingForInput;
+    let open = mirror
+        .answer
+        .as_ref()
+        .filter(|it| waits && it.text.is_none())?;
+    let hers = task.answer.as_ref().map(|it| &it.question);
+    (hers != Some(&open.question)).then_some(open)
 }
 
 /// What a person sees of a mirror's status: hers is waiting in a queue, not to be found.

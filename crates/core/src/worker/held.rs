@@ -25,6 +25,8 @@ pub(super) struct Held {
     pub(super) claimed: Timestamp,
     pub(super) stream: Option<Stream>,
     pub(super) talk: Talk,
+    /// Whether a checkpoint is under way; the report follows it, since it knows the row's version.
+    pub(super) noting: bool,
     pub(super) stage: Stage,
 }
 
@@ -184,6 +186,16 @@ impl Held {
             (Answer::Unknown, _) => self.talk.send_again(now.plus(RESEND)),
             (Answer::Refused(_), Some(stream)) => self.talk.refused(stream),
             (Answer::Refused(_), None) => self.talk.arrived(),
+        }
+    }
+
+    /// A checkpoint moved the row's version, or it is known no better than before: then the next look
+    /// tells, or the report's own answer.
+    pub(super) fn checkpoint_answered(&mut self, answer: Answer) {
+        self.noting = false;
+        match answer {
+            Answer::Done(Some(etag)) => self.seen.etag = etag,
+            Answer::Done(None) | Answer::Stale | Answer::Refused(_) | Answer::Unknown => {}
         }
     }
 

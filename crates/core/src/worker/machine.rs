@@ -86,6 +86,7 @@ impl Machine {
                     .collect()
             }
             Input::Lines(id, lines) => self.lines(id, lines, now).into_iter().collect(),
+            Input::Checkpoint(id, text) => self.checkpoint(id, text, now).into_iter().collect(),
             Input::Ended(id, finish) => self.ended(id, *finish, now),
             Input::Inspected(id, row) => self.inspected(id, row.as_deref()),
             Input::Saved(id) => self.saved(id),
@@ -137,6 +138,7 @@ impl Machine {
             claimed: now,
             stream,
             talk: Talk::new(now),
+            noting: false,
             stage,
         };
         self.held.insert(ids.mirror, held);
@@ -222,6 +224,10 @@ impl Machine {
             WriteKind::Release => Vec::new(),
             WriteKind::Lines => {
                 held.lines_answered(&answer, now);
+                self.settle(id)
+            }
+            WriteKind::Checkpoint => {
+                held.checkpoint_answered(answer);
                 self.settle(id)
             }
             WriteKind::Report => self.report_answered(id, answer),
@@ -349,7 +355,7 @@ impl Machine {
         let Some(held) = self.held.get_mut(&id) else {
             return Vec::new();
         };
-        if held.talk.is_under_way() {
+        if held.talk.is_under_way() || held.noting {
             return Vec::new();
         }
         match std::mem::replace(&mut held.stage, Stage::Claiming) {
@@ -367,7 +373,7 @@ impl Machine {
         let worth_keeping = match report.finish.outcome {
             Outcome::Completed | Outcome::Failed(_) => true,
             Outcome::Canceled => !report.finish.result.is_empty(),
-            Outcome::Retry | Outcome::Released => false,
+            Outcome::Retry | Outcome::Released | Outcome::Asked => false,
         };
         let Some(held) = self.held.get_mut(&id).filter(|_| worth_keeping) else {
             return self.let_go(id, Fate::Moot);
@@ -403,6 +409,18 @@ impl Machine {
         held.stream.as_ref()?;
         held.talk.hear(lines, &self.limits);
         held.send_lines(self.limits.line_interval, now)
+    }
+
+    /// Notes what another attempt would go on from. One that can't be written is not worth a second
+    /// try: the next one says more.
+    fn checkpoint(&mut self, id: MirrorId, text: String, now: Timestamp) -> Option<Effect> {
+        let held = self.held.get_mut(&id)?;
+        if held.noting || !matches!(held.stage, Stage::Running(None)) {
+            return None;
+        }
+        held.noting = true;
+        let set = writes::checkpoint(&held.ids, &held.seen.etag, text, now);
+        Some(Effect::Write(Ticket::new(id, WriteKind::Checkpoint), set))
     }
 
     fn tick(&mut self, now: Timestamp) -> Vec<Effect> {

@@ -9,18 +9,24 @@
 //! The shell ends leftover processes of earlier boots and restores the outbox
 //! ([`Input::Restored`]) before its first look.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
+use self::pipeline::Progress;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::model::{Mirror, StreamHead};
 use crate::reason::Reason;
 use crate::row::ChangeSet;
+use crate::status::Unknown;
 use crate::time::{Span, Timestamp};
 use crate::usage::Usage;
 
 mod evidence;
 mod held;
 mod machine;
+mod output;
+pub mod pipeline;
 mod talk;
 mod writes;
 
@@ -72,6 +78,8 @@ pub enum Input {
     Answered(Vec<(Ticket, Answer)>),
     /// The agent of this task printed lines.
     Lines(MirrorId, Vec<String>),
+    /// What another attempt would go on from, should this one be lost: `cr_executiondetails`.
+    Checkpoint(MirrorId, String),
     /// The agent of this task ended (or could not be started); its report's content.
     Ended(MirrorId, Box<Finish>),
     /// What the row of this task is now, whatever its status; `None` when it can't be seen. Answers
@@ -153,6 +161,8 @@ pub enum WriteKind {
     Release,
     /// Lines of the agent.
     Lines,
+    /// What the next attempt would go on from, while this one runs.
+    Checkpoint,
     /// The end.
     Report,
     /// The end, too late.
@@ -185,6 +195,36 @@ pub enum Outcome {
     Failed(Reason),
     /// Ended on request.
     Canceled,
+    /// It asks the person: the task waits for an answer, and needs no worker meanwhile.
+    Asked,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "completed",
+            Self::Retry => "retry",
+            Self::Released => "released",
+            Self::Failed(reason) => reason.as_str(),
+            Self::Canceled => "canceled",
+            Self::Asked => "asked",
+        })
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Unknown> {
+        Ok(match text {
+            "completed" => Self::Completed,
+            "retry" => Self::Retry,
+            "released" => Self::Released,
+            "canceled" => Self::Canceled,
+            "asked" => Self::Asked,
+            reason => Self::Failed(reason.parse()?),
+        })
+    }
 }
 
 /// What the shell knows about the end of an attempt.
@@ -206,6 +246,12 @@ pub struct Finish {
     pub folder: Option<String>,
     /// What it did to the repository that the task names.
     pub evidence: Option<Box<Evidence>>,
+    /// How far the task has come, this attempt included.
+    pub progress: Progress,
+    /// What it asks the person, if it ended by asking.
+    pub question: Option<String>,
+    /// What the next attempt goes on from, if there is to be one: `cr_executiondetails`.
+    pub checkpoint: Option<String>,
 }
 
 /// An ended attempt, as it lies in the outbox: everything needed to publish it, even by a later
@@ -246,7 +292,7 @@ impl Finish {
 
     /// The end of an attempt whose agent never ran.
     #[must_use]
-    pub const fn untouched(outcome: Outcome) -> Self {
+    pub fn untouched(outcome: Outcome) -> Self {
         Self {
             outcome,
             result: String::new(),
@@ -256,6 +302,9 @@ impl Finish {
             usage: Usage::UNKNOWN,
             folder: None,
             evidence: None,
+            progress: Progress::default(),
+            question: None,
+            checkpoint: None,
         }
     }
 }

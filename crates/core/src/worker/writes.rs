@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use super::{Effect, Finish, Identity, Outcome, Report};
+use super::{Effect, Identity, Outcome, Report, output};
 use crate::audit::{About, Stream, attempt_stream};
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::limits;
-use crate::model::{Lease, Mirror, StreamHead};
+use crate::model::{Answer, Lease, Mirror, StreamHead};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
@@ -167,6 +167,19 @@ pub(super) fn release(mirror: &Mirror, now: Timestamp) -> ChangeSet {
     }
 }
 
+/// Notes what another attempt would go on from.
+pub(super) fn checkpoint(ids: &Ids, etag: &Etag, text: String, now: Timestamp) -> ChangeSet {
+    let cells = vec![
+        (tasks::EXECUTION_DETAILS, text.into()),
+        (tasks::LAST_PING, now.into()),
+    ];
+    ChangeSet {
+        task: Some(ids.task),
+        why: format!("note how far task {} is", ids.task.short()),
+        writes: vec![Write::update(Table::Tasks, ids.mirror.get(), etag, cells)],
+    }
+}
+
 fn mirror_write(mirror: &Mirror, etag: &Etag, cells: Vec<(Column, Value)>) -> Write {
     Write::update(Table::Tasks, mirror.id.get(), etag, cells)
 }
@@ -227,6 +240,10 @@ pub(super) fn publish(
             let about = Object::new()
                 .text("message", &said)
                 .maybe("reason", end.reason);
+            let about = match end.status {
+                TaskStatus::WaitingForInput => asked(report, about),
+                _ => about,
+            };
             stream.push(kind, &said, report.at, about)
         }));
         head = stream.head().clone();
@@ -235,6 +252,17 @@ pub(super) fn publish(
     if canceling {
         // Why it was asked to end is in the row.
         cells.retain(|(column, _)| *column != tasks::REASON);
+    }
+    if end.status == TaskStatus::WaitingForInput {
+        cells.push((tasks::ANSWER, open_question(report).to_json().into()));
+    }
+    if content == Content::Full {
+        // An ended task is not gone on with; its files and session would only make the row large.
+        let checkpoint = report.finish.checkpoint.as_deref();
+        let checkpoint = checkpoint.filter(|_| !end.status.is_terminal());
+        if checkpoint.is_some() || end.status.is_terminal() {
+            cells.push((tasks::EXECUTION_DETAILS, checkpoint.into()));
+        }
     }
     if content == Content::Full && end.status.is_terminal() {
         cells.extend(result_cells(report, &head));
@@ -303,6 +331,12 @@ impl End {
                 reason: Some(reason),
                 event: Some(EventKind::TaskFailed),
             },
+            Outcome::Asked => Self {
+                status: TaskStatus::WaitingForInput,
+                phase: WorkPhase::Done,
+                reason: Some(Reason::NeedsAnswer),
+                event: Some(EventKind::Question),
+            },
             Outcome::Retry => Self::back(Reason::Retry),
             Outcome::Released => Self::back(Reason::Released),
         }
@@ -350,6 +384,24 @@ fn message(report: &Report, end: &End) -> String {
     limits::line(said, limits::MESSAGE_UNITS)
 }
 
+/// The question of a report, as the row holds it until it is answered. An attempt asks once, since
+/// asking ends it: its number tells its question from every other of the task.
+fn open_question(report: &Report) -> Answer {
+    let asked = report.finish.question.as_deref().unwrap_or_default();
+    Answer {
+        question: format!("q{}", report.attempt),
+        asked: Some(limits::head(asked.trim(), limits::QUESTION_UNITS)),
+        text: None,
+    }
+}
+
+fn asked(report: &Report, about: Object) -> Object {
+    let open = open_question(report);
+    about
+        .text("question", open.question)
+        .known("asked", open.asked)
+}
+
 fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
     let finish = &report.finish;
     let result = limits::tail(&finish.result, limits::MEMO_UNITS);
@@ -359,7 +411,7 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
     vec![
         (tasks::RESULT, result.into()),
         (tasks::TRANSCRIPT, transcript.into()),
-        (tasks::OUTPUT, output(report, head).into()),
+        (tasks::OUTPUT, output::of(report, head).into()),
         (tasks::SESSION_COST, cost.into()),
         (tasks::SESSION_DURATION, duration(finish.ran).into()),
         (
@@ -369,29 +421,6 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
                 .into(),
         ),
     ]
-}
-
-/// `cr_output`: numbers for programs, and where the attempt's stream ends, for the audit.
-fn output(report: &Report, head: &StreamHead) -> String {
-    let Finish { ran, usage, .. } = &report.finish;
-    let micros = usage.cost_micros.and_then(|it| i64::try_from(it).ok());
-    let mut output = Object::new()
-        .int("attempt", report.attempt.0)
-        .int(
-            "duration_ms",
-            i64::try_from(ran.as_millis()).unwrap_or(i64::MAX),
-        )
-        .text("worker", report.worker)
-        .text("boot", report.boot)
-        .int("stream_events", head.sequence)
-        .text("stream_hash", &head.hash);
-    if let Some(micros) = micros {
-        output = output.int("cost_usd_micros", micros);
-    }
-    if let Some(evidence) = &report.finish.evidence {
-        output = output.object("changes", evidence.to_json());
-    }
-    output.finish()
 }
 
 /// `$0.12`; small amounts keep four digits.

@@ -364,6 +364,7 @@ fn set_task(row: &mut UserTask, key: &str, value: &str) {
         "answers" => {
             row.answer = Some(Answer {
                 question: value.to_owned(),
+                asked: None,
                 text: Some("yes".to_owned()),
             });
         }
@@ -396,6 +397,7 @@ fn set_mirror(row: &mut Mirror, key: &str, value: &str) {
         "asks" => {
             row.answer = Some(Answer {
                 question: value.to_owned(),
+                asked: Some("which one?".to_owned()),
                 text: None,
             });
         }

@@ -90,6 +90,8 @@ pub(super) fn head(of: Of, text: Option<&String>) -> Result<StreamHead, RowError
 struct AnswerJson {
     question: String,
     #[serde(default)]
+    asked: Option<String>,
+    #[serde(default)]
     text: Option<String>,
 }
 
@@ -98,6 +100,7 @@ pub(super) fn answer(text: Option<&String>) -> Option<Answer> {
     let json: AnswerJson = serde_json::from_str(text?).ok()?;
     Some(Answer {
         question: json.question,
+        asked: json.asked,
         text: json.text,
     })
 }

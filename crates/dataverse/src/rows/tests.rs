@@ -108,6 +108,7 @@ fn what_core_writes_into_json_columns_is_read_back() {
         stream: Some("orchestrator~5".to_owned()),
     };
     let answer = Answer {
+        asked: Some("which one?".to_owned()),
         question: "q1".to_owned(),
         text: Some("yes \"please\"".to_owned()),
     };

@@ -91,7 +91,7 @@ const TASK_COLUMNS: [(&str, &str); 24] = [
         "cr_output",
         "deliverables, verdicts and costs are not kept as data",
     ),
-    ("cr_executiondetails", "how a run went is not kept"),
+    ("cr_executiondetails", "no attempt goes on from another one"),
     (
         "crb3b_workingdir",
         "rows don't show where the work was done",

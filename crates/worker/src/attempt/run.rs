@@ -70,6 +70,6 @@ fn finish(end: PhaseEnd, folder: &Path) -> Finish {
         ran: end.ran,
         usage: end.usage,
         folder: Some(folder.display().to_string()),
-        evidence: None,
+        ..Finish::untouched(outcome)
     }
 }

@@ -1,6 +1,7 @@
 use shraga_core::reason::Reason;
 
 use shraga_core::usage::Usage;
+use shraga_core::worker::pipeline::Progress;
 use shraga_core::worker::{ChangedFile, Commit, Evidence, Push};
 
 use super::*;
@@ -57,6 +58,12 @@ fn report(outcome: Outcome) -> Report {
             },
             folder: Some("/f".to_owned()),
             evidence: Some(Box::new(evidence())),
+            progress: Progress {
+                summary: Some("in short".to_owned()),
+                ..Progress::default()
+            },
+            question: Some("which one?".to_owned()),
+            checkpoint: Some("{}".to_owned()),
         },
     }
 }
@@ -69,6 +76,7 @@ fn a_report_survives_the_disk_whatever_its_outcome() {
         Outcome::Released,
         Outcome::Failed(Reason::TimedOut),
         Outcome::Canceled,
+        Outcome::Asked,
     ];
     for outcome in outcomes {
         let report = report(outcome);

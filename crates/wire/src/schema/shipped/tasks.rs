@@ -126,7 +126,7 @@ fn what_is_reported() -> Vec<ColumnDef> {
         memo("cr_result", "Result", MEMO_MAX),
         memo("cr_output", "Output", LONG_MEMO_MAX),
         memo("cr_transcript", "Transcript", LONG_MEMO_MAX),
-        memo("cr_executiondetails", "Execution Details", MEMO_MAX),
+        memo("cr_executiondetails", "Execution Details", LONG_MEMO_MAX),
         text_of("crb3b_devbox", "Dev Box", 200),
         text_of("crb3b_workingdir", "Working Directory", 500),
         memo("crb3b_sessionsummary", "Session Summary", LONG_MEMO_MAX),
