@@ -9,6 +9,7 @@ mod generate;
 mod interop;
 mod layers;
 mod run;
+mod soak;
 mod tidy;
 mod tree;
 mod verbs;

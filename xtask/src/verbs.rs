@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{bench, ci, generate, interop, layers, tidy};
+use crate::{bench, ci, generate, interop, layers, soak, tidy};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's checks and chores")]
@@ -26,6 +26,8 @@ enum Verb {
     Generate,
     /// Life cycles per second, latency, idle cost
     Bench(bench::Args),
+    /// Real processes under torment: killed, cut off, stopped; then held against the promises
+    Soak(soak::Args),
 }
 
 /// Does what the command line asks for.
@@ -37,5 +39,6 @@ pub(crate) fn perform() -> Result<()> {
         Verb::Interop(args) => interop::run(&args),
         Verb::Generate => generate::write(),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Soak(args) => soak::run(&args),
     }
 }
