@@ -42,6 +42,7 @@ mod stored;
 mod tell;
 mod wake;
 mod worker;
+mod workspace;
 
 pub use clock::Mark;
 pub use config::{
@@ -50,3 +51,4 @@ pub use config::{
 pub use error::WorkerError;
 pub use status::{Status, Work};
 pub use worker::{Stop, Worker};
+pub use workspace::{Author, DEFAULT_GIT_TIMEOUT, PushPolicy, Repositories};

@@ -1,10 +1,90 @@
-//! Folders that only their owner reads, and names in them that survive a power cut: what differs
-//! between operating systems about files. Nothing else of the worker may ask `cfg`.
+//! Folders that only their owner reads, names in them that survive a power cut, and reading what
+//! somebody else wrote: what differs between operating systems about files. Nothing else of the worker
+//! may ask `cfg`.
+//!
+//! Where an agent writes, a name may be a link to another task's folder, a pipe that never ends, or a
+//! file without end. [`open_to_read`] and [`read_within`] follow no link at any step, open plain files
+//! only, and read no more than they are told to. A hard link can't be told from a file; systems refuse
+//! those to other people's files.
 
-use std::io;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-pub(crate) use imp::{new_private_folder, sync_folder};
+pub(crate) use imp::{new_private_folder, open_to_read, path_of, sync_folder};
+
+/// The head of a file that somebody else wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Its bytes, as many as were asked for at most.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether that is all of it.
+    pub(crate) whole: bool,
+}
+
+/// Reads the first `limit` bytes of the plain file `relative` below `root`.
+///
+/// # Errors
+/// There is no such file, it is something else, or a link leads there.
+pub(crate) fn read_within(root: &Path, relative: &Path, limit: usize) -> io::Result<Head> {
+    let file = open_to_read(root, relative)?;
+    let mut bytes = Vec::new();
+    let one_more = limit.saturating_add(1) as u64;
+    file.take(one_more).read_to_end(&mut bytes)?;
+    let whole = bytes.len() <= limit;
+    bytes.truncate(limit);
+    Ok(Head { bytes, whole })
+}
+
+/// Removes a folder with all below it, following no link, even where an agent took the right to write
+/// away (a cache of packages is often read-only).
+///
+/// # Errors
+/// `NotFound` when there is none; otherwise what the system refused. It may be gone in part then.
+pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_writable(path)?;
+            fs::remove_dir_all(path)
+        }
+        other => other,
+    }
+}
+
+/// Gives the owner every right on the folders below `path`.
+fn make_writable(path: &Path) -> io::Result<()> {
+    let mut folders: Vec<PathBuf> = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let metadata = folder.symlink_metadata()?;
+        if !metadata.is_dir() {
+            continue;
+        }
+        fs::set_permissions(&folder, imp::owners_own(metadata.permissions()))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A plain file at the end of a path without links, or the reason why not.
+fn plain(file: File) -> io::Result<File> {
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(not_plain()),
+    }
+}
+
+fn not_plain() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file")
+}
+
+fn leads_elsewhere() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "the path leads elsewhere")
+}
 
 /// Makes the folder `path`, readable to its owner only, or accepts a folder that is there.
 ///
@@ -24,10 +104,63 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 
 #[cfg(unix)]
 mod imp {
-    use std::fs::{DirBuilder, File};
+    use std::ffi::OsStr;
+    use std::fs::{DirBuilder, File, Permissions};
     use std::io;
-    use std::os::unix::fs::DirBuilderExt;
-    use std::path::Path;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::path::{Component, Path, PathBuf};
+
+    use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+    use super::{leads_elsewhere, not_plain, plain};
+
+    const FOLDER: OFlags = OFlags::DIRECTORY
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::CLOEXEC);
+
+    /// A pipe must not block, nor a terminal become ours.
+    const FILE: OFlags = OFlags::NOFOLLOW
+        .union(OFlags::CLOEXEC)
+        .union(OFlags::NONBLOCK)
+        .union(OFlags::NOCTTY);
+
+    /// Opens the plain file `relative` below `root`; neither `root` nor any step below it may be a
+    /// link.
+    pub(crate) fn open_to_read(root: &Path, relative: &Path) -> io::Result<File> {
+        let mut at = rustix::fs::open(root, FOLDER, Mode::empty())?;
+        let mut steps = relative.components().peekable();
+        while let Some(step) = steps.next() {
+            let Component::Normal(name) = step else {
+                return Err(leads_elsewhere());
+            };
+            if steps.peek().is_some() {
+                at = rustix::fs::openat(&at, name, FOLDER, Mode::empty())?;
+                continue;
+            }
+            // Opening a device may do something already.
+            let is = rustix::fs::statat(&at, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(is.st_mode) != FileType::RegularFile {
+                return Err(not_plain());
+            }
+            return plain(rustix::fs::openat(&at, name, FILE, Mode::empty())?.into());
+        }
+        Err(leads_elsewhere())
+    }
+
+    /// A path as git prints it.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "other systems have bytes that are no path"
+    )]
+    pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+        Some(PathBuf::from(OsStr::from_bytes(bytes)))
+    }
+
+    /// The same with every right of the owner's.
+    pub(super) fn owners_own(permissions: Permissions) -> Permissions {
+        Permissions::from_mode(permissions.mode() | 0o700)
+    }
 
     /// Makes a folder that didn't exist, readable to its owner only.
     pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
@@ -42,8 +175,47 @@ mod imp {
 
 #[cfg(windows)]
 mod imp {
+    use std::fs::{File, Permissions};
     use std::io;
-    use std::path::Path;
+    use std::path::{Component, Path, PathBuf};
+
+    use super::{leads_elsewhere, not_plain, plain};
+
+    /// Opens the plain file `relative` below `root`, unless a step is a link. Between the look and the
+    /// opening a step may become one.
+    pub(crate) fn open_to_read(root: &Path, relative: &Path) -> io::Result<File> {
+        let mut at = root.to_owned();
+        let mut last = at.symlink_metadata()?;
+        for step in relative.components() {
+            let Component::Normal(name) = step else {
+                return Err(leads_elsewhere());
+            };
+            if !last.is_dir() {
+                return Err(leads_elsewhere());
+            }
+            at.push(name);
+            last = at.symlink_metadata()?;
+        }
+        match last.is_file() {
+            true => plain(File::open(&at)?),
+            false => Err(not_plain()),
+        }
+    }
+
+    /// A path as git prints it.
+    pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+        std::str::from_utf8(bytes).ok().map(PathBuf::from)
+    }
+
+    /// The same without the mark that keeps it from being removed.
+    #[expect(
+        clippy::permissions_set_readonly_false,
+        reason = "there are no rights of others to give here"
+    )]
+    pub(super) fn owners_own(mut permissions: Permissions) -> Permissions {
+        permissions.set_readonly(false);
+        permissions
+    }
 
     /// Makes a folder that didn't exist; who may read it is inherited.
     pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
@@ -55,3 +227,6 @@ mod imp {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
