@@ -61,6 +61,19 @@ impl Object {
         self.raw(key, format!("[{}]", values.join(",")))
     }
 
+    /// Adds a count that may be beyond what a signed number holds; it is cut there.
+    pub(crate) fn count(self, key: &'static str, value: u64) -> Self {
+        self.int(key, i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
+    /// Adds a count, if it is known.
+    pub(crate) fn counted(self, key: &'static str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.count(key, value),
+            None => self,
+        }
+    }
+
     /// Adds an object.
     pub(crate) fn object(self, key: &'static str, value: Self) -> Self {
         self.raw(key, value.finish())

@@ -11,12 +11,15 @@
 //! plans made of them.
 
 pub mod audit;
+pub mod budget;
 pub mod causes;
 pub mod ids;
 mod json;
+pub mod ledger;
 pub mod limits;
 pub mod model;
 pub mod plan;
+pub mod price;
 pub mod reason;
 pub mod repository;
 pub mod row;

@@ -3,8 +3,10 @@
 //! These are parsed at the edge from rows (in `shraga-dataverse`) and never re-checked here. They
 //! hold what decisions need, not whole rows: results and transcripts stay where they are.
 
+use crate::budget::Budget;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
+use crate::ledger::{Account, Ledger};
 use crate::status::{Pool, TaskStatus, WorkPhase, WorkerKind, WorkerState};
 use crate::time::Timestamp;
 
@@ -70,6 +72,10 @@ pub struct Wants {
     pub labels: Vec<String>,
     /// Tasks with the same key run one after the other, or as many at once as the operator allows.
     pub key: Option<String>,
+    /// What it may use at most.
+    pub budget: Budget,
+    /// What of it can't be understood and must not be guessed, with the reason.
+    pub unclear: Option<String>,
 }
 
 /// The part of a task that sync keeps equal between mirror and user row.
@@ -128,6 +134,8 @@ pub struct Mirror {
     pub answer: Option<Answer>,
     /// What sync shows the person.
     pub shown: Shown,
+    /// What its attempts spent, and what the running one has reserved.
+    pub ledger: Ledger,
 }
 
 impl Mirror {
@@ -316,4 +324,7 @@ pub struct Person {
     pub id: UserId,
     /// Whether an admin shut her out: her tasks wait.
     pub disabled: bool,
+    /// What she spent and reserved on the last day it was written down, with the version of her row;
+    /// `None` when the row was not read.
+    pub account: Option<(Etag, Account)>,
 }

@@ -70,6 +70,26 @@ words! {
         NeedsAnswer = "needs-answer",
         /// The agent asked, and the person's row is gone.
         NobodyToAnswer = "nobody-to-answer",
+        /// The task's budget of money is used up.
+        BudgetCost = "budget-cost",
+        /// The task's budget of tokens is used up.
+        BudgetTokens = "budget-tokens",
+        /// The task's budget of turns is used up.
+        BudgetTurns = "budget-turns",
+        /// The task's budget of time is used up.
+        BudgetTime = "budget-time",
+        /// The attempt printed more than its budget allows.
+        BudgetOutput = "budget-output",
+        /// The person has spent, or reserved, what she may spend today.
+        BudgetUserDay = "budget-user-day",
+        /// Everybody together has spent, or reserved, what may be spent today.
+        BudgetDay = "budget-day",
+        /// A day's limit is set, and the store can't hold what was spent.
+        BudgetUnheld = "budget-unheld",
+        /// A limit on cost is set, and what the agent uses has no known price.
+        PriceUnknown = "price-unknown",
+        /// A limit is set on something that the agent does not tell.
+        UsageUnknown = "usage-unknown",
         /// The store refused the task's content.
         Invalid = "invalid",
         /// The person asked for it to end.
@@ -114,6 +134,16 @@ impl Reason {
             Self::NotVerified => "its criteria were not found to hold",
             Self::NeedsAnswer => "it asks a question",
             Self::NobodyToAnswer => "it asked a question, and its row was deleted",
+            Self::BudgetCost => "its budget of money is used up",
+            Self::BudgetTokens => "its budget of tokens is used up",
+            Self::BudgetTurns => "its budget of turns is used up",
+            Self::BudgetTime => "its budget of time is used up",
+            Self::BudgetOutput => "it printed more than its budget allows",
+            Self::BudgetUserDay => "this person's budget for today is spent or reserved",
+            Self::BudgetDay => "everybody's budget for today is spent or reserved",
+            Self::BudgetUnheld => "the store can't hold what a day's budget is compared with",
+            Self::PriceUnknown => "its cost is limited, and what the agent uses has no known price",
+            Self::UsageUnknown => "its budget limits what the agent does not tell",
             Self::Invalid => "the store refuses its content",
             Self::CancelRequested => "canceled on request",
             Self::Duplicate => "a second mirror of the same task",
@@ -162,6 +192,25 @@ impl Reason {
                 "answer it: `shraga answer ID TEXT`, or end it: `shraga cancel ID`"
             }
             Self::NobodyToAnswer => "file it again if it should go on",
+            Self::BudgetCost
+            | Self::BudgetTokens
+            | Self::BudgetTurns
+            | Self::BudgetTime
+            | Self::BudgetOutput => {
+                "look at what it did, `shraga show ID`; file it again with a larger `--budget`"
+            }
+            Self::BudgetUserDay | Self::BudgetDay => {
+                "wait for the next day (UTC), or ask an admin to raise the limit in `[budget]`"
+            }
+            Self::BudgetUnheld => {
+                "an admin should run `shraga schema apply`, or take the day's limits out of `[budget]`"
+            }
+            Self::PriceUnknown => {
+                "name the model's price in `[prices]` on the worker, or file it without a limit on cost"
+            }
+            Self::UsageUnknown => {
+                "use an agent that tells its usage (docs/budgets.md), or file it without this limit"
+            }
             Self::Invalid => "file it again with the content corrected",
             Self::CancelRequested => "nothing; file it again if it should run after all",
             Self::Duplicate => "nothing: its other mirror goes on",
@@ -181,6 +230,9 @@ impl Reason {
             | Self::NoLabel
             | Self::UserCap
             | Self::KeyBusy
+            | Self::BudgetUserDay
+            | Self::BudgetDay
+            | Self::BudgetUnheld
             | Self::TakenByLegacy => Some(self),
             Self::AdminUnknown
             | Self::Quarantined
@@ -202,6 +254,13 @@ impl Reason {
             | Self::NotVerified
             | Self::NeedsAnswer
             | Self::NobodyToAnswer
+            | Self::BudgetCost
+            | Self::BudgetTokens
+            | Self::BudgetTurns
+            | Self::BudgetTime
+            | Self::BudgetOutput
+            | Self::PriceUnknown
+            | Self::UsageUnknown
             | Self::Invalid
             | Self::CancelRequested
             | Self::Duplicate => None,

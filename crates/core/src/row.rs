@@ -97,6 +97,7 @@ columns! {
         REASON = "cr_reason", "Code of why it waits or ended, for `why`.";
         EVENT_HEAD = "cr_eventhead", "JSON: sequence and hash of the orchestrator's stream.";
         ANSWER = "cr_answer", "JSON: question id and text.";
+        USAGE = "cr_usage", "JSON: what its attempts spent, and what the running one has reserved.";
         RETRY_OF = "cr_retryof", "The task this one tries again.";
         EXECUTION_DETAILS = "cr_executiondetails", "JSON: what the next attempt goes on from.";
         USER_ID = "cr_userid", "On a mirror: the owner of the user row.";
@@ -162,6 +163,7 @@ columns! {
         NAME = "cr_name", "Display name.";
         ROLE = "cr_role", "designer or admin.";
         STATE = "cr_status", "active or disabled.";
+        USAGE = "cr_usage", "JSON: what was spent and is reserved on one day.";
     }
 }
 

@@ -53,6 +53,41 @@ impl Timestamp {
     }
 }
 
+/// A day in UTC, counted from 1970-01-01.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i64);
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
+impl Day {
+    /// The day of this point in time.
+    #[must_use]
+    pub const fn of(at: Timestamp) -> Self {
+        Self(at.0.div_euclid(DAY_MS))
+    }
+
+    /// When it is over: the first moment of the next.
+    #[must_use]
+    pub const fn end(self) -> Timestamp {
+        Timestamp((self.0.saturating_add(1)).saturating_mul(DAY_MS))
+    }
+
+    /// Its first moment.
+    #[must_use]
+    pub const fn start(self) -> Timestamp {
+        Timestamp(self.0.saturating_mul(DAY_MS))
+    }
+}
+
+impl fmt::Display for Day {
+    /// `2026-01-31`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = civil(self.0);
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
 /// A signed length of time in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
@@ -178,6 +213,15 @@ mod tests {
         assert_eq!(text(951_782_400_000), "2000-02-29T00:00:00Z");
         assert_eq!(text(1_767_225_599_042), "2025-12-31T23:59:59.042Z");
         assert_eq!(text(-1000), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_in_utc() {
+        let day = Day::of(Timestamp::from_millis(951_868_799_999));
+        assert_eq!(day.to_string(), "2000-02-29");
+        assert_eq!(day.end().to_string(), "2000-03-01T00:00:00Z");
+        assert_eq!(Day::of(day.start()), day);
+        assert_ne!(Day::of(day.end()), day);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::names::Names;
 mod event;
 mod field;
 mod input;
+mod ledger;
 pub mod select;
 mod task;
 #[cfg(test)]

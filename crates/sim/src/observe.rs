@@ -167,6 +167,10 @@ impl<'a> Seen<'a> {
                     let found = self.store.get(Table::Events, event.get());
                     self.taken.extend(found.map(|_| *event));
                 }
+                Need::Person(user) if self.store.get(Table::Users, user.get()).is_none() => {
+                    self.absent.insert(user.get());
+                }
+                Need::Person(_) => {}
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use serde_json::Value as Json;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ledger::Ledger;
 use shraga_core::model::{
     Answer, Claims, Lease, Mirror, Person, Shown, StreamHead, UserTask, Wants, Worker,
 };
@@ -65,6 +66,7 @@ pub(crate) fn mirror(row: &Row) -> Option<Mirror> {
         head: head(row),
         answer: answer(row),
         shown: shown(row),
+        ledger: Ledger::default(),
     })
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn person(row: &Row) -> Person {
     Person {
         id: UserId::new(row.id),
         disabled: row.text(users::STATE) == Some("disabled"),
+        account: None,
     }
 }
 
@@ -120,6 +123,7 @@ fn wants(row: &Row) -> Wants {
             .filter_map(|label| Some(label.as_str()?.to_owned()))
             .collect(),
         key: input["key"].as_str().map(str::to_owned),
+        ..Wants::default()
     }
 }
 

@@ -21,7 +21,7 @@ const NOTICED_WITHIN: u64 = 1_000;
 const SHORT: usize = 60;
 
 /// Reasons that no history can show, each with why.
-const NEVER: [Reason; 11] = [
+const NEVER: [Reason; 21] = [
     // The simulated orchestrators know who they are.
     Reason::AdminUnknown,
     // Nobody writes by hand what no program understands.
@@ -40,6 +40,17 @@ const NEVER: [Reason; 11] = [
     // The model store refuses no content, and agents of the model can always be started.
     Reason::Invalid,
     Reason::AgentUnavailable,
+    // Nobody of the model has a budget: `core/tests/decisions/budgets.rs` has histories of those.
+    Reason::BudgetCost,
+    Reason::BudgetTokens,
+    Reason::BudgetTurns,
+    Reason::BudgetTime,
+    Reason::BudgetOutput,
+    Reason::BudgetUserDay,
+    Reason::BudgetDay,
+    Reason::BudgetUnheld,
+    Reason::PriceUnknown,
+    Reason::UsageUnknown,
 ];
 
 #[test]

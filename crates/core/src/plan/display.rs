@@ -29,6 +29,7 @@ impl fmt::Display for Need {
             Self::MirrorsOf(id) => write!(f, "mirrors of task {id}"),
             Self::Event(id) => write!(f, "event {id}"),
             Self::Carried(id) => write!(f, "result of {id}"),
+            Self::Person(id) => write!(f, "person {id}"),
         }
     }
 }

@@ -182,6 +182,8 @@ pub enum Need {
     Event(EventId),
     /// The values of [`sync::CARRIED`] of this row.
     Carried(Uuid),
+    /// The row of this person, with her account (or its absence).
+    Person(UserId),
 }
 
 /// All loops over one snapshot, in order. No row is written by two of them: the first wins, the

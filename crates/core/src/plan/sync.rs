@@ -25,6 +25,7 @@ pub const CARRIED: &[Column] = &[
     tasks::RESULT,
     tasks::OUTPUT,
     tasks::EXECUTION_DETAILS,
+    tasks::USAGE,
     tasks::WORKING_DIR,
     tasks::SHORT_DESCRIPTION,
     tasks::SESSION_SUMMARY,
@@ -240,7 +241,9 @@ fn adopt_end(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan)
         .as_deref()
         .unwrap_or("ended by a legacy worker");
     let mut draft = Draft::update(view, mirror);
-    for (column, value) in carried {
+    // What a task spent stands in its mirror alone: she may have written hers.
+    let theirs = carried.iter();
+    for (column, value) in theirs.filter(|(column, _)| *column != tasks::USAGE) {
         draft.set(*column, value.clone());
     }
     draft.end(task.status, Reason::TakenByLegacy, said);

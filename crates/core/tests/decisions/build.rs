@@ -1,6 +1,7 @@
 //! Rows for tests, from few words. Names stand for identities: `id("ann")` is always the same.
 
 use shraga_core::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ledger::Ledger;
 use shraga_core::model::{Claims, Lease, Mirror, Shown, StreamHead, UserTask, Wants, Worker};
 use shraga_core::status::{Pool, TaskStatus, WorkPhase, WorkerKind, WorkerState};
 use shraga_core::time::Timestamp;
@@ -83,6 +84,7 @@ pub(crate) fn mirror(of: &UserTask) -> Mirror {
         head: StreamHead::default(),
         answer: None,
         shown: Shown::default(),
+        ledger: Ledger::default(),
     }
 }
 

@@ -79,6 +79,7 @@ fn a_task_without_a_worker_says_which_kind_is_missing() {
     seen.people = vec![Person {
         id: user("ann"),
         disabled: true,
+        account: None,
     }];
     assert!(gates(&seen).contains("(user-disabled)"));
 }

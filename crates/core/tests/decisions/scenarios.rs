@@ -154,10 +154,12 @@ impl Scene {
             "disabled" => snapshot.people.push(Person {
                 id: user(line.word(1)),
                 disabled: true,
+                account: None,
             }),
             "known" => snapshot.people.push(Person {
                 id: user(line.word(1)),
                 disabled: false,
+                account: None,
             }),
             "result" => {
                 let row = match line.word(1).strip_suffix('\'') {

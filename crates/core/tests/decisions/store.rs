@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use shraga_core::audit::Recorded;
 use shraga_core::ids::{Attempt, Etag, MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ledger::Ledger;
 use shraga_core::model::{Claims, Lease, Mirror, Shown, StreamHead, UserTask, Wants};
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks};
 use shraga_core::status::TaskStatus;
@@ -219,6 +220,7 @@ impl Row {
                 .unwrap_or_default(),
             answer: None,
             shown: self.shown(),
+            ledger: Ledger::default(),
         }
     }
 }

@@ -193,6 +193,7 @@ impl World {
             Need::Mirror(it) => it.get(),
             Need::Event(it) => it.get(),
             Need::Carried(it) => *it,
+            Need::Person(it) => it.get(),
         }));
         self.last_plan = plans.into_iter().flat_map(|plan| plan.sets).collect();
         self.last_plan.truncate(upto);

@@ -4,6 +4,8 @@
 //! asks for nothing then. What loops and workers wrote is read strictly.
 
 use serde::Deserialize;
+use serde_json::Value as Json;
+use shraga_core::budget::{Budget, BudgetError};
 use shraga_core::ids::{Attempt, BootId, WorkerId};
 use shraga_core::model::{Answer, Lease, StreamHead, Wants};
 use shraga_core::row::tasks;
@@ -18,6 +20,7 @@ struct InputJson {
     agent: serde_json::Value,
     labels: serde_json::Value,
     key: serde_json::Value,
+    budget: serde_json::Value,
 }
 
 /// What `cr_input` asks of a worker.
@@ -30,11 +33,55 @@ pub(super) fn wants(input: Option<&String>) -> Wants {
         serde_json::Value::Array(items) => items.iter().filter_map(word).collect(),
         _ => Vec::new(),
     };
+    let budget = budget(&input.budget);
     Wants {
         agent: word(&input.agent),
         labels,
         key: word(&input.key),
+        unclear: budget.as_ref().err().cloned(),
+        budget: budget.unwrap_or_default(),
     }
+}
+
+/// What a task may use: text as people write it, or an object with a key for each limit. What can't be
+/// understood is never taken for "no limit".
+fn budget(value: &Json) -> Result<Budget, String> {
+    match value {
+        Json::Null => Ok(Budget::NONE),
+        Json::String(text) => text.parse().map_err(|error: BudgetError| error.to_string()),
+        Json::Object(limits) => {
+            let mut budget = Budget::NONE;
+            for (name, value) in limits.iter().filter(|(_, value)| !value.is_null()) {
+                let part = limit(name, value).ok_or_else(|| {
+                    format!("`{name}` of the budget is {value}, which is no limit there is")
+                })?;
+                budget = budget.tighter(part);
+            }
+            Ok(budget)
+        }
+        other => Err(format!("the budget is {other}, which is none")),
+    }
+}
+
+/// One limit of a budget. Its value goes through the text form, so that both know the same limits.
+fn limit(name: &str, value: &Json) -> Option<Budget> {
+    let number = match value {
+        Json::Number(number) => number.to_string(),
+        Json::String(text) => text.trim().to_owned(),
+        _ => return None,
+    };
+    let unit = match name {
+        "cost_usd" => "usd",
+        "tokens" => "tokens",
+        "turns" => "turns",
+        "minutes" => "m",
+        "output_bytes" => "bytes",
+        _ => return None,
+    };
+    let plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    plain.then(|| format!("{number}{unit}").parse().ok())?
 }
 
 fn word(value: &serde_json::Value) -> Option<String> {

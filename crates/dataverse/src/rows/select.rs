@@ -39,6 +39,7 @@ pub const MIRROR: &[&str] = &[
     "cr_workerstatus",
     "cr_lease",
     "cr_losses",
+    "cr_usage",
     "cr_rank",
     "cr_notbefore",
     "cr_eventhead",
@@ -82,4 +83,4 @@ pub const EVENT: &[&str] = &[
 ];
 
 /// Columns of [`super::person`].
-pub const PERSON: &[&str] = &["cr_status"];
+pub const PERSON: &[&str] = &["cr_status", "cr_usage"];

@@ -7,7 +7,7 @@ use shraga_core::status::TaskStatus;
 use uuid::Uuid;
 
 use super::field::{self, Kind, Of};
-use super::{Row, RowError, input};
+use super::{Row, RowError, input, ledger};
 
 const TASKS: Of = Of("tasks");
 
@@ -35,6 +35,7 @@ struct TaskJson {
     cr_lease: Option<String>,
     cr_attempt: Option<i64>,
     cr_losses: Option<i64>,
+    cr_usage: Option<String>,
     cr_priority: Option<i64>,
     cr_rank: Option<String>,
     cr_reason: Option<String>,
@@ -49,7 +50,7 @@ struct TaskJson {
     crb3b_devbox: Option<String>,
 }
 
-const FIELDS: [(&str, Kind); 29] = [
+const FIELDS: [(&str, Kind); 30] = [
     ("@odata.etag", Kind::Text),
     ("cr_shraga_taskid", Kind::Text),
     ("_ownerid_value", Kind::Text),
@@ -67,6 +68,7 @@ const FIELDS: [(&str, Kind); 29] = [
     ("cr_lease", Kind::Text),
     ("cr_attempt", Kind::Int),
     ("cr_losses", Kind::Int),
+    ("cr_usage", Kind::Text),
     ("cr_priority", Kind::Int),
     ("cr_rank", Kind::Text),
     ("cr_reason", Kind::Text),
@@ -136,6 +138,7 @@ pub fn mirror(row: &Row) -> Result<Mirror, RowError> {
         lease: input::lease(TASKS, json.cr_lease.as_ref())?,
         head: input::head(TASKS, json.cr_eventhead.as_ref())?,
         answer: input::answer(json.cr_answer.as_ref()),
+        ledger: ledger::ledger(TASKS, json.cr_usage.as_ref())?,
         losses: TASKS.int("cr_losses", json.cr_losses, 0)?,
         not_before: TASKS.time_some("cr_notbefore", json.cr_notbefore.as_ref())?,
         created,

@@ -1,13 +1,13 @@
 //! Rows of the workers table, and of the table of people.
 
 use serde::Deserialize;
-use shraga_core::ids::{UserId, WorkerId};
+use shraga_core::ids::{Etag, UserId, WorkerId};
 use shraga_core::model::{Person, Worker};
 use shraga_core::status::Pool;
 use uuid::Uuid;
 
 use super::field::{self, Kind, Of};
-use super::{Row, RowError, words};
+use super::{Row, RowError, ledger, words};
 
 const WORKERS: Of = Of("workers");
 const USERS: Of = Of("users");
@@ -88,7 +88,10 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
 struct PersonJson {
     #[serde(rename = "cr_shraga_userid")]
     id: Option<Uuid>,
+    #[serde(rename = "@odata.etag")]
+    etag: Option<String>,
     cr_status: Option<String>,
+    cr_usage: Option<String>,
 }
 
 /// A row of the users table (read with [`super::select::PERSON`]).
@@ -96,10 +99,16 @@ struct PersonJson {
 /// # Errors
 /// Names the field that cannot be understood.
 pub fn person(row: &Row) -> Result<Person, RowError> {
-    let fields = [("cr_shraga_userid", Kind::Text), ("cr_status", Kind::Text)];
+    let fields = [
+        ("cr_shraga_userid", Kind::Text),
+        ("cr_status", Kind::Text),
+        ("cr_usage", Kind::Text),
+    ];
     let json: PersonJson = USERS.read(row, &fields)?;
+    let account = ledger::account(USERS, json.cr_usage.as_ref())?;
     Ok(Person {
         id: UserId::new(USERS.required("cr_shraga_userid", json.id)?),
         disabled: json.cr_status.as_deref() == Some(DISABLED),
+        account: json.etag.map(|etag| (Etag::new(etag), account)),
     })
 }

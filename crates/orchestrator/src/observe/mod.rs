@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use shraga_core::ids::{EventId, MirrorId, TaskId};
+use shraga_core::ids::{EventId, MirrorId, TaskId, UserId};
 use shraga_core::plan::Need;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
@@ -54,6 +54,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
     let mut mirrors_of: BTreeSet<TaskId> = BTreeSet::new();
     let mut carried: BTreeSet<Uuid> = BTreeSet::new();
     let mut events: BTreeSet<EventId> = BTreeSet::new();
+    let mut persons: BTreeSet<UserId> = BTreeSet::new();
     let needs: HashSet<Need> = needs.into_iter().collect();
     for need in needs {
         if !seen.ask(need) {
@@ -66,6 +67,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
             Need::MirrorsOf(id) => drop(mirrors_of.insert(id)),
             Need::Carried(id) => drop(carried.insert(id)),
             Need::Event(id) => drop(events.insert(id)),
+            Need::Person(id) => drop(persons.insert(id)),
         }
     }
     let mut asked = in_chunks(tasks, Question::Tasks);
@@ -73,6 +75,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
     asked.extend(in_chunks(mirrors_of, Question::MirrorsOf));
     asked.extend(in_chunks(carried, Question::Carried));
     asked.extend(in_chunks(events, Question::Events));
+    asked.extend(in_chunks(persons, Question::Persons));
     asked
 }
 

@@ -31,6 +31,9 @@ pub(crate) const WORKER_ID: &str = "cr_shraga_workerid";
 /// The primary key of the events table.
 pub(crate) const EVENT_ID: &str = "cr_shraga_eventid";
 
+/// The primary key of the table of people.
+pub(crate) const USER_ID: &str = "cr_shraga_userid";
+
 /// Rows of a window that must be complete to be of use (active mirrors, workers, people): the
 /// largest page a store gives.
 pub(crate) const WHOLE: u32 = 5000;
@@ -116,6 +119,8 @@ pub(crate) enum Question {
     People,
     /// People an admin disabled.
     Disabled,
+    /// The rows of these people.
+    Persons(Vec<UserId>),
     /// These user rows.
     Tasks(Vec<TaskId>),
     /// The rows at these identities, which should be mirrors.
@@ -172,6 +177,7 @@ impl Question {
             Self::Workers => whole(select::WORKER),
             Self::People => people(None),
             Self::Disabled => people(Some("disabled")),
+            Self::Persons(ids) => people_by_id(ids),
             Self::Tasks(ids) => tasks_by_id(ids),
             Self::Mirrors(ids) => mirrors_by_id(ids),
             Self::MirrorsOf(ids) => mirrors_of(ids),
@@ -191,7 +197,7 @@ impl Question {
     pub(crate) fn table(&self) -> Table {
         match self {
             Self::Workers => Table::Workers,
-            Self::People | Self::Disabled => Table::Users,
+            Self::People | Self::Disabled | Self::Persons(_) => Table::Users,
             Self::Events(_) => Table::Events,
             Self::HighWater
             | Self::Impostors(_)
@@ -335,6 +341,12 @@ fn last_ended(whose: Whose, top: u32) -> Query {
 fn people(state: Option<&str>) -> Query {
     let mut query = whole(select::PERSON);
     query.filter = state.map(|state| eq(users::STATE, Literal::Text(state.to_owned())));
+    query
+}
+
+fn people_by_id(ids: &[UserId]) -> Query {
+    let mut query = whole(select::PERSON);
+    query.filter = Some(id_in(USER_ID, ids.iter().map(|id| id.get())));
     query
 }
 

@@ -113,8 +113,8 @@ pub(crate) struct Seen {
     pub(crate) notes: Vec<String>,
     /// What the store lacks.
     pub(crate) degraded: Vec<Degraded>,
-    /// People read, and whether they are disabled.
-    pub(crate) people: HashMap<UserId, bool>,
+    /// People read.
+    pub(crate) people: HashMap<UserId, Person>,
     /// Whether all people were read.
     pub(crate) people_complete: bool,
     /// How far windows reached.
@@ -168,10 +168,23 @@ impl Seen {
             .filter_map(|mirror| mirror.user);
         let concerned: BTreeSet<UserId> = owners.chain(users).collect();
         let person = |id| {
-            let read = self.people.get(&id).copied();
-            let disabled = read.or_else(|| met.contains(&id).then_some(false))?;
-            Some(Person { id, disabled })
+            let met = met.contains(&id).then_some(Person {
+                id,
+                disabled: false,
+                account: None,
+            });
+            self.people.get(&id).cloned().or(met)
         };
+        // Whoever was asked for is there too: the admin's row holds everybody's account.
+        let asked = self.asked.iter().filter_map(|need| match need {
+            Need::Person(id) => Some(*id),
+            Need::Task(_)
+            | Need::Mirror(_)
+            | Need::MirrorsOf(_)
+            | Need::Event(_)
+            | Need::Carried(_) => None,
+        });
+        let concerned: BTreeSet<UserId> = concerned.into_iter().chain(asked).collect();
         self.snapshot.people = concerned.into_iter().filter_map(person).collect();
     }
 
@@ -262,6 +275,12 @@ impl Seen {
                 self.people_complete = true;
             }
             Question::Disabled => self.take_people(rows),
+            Question::Persons(ids) => {
+                self.take_people(rows);
+                let missing = ids.iter().filter(|id| !self.people.contains_key(id));
+                let missing: Vec<Uuid> = missing.map(|id| id.get()).collect();
+                self.snapshot.absent.extend(missing);
+            }
             Question::Tasks(ids) => self.take_tasks_asked_for(ids, rows),
             Question::Mirrors(ids) => self.take_mirrors_asked_for(ids, rows),
             Question::MirrorsOf(ids) => {
@@ -453,7 +472,7 @@ impl Seen {
     fn take_people(&mut self, rows: &[Row]) {
         for row in rows {
             match rows::person(row) {
-                Ok(person) => drop(self.people.insert(person.id, person.disabled)),
+                Ok(person) => drop(self.people.insert(person.id, person)),
                 Err(error) => self.notes.push(error.to_string()),
             }
         }

@@ -45,7 +45,7 @@ const TABLES: [(&str, &str); 3] = [
 
 /// Columns of the tasks table that can be absent. Without the others, which the original wrote, there
 /// are no mirrors.
-const TASK_COLUMNS: [(&str, &str); 24] = [
+const TASK_COLUMNS: [(&str, &str); 25] = [
     (
         "cr_input",
         "tasks can't name agents, labels or repositories",
@@ -93,6 +93,10 @@ const TASK_COLUMNS: [(&str, &str); 24] = [
     ),
     ("cr_executiondetails", "no attempt goes on from another one"),
     (
+        "cr_usage",
+        "budgets count for each attempt anew, there are no budgets for a day, and `costs` is empty",
+    ),
+    (
         "crb3b_workingdir",
         "rows don't show where the work was done",
     ),
@@ -109,7 +113,7 @@ const TASK_COLUMNS: [(&str, &str); 24] = [
 ];
 
 /// Columns of other tables whose absence gives up less than the whole table.
-const OTHER_COLUMNS: [(&str, &str, &str); 19] = [
+const OTHER_COLUMNS: [(&str, &str, &str); 20] = [
     ("cr_shraga_worker", "cr_slots", "workers run one task each"),
     ("cr_shraga_worker", "cr_labels", "workers have no labels"),
     (
@@ -185,6 +189,11 @@ const OTHER_COLUMNS: [(&str, &str, &str); 19] = [
     ("cr_shraga_user", "cr_name", "people's names are not shown"),
     ("cr_shraga_user", "cr_role", "people's roles are not kept"),
     ("cr_shraga_user", "cr_status", "people can't be disabled"),
+    (
+        "cr_shraga_user",
+        "cr_usage",
+        "there are no budgets for a day",
+    ),
 ];
 
 /// Whether Shraga can do without a table, by its default logical name.

@@ -160,7 +160,7 @@ fn what_blocks_is_told_from_what_is_given_up() {
         [
             "turn on optimistic concurrency and change tracking for cr_shraga_tasks",
             "turn on optimistic concurrency for cr_shraga_events",
-            "create cr_shraga_users with 4 columns",
+            "create cr_shraga_users with 5 columns",
         ]
     );
 }

@@ -34,7 +34,7 @@ const FILED: [&str; 10] = [
 ];
 
 /// Columns a worker may set on a mirror it holds, beside the status.
-const REPORTED: [&str; 18] = [
+const REPORTED: [&str; 19] = [
     "cr_statusmessage",
     "cr_result",
     "cr_output",
@@ -44,6 +44,7 @@ const REPORTED: [&str; 18] = [
     "cr_lease",
     "cr_reason",
     "cr_executiondetails",
+    "cr_usage",
     "cr_startedon",
     "cr_finishedon",
     "cr_answer",
@@ -127,6 +128,7 @@ fn what_is_reported() -> Vec<ColumnDef> {
         memo("cr_output", "Output", LONG_MEMO_MAX),
         memo("cr_transcript", "Transcript", LONG_MEMO_MAX),
         memo("cr_executiondetails", "Execution Details", LONG_MEMO_MAX),
+        memo("cr_usage", "Usage", MEMO_MAX),
         text_of("crb3b_devbox", "Dev Box", 200),
         text_of("crb3b_workingdir", "Working Directory", 500),
         memo("crb3b_sessionsummary", "Session Summary", LONG_MEMO_MAX),

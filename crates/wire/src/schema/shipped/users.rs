@@ -1,7 +1,7 @@
 //! People: Shraga's own table of them, and `systemuser`, whose rows are who can own anything.
 
 use super::super::{Access, Grant, Ownership, TableDef};
-use super::{ColumnKind, column, metadata_id, owned, text, text_of};
+use super::{ColumnKind, MEMO_MAX, column, memo, metadata_id, owned, text, text_of};
 
 pub(super) fn table() -> TableDef {
     let columns = vec![
@@ -9,6 +9,7 @@ pub(super) fn table() -> TableDef {
         text_of("crb3b_useremail", "User Email", 200),
         text("cr_role", "Role"),
         text("cr_status", "Status"),
+        memo("cr_usage", "Usage", MEMO_MAX),
     ];
     TableDef {
         wake: owned(&["cr_shraga_userid"]),
