@@ -98,6 +98,22 @@ impl Cache {
         self.find(&clone, reference).await
     }
 
+    /// A commit by its whole identity, asked for by itself if it is on no branch any more.
+    pub(super) async fn obtain_commit(
+        &self,
+        clone: &Path,
+        commit: &str,
+    ) -> Result<Option<String>, WorkspaceError> {
+        if let Some(known) = self.commit_of(clone, commit).await? {
+            return Ok(Some(known));
+        }
+        let _lock = self.lock().await?;
+        match commit.parse() {
+            Ok(reference) => self.ask_for(clone, &reference).await,
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Begins the next clone, since the one in use is broken.
     pub(super) async fn renew(
         &self,

@@ -94,7 +94,7 @@ impl Checkout {
     }
 
     /// Git in the agent's checkout, for as long as no agent has been there.
-    fn untouched(&self) -> Git {
+    pub(super) fn untouched(&self) -> Git {
         let above = self.folder.display().to_string();
         Git::local(&self.environment, &self.work())
             .set("GIT_CEILING_DIRECTORIES", &above)

@@ -27,6 +27,7 @@ mod push;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod wip;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,6 +41,7 @@ use shraga_core::repository::{Address, Allowed, NotAllowed, Reference};
 pub(crate) use checkout::Checkout;
 pub(crate) use git::GitError;
 pub(crate) use push::PUSH_PAUSE;
+pub(crate) use wip::Carried;
 
 /// Whom the worker commits as, and what the agent's own commits say unless it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use super::*;
 use crate::private::private_folder;
 
 mod cached;
+mod carried;
 mod hostile;
 mod plain;
 mod pushed;
