@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shraga_core::ids::UserId;
 use shraga_core::status::{Pool, WorkerKind};
+use shraga_core::worker::pipeline::Summaries;
 
 /// How often a worker beats when nothing else makes it. Health suspects after 90 s of silence, so
 /// two beats may be lost; twice as often would double a quiet hour's requests.
@@ -43,6 +44,11 @@ pub struct Config {
     pub agents: BTreeMap<String, Agent>,
     /// The agent of tasks that name none.
     pub default_agent: String,
+    /// The agent that judges whether criteria hold: the one that worked, in a session of its own,
+    /// when `None`.
+    pub verifier: Option<String>,
+    /// When work that is done is summarised.
+    pub summaries: Summaries,
     /// The process's environment; agents see an allow-listed part of it.
     pub environment: BTreeMap<String, String>,
     /// Version of the binary.
@@ -73,6 +79,8 @@ impl Config {
             kind: WorkerKind::LocalMachine,
             agents: BTreeMap::new(),
             default_agent: String::new(),
+            verifier: None,
+            summaries: Summaries::Rounds,
             environment: BTreeMap::new(),
             version: String::new(),
             beat: DEFAULT_BEAT,

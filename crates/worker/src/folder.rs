@@ -7,6 +7,10 @@
 //! running/                  process groups of agents that run now
 //! tasks/TASK/attempt-N/     prompt.txt stdout.log stderr.log outcome.json
 //!                 work/     the agent's working directory
+//!                 course.json   which phase it is in
+//!                 exchange-N/   what agent and worker hand each other in phase N
+//!                 2-verify/     what the first phase has in the attempt's folder, of a later one
+//!                 copy-N/       the files that phase N judges
 //! ```
 //!
 //! Every file here is made new (`O_EXCL`) and every folder is checked to be one, so that no link is
@@ -21,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use shraga_core::ids::{Attempt, BootId, TaskId};
+use shraga_core::worker::pipeline::Phase;
 use shraga_process::GroupRecord;
 use uuid::Uuid;
 
@@ -178,6 +183,23 @@ impl AttemptFolder {
     /// Where the agent works.
     pub(crate) fn work(&self) -> PathBuf {
         self.path.join("work")
+    }
+
+    /// The folder of one of the attempt's later phases; made unless it is there. The first phase has
+    /// the attempt's own.
+    ///
+    /// # Errors
+    /// When something other than a folder stands in the way, or the disk refuses.
+    pub(crate) fn of_phase(&self, number: u32, phase: Phase) -> Result<Self, FolderError> {
+        if number <= 1 {
+            return Ok(self.clone());
+        }
+        let path = self.path.join(format!("{number}-{phase}"));
+        make_folder(&path)?;
+        Ok(Self {
+            path,
+            ..self.clone()
+        })
     }
 
     /// Makes a new file to write to.

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub(crate) use imp::{new_private_folder, open_to_read, path_of, sync_folder};
+pub(crate) use imp::{copy_link, new_private_folder, open_to_read, path_of, sync_folder};
 
 /// The head of a file that somebody else wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +162,11 @@ mod imp {
         Permissions::from_mode(permissions.mode() | 0o700)
     }
 
+    /// Makes `to` a link to where the link `from` leads.
+    pub(crate) fn copy_link(from: &Path, to: &Path) -> io::Result<()> {
+        std::os::unix::fs::symlink(std::fs::read_link(from)?, to)
+    }
+
     /// Makes a folder that didn't exist, readable to its owner only.
     pub(crate) fn new_private_folder(path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(path)
@@ -215,6 +220,11 @@ mod imp {
     pub(super) fn owners_own(mut permissions: Permissions) -> Permissions {
         permissions.set_readonly(false);
         permissions
+    }
+
+    /// Links need rights that workers rarely have; the copy goes without.
+    pub(crate) fn copy_link(_from: &Path, _to: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     /// Makes a folder that didn't exist; who may read it is inherited.

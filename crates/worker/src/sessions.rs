@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
-use crate::config::{Agent, Config};
+use crate::config::{Agent, Command, Config};
 use crate::status::Work;
 
 /// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
@@ -112,6 +112,8 @@ impl Sessions {
             name: known.name.clone(),
             attempt,
             agent,
+            verifier: self.verifier(),
+            summaries: self.config.summaries,
             root: self.root.clone(),
             environment: Arc::clone(&self.environment),
             grace: self.config.grace,
@@ -134,6 +136,15 @@ impl Sessions {
             },
         );
         None
+    }
+
+    /// The agent that judges work, if the worker has another one for that.
+    fn verifier(&self) -> Option<Command> {
+        let name = self.config.verifier.as_ref()?;
+        match self.config.agents.get(name)? {
+            Agent::Command(command) => Some(command.clone()),
+            Agent::Noop => None,
+        }
     }
 
     /// Notes the end of a run, and tells which it was; `None` when it isn't the current one.

@@ -191,6 +191,11 @@ fn check(config: &Config) -> Result<(), WorkerError> {
         let agent = &config.default_agent;
         return refuse(format!("the default agent `{agent}` is not configured"));
     }
+    if let Some(agent) = config.verifier.as_ref()
+        && !config.agents.contains_key(agent)
+    {
+        return refuse(format!("the verifier `{agent}` is not configured"));
+    }
     Ok(())
 }
 

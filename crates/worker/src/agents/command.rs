@@ -1,7 +1,7 @@
 //! The `command` agent: any program.
 //!
-//! It gets the prompt on standard input, `SHRAGA_TASK_ID`, `SHRAGA_TASK_NAME`, `SHRAGA_ATTEMPT` and
-//! `SHRAGA_TASK_DIR` (its working directory) in its environment. Its standard output is the result,
+//! It gets the prompt on standard input, `SHRAGA_TASK_ID`, `SHRAGA_TASK_NAME`, `SHRAGA_ATTEMPT`,
+//! `SHRAGA_TASK_DIR` (its working directory) and what [`crate::attempt`] hands it in its environment. Its standard output is the result,
 //! its lines are events. Exit code 0 completes the task, 75 asks for another attempt, anything else
 //! fails it with the last lines of standard error.
 
@@ -31,6 +31,7 @@ pub(super) fn program(job: &PhaseJob, command: &Command) -> Program {
         ("SHRAGA_TASK_DIR", dir.display().to_string()),
     ];
     env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    env.extend(job.env.iter().cloned());
     Program {
         argv: command.program.clone(),
         dir,
@@ -78,6 +79,8 @@ pub(super) fn judge(ran: &Ran, command: &Command) -> PhaseEnd {
         transcript: String::new(),
         usage: Usage::UNKNOWN,
         ran: ran.ran,
+        session: None,
+        structured: None,
     }
 }
 
@@ -122,6 +125,7 @@ pub(super) fn outcome_file(job: &PhaseJob, ran: &Ran, end: &PhaseEnd) -> String 
     let content = serde_json::json!({
         "task": job.task.to_string(),
         "attempt": job.attempt.0,
+        "phase": job.phase.as_str(),
         "exit_code": exit_code,
         "signal": signal,
         "ending": ending,

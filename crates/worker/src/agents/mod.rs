@@ -13,6 +13,7 @@ use shraga_core::causes::chain;
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
 use shraga_core::usage::Usage;
+use shraga_core::worker::pipeline::Phase;
 use shraga_process::{Ended, Running};
 use tokio::sync::mpsc;
 
@@ -32,8 +33,22 @@ pub(crate) struct PhaseJob {
     pub(crate) attempt: Attempt,
     /// The task's name.
     pub(crate) name: String,
-    /// What it is asked to do; never on a command line.
+    /// What the phase is for.
+    pub(crate) phase: Phase,
+    /// What it is asked to do, for a session that knows nothing yet; never on a command line.
     pub(crate) prompt: String,
+    /// What an agent that reads prose is to know of its surroundings; it goes with either prompt.
+    pub(crate) frame: String,
+    /// The session to go on with, if the kind has sessions and it is there.
+    pub(crate) resume: Option<Resume>,
+    /// The name of a new session, where the kind lets others choose it.
+    pub(crate) new_session: Session,
+    /// The JSON schema that its answer is to follow, where the kind can do that.
+    pub(crate) schema: Option<&'static str>,
+    /// Further variables of its environment.
+    pub(crate) env: Vec<(String, String)>,
+    /// The folder in which it may write what it hands back, beside where it works.
+    pub(crate) exchange: PathBuf,
     /// Where it works.
     pub(crate) dir: PathBuf,
     /// Where its output is kept.
@@ -42,6 +57,18 @@ pub(crate) struct PhaseJob {
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// How long it gets between being asked to end and being killed.
     pub(crate) grace: Duration,
+}
+
+/// The name of an agent's own session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Session(pub(crate) String);
+
+/// A session to go on with.
+#[derive(Clone, Debug)]
+pub(crate) struct Resume {
+    pub(crate) session: Session,
+    /// What is new for it.
+    pub(crate) prompt: String,
 }
 
 /// How a phase ended.
@@ -71,6 +98,10 @@ pub(crate) struct PhaseEnd {
     pub(crate) usage: Usage,
     /// How long it ran.
     pub(crate) ran: Duration,
+    /// The session it had, where its kind has sessions.
+    pub(crate) session: Option<Session>,
+    /// Its answer by [`PhaseJob::schema`], as JSON, where its kind can do that.
+    pub(crate) structured: Option<String>,
 }
 
 impl PhaseEnd {
@@ -83,6 +114,8 @@ impl PhaseEnd {
             transcript: String::new(),
             usage: Usage::NONE,
             ran: Duration::ZERO,
+            session: None,
+            structured: None,
         }
     }
 }

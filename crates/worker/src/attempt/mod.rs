@@ -2,8 +2,10 @@
 //!
 //! An attempt starts with a [`Job`], tells [`News`] while it goes, and ends with exactly one
 //! [`News::Ended`], whatever happens to its agents: a panic in here ends only its attempt. What the
-//! parts do: [`order`] reads what is to be done, [`run`] makes its folder and goes through its phases,
-//! each of which is one run of an agent's program ([`crate::agents`]). Nothing here writes to the
+//! parts do: [`order`] reads what is to be done, [`run`] makes its folder and puts together what came
+//! of it, [`pipeline`] goes through its phases, each of which is one run of an agent's program
+//! ([`crate::agents`]); [`words`] are what agents are told, [`exchange`] what they hand back beside
+//! their output. Nothing here writes to the
 //! store: what came of it is a [`Finish`], which core's machine publishes.
 
 use std::collections::BTreeMap;
@@ -12,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
+use shraga_core::worker::pipeline::Summaries;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -19,12 +22,17 @@ use tracing::Instrument;
 
 use crate::config::Command;
 
+mod copy;
+mod exchange;
 pub(crate) mod order;
+mod pipeline;
 mod run;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub(crate) use order::Order;
+pub(crate) use words::Handed;
 
 /// What an attempt says while it goes, and that it has ended.
 #[derive(Debug)]
@@ -49,6 +57,10 @@ pub(crate) struct Job {
     pub(crate) attempt: Attempt,
     /// The agent that the task names, or the worker's default.
     pub(crate) agent: Command,
+    /// The agent that judges work, if it is another one.
+    pub(crate) verifier: Option<Command>,
+    /// When work is summarised.
+    pub(crate) summaries: Summaries,
     /// The worker's folder.
     pub(crate) root: PathBuf,
     /// The worker's environment.

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde_json::Value as Json;
 use shraga_core::ids::MirrorId;
-use shraga_core::row::{Table, tasks};
+use shraga_core::row::{Column, Table, tasks};
 use shraga_core::worker::Finish;
 use shraga_dataverse::{Client, Error};
 
@@ -21,6 +23,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Order {
     /// What the agent is asked to do.
     pub(crate) prompt: String,
+    /// How to tell that it is done; without any, nothing is verified.
+    pub(crate) criteria: Option<String>,
+    /// Rounds of work, as asked for.
+    pub(crate) rounds: Option<u32>,
 }
 
 impl Order {
@@ -52,14 +58,77 @@ impl Order {
     }
 
     async fn read_once(client: &Client, mirror: MirrorId) -> Result<Self, Error> {
-        let column = tasks::PROMPT.name();
-        let row = client.get(Table::Tasks, mirror.get(), &[column]).await?;
+        let columns = [tasks::PROMPT.name(), tasks::INPUT.name()];
+        let row = client.get(Table::Tasks, mirror.get(), &columns).await?;
         let object = row.map(|row| row.object()).transpose()?;
-        let prompt = object
-            .as_ref()
-            .and_then(|object| object.get(column)?.as_str());
+        let text = |column: Column| {
+            let object = object.as_ref()?;
+            object.get(column.name())?.as_str()
+        };
+        let input = Input::read(text(tasks::INPUT));
         Ok(Self {
-            prompt: prompt.unwrap_or_default().to_owned(),
+            prompt: text(tasks::PROMPT).unwrap_or_default().to_owned(),
+            criteria: input.criteria(),
+            rounds: input.rounds(),
         })
+    }
+}
+
+/// What stands in `cr_input`. Nonsense in it asks for nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Input {
+    #[serde(rename = "successCriteria")]
+    criteria: Json,
+    rounds: Json,
+}
+
+impl Input {
+    fn read(text: Option<&str>) -> Self {
+        text.and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// A text, or a list of texts.
+    fn criteria(&self) -> Option<String> {
+        let text = match &self.criteria {
+            Json::String(text) => text.trim().to_owned(),
+            Json::Array(items) => {
+                let items = items.iter().filter_map(Json::as_str);
+                let lines: Vec<String> = items.map(|item| format!("- {}", item.trim())).collect();
+                lines.join("\n")
+            }
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => String::new(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn rounds(&self) -> Option<u32> {
+        let rounds = self.rounds.as_u64()?;
+        Some(u32::try_from(rounds).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn criteria_are_a_text_or_a_list_and_nonsense_asks_for_nothing() {
+        let criteria = |text| Input::read(Some(text)).criteria();
+        let read = criteria(r#"{"successCriteria":" tests green "}"#);
+        assert_eq!(read.as_deref(), Some("tests green"));
+        let read = criteria(r#"{"successCriteria":["a","b"],"rounds":2}"#);
+        assert_eq!(read.as_deref(), Some("- a\n- b"));
+        for nothing in [
+            r#"{"successCriteria":" "}"#,
+            r#"{"successCriteria":7}"#,
+            "no",
+            "[]",
+        ] {
+            assert_eq!(criteria(nothing), None, "{nothing}");
+        }
+        assert_eq!(Input::read(Some(r#"{"rounds":2}"#)).rounds(), Some(2));
+        assert_eq!(Input::read(Some(r#"{"rounds":-2}"#)).rounds(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The course of an attempt: its folder, its phases, what is reported of them.
 //!
-//! A phase is one run of an agent's program. What a phase came to is judged by the agent's own kind;
-//! what the attempt comes to is put together here.
+//! A phase is one run of an agent's program. What a phase came to is judged by the agent's own kind,
+//! which phase follows by core's pipeline; what the attempt comes to is put together here.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use shraga_core::causes::chain;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
 
+use super::pipeline::{Came, Course};
 use super::{Interrupt, Job, News, Order, unavailable};
-use crate::agents::{self, PhaseEnd, PhaseJob, PhaseOutcome};
 use crate::folder::{AttemptFolder, FolderError};
 
 /// Goes through the attempt and tells what came of it.
@@ -24,19 +24,10 @@ pub(super) async fn run(
         Ok(folder) => folder,
         Err(finish) => return *finish,
     };
-    let phase = PhaseJob {
-        mirror: job.mirror,
-        task: job.task,
-        attempt: job.attempt,
-        name: job.name.clone(),
-        prompt: order.prompt,
-        dir: folder.work(),
-        folder: folder.clone(),
-        environment: job.environment,
-        grace: job.grace,
-    };
-    let ended = agents::run(phase, &job.agent, interrupt, news).await;
-    finish(ended, folder.path())
+    let came = Course::new(&job, &order, &folder)
+        .run(interrupt, news)
+        .await;
+    finish(&job, came, folder.path())
 }
 
 async fn make_folder(job: &Job, order: &Order) -> Result<AttemptFolder, Box<Finish>> {
@@ -55,21 +46,17 @@ async fn make_folder(job: &Job, order: &Order) -> Result<AttemptFolder, Box<Fini
 }
 
 /// What the attempt came to.
-fn finish(end: PhaseEnd, folder: &Path) -> Finish {
-    let outcome = match end.outcome {
-        PhaseOutcome::Completed => Outcome::Completed,
-        PhaseOutcome::Retry => Outcome::Retry,
-        PhaseOutcome::Failed(reason) => Outcome::Failed(reason),
-        PhaseOutcome::Interrupted(why) => why.outcome().0,
-    };
+fn finish(job: &Job, came: Came, folder: &Path) -> Finish {
     Finish {
-        outcome,
-        result: end.result,
-        message: end.message,
-        transcript: end.transcript,
-        ran: end.ran,
-        usage: end.usage,
+        outcome: came.outcome,
+        result: came.progress.result.clone(),
+        message: came.message,
+        transcript: came.transcript,
+        ran: came.progress.ran_in(job.attempt),
+        usage: came.progress.usage_of(job.attempt),
         folder: Some(folder.display().to_string()),
-        ..Finish::untouched(outcome)
+        progress: came.progress,
+        question: came.question,
+        ..Finish::untouched(came.outcome)
     }
 }

@@ -53,6 +53,8 @@ impl Stage {
             name: "a name".to_owned(),
             attempt: Attempt(3),
             agent,
+            verifier: None,
+            summaries: Summaries::Rounds,
             root: self.root.path().to_owned(),
             environment: Arc::new(BTreeMap::from(own)),
             grace: Duration::from_millis(50),
@@ -80,6 +82,7 @@ impl Stage {
             async {
                 Ok(Order {
                     prompt: "do it".to_owned(),
+                    ..Order::default()
                 })
             },
             self.interrupt.clone(),

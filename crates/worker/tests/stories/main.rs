@@ -12,6 +12,7 @@
 
 mod crashes;
 mod lesser;
+mod phases;
 mod presence;
 mod races;
 mod stops;

@@ -1,0 +1,277 @@
+//! An attempt's way through its phases: what core's pipeline says comes next is run, and what a phase
+//! came to is told to it.
+//!
+//! Before a phase is begun its place is on disk (`course.json`), so that a worker that is started again
+//! takes up the phase that runs, not another one. The verifier gets a copy of the files: what it
+//! changes is never part of the work. A question ends the attempt, in whatever phase it is asked.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use shraga_core::causes::chain;
+use shraga_core::limits;
+use shraga_core::reason::Reason;
+use shraga_core::worker::Outcome;
+use shraga_core::worker::pipeline::{Next, Phase, PhaseEnded, Pipeline, Progress, Rules, Verdict};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::exchange::Exchange;
+use super::words::{self, Handed};
+use super::{Interrupt, Job, News, Order, copy};
+use crate::agents::{self, PhaseEnd, PhaseJob, PhaseOutcome, Resume, Session};
+use crate::folder::AttemptFolder;
+use crate::stored::StoredProgress;
+
+/// What the phases of an attempt came to.
+#[derive(Debug)]
+pub(super) struct Came {
+    pub(super) outcome: Outcome,
+    pub(super) message: String,
+    pub(super) progress: Progress,
+    /// What was said in all phases, one after the other.
+    pub(super) transcript: String,
+    /// What it asks, if it ended by asking.
+    pub(super) question: Option<String>,
+}
+
+/// Where an attempt is, as its folder tells.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stop {
+    progress: StoredProgress,
+    /// Phases of this attempt begun so far.
+    number: u32,
+    exchange: Exchange,
+    /// The session that works.
+    session: Option<String>,
+}
+
+/// The way of one attempt.
+pub(super) struct Course<'a> {
+    job: &'a Job,
+    order: &'a Order,
+    folder: &'a AttemptFolder,
+    pipeline: Pipeline,
+    number: u32,
+    /// The session that works, once there is one.
+    session: Option<Session>,
+    transcript: String,
+    question: Option<String>,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(job: &'a Job, order: &'a Order, folder: &'a AttemptFolder) -> Self {
+        let rules = Rules::new(order.criteria.is_some(), order.rounds, job.summaries);
+        Self {
+            job,
+            order,
+            folder,
+            pipeline: Pipeline::new(rules, job.attempt, Progress::default()),
+            number: 0,
+            session: None,
+            transcript: String::new(),
+            question: None,
+        }
+    }
+
+    /// Goes through the phases to the end of the attempt.
+    pub(super) async fn run(mut self, interrupt: &Interrupt, news: &mpsc::Sender<News>) -> Came {
+        loop {
+            if let Some(why) = interrupt.why() {
+                let (outcome, message) = why.outcome();
+                return self.came(outcome, message.to_owned());
+            }
+            let ended = match self.phase(interrupt, news).await {
+                Ok(ended) => ended,
+                Err(message) => {
+                    return self.came(Outcome::Failed(Reason::AgentUnavailable), message);
+                }
+            };
+            if let Next::End { outcome, message } = self.pipeline.ended(ended) {
+                return self.came(outcome, message);
+            }
+        }
+    }
+
+    fn came(self, outcome: Outcome, message: String) -> Came {
+        let asked = outcome == Outcome::Asked;
+        Came {
+            outcome,
+            message,
+            progress: self.pipeline.progress().clone(),
+            transcript: self.transcript,
+            question: self.question.filter(|_| asked),
+        }
+    }
+
+    /// Runs the phase that is next.
+    async fn phase(
+        &mut self,
+        interrupt: &Interrupt,
+        news: &mpsc::Sender<News>,
+    ) -> Result<PhaseEnded, String> {
+        self.number += 1;
+        let place = self.pipeline.progress().place;
+        let handed = self.handed();
+        let exchange = Exchange::open(self.folder.path(), self.number, &handed)
+            .map_err(|error| format!("nothing can be handed to the agent: {}", chain(&error)))?;
+        self.note(&exchange);
+        let dir = self.dir(place.phase).await?;
+        let phase = self.phase_job(&exchange, &handed, dir.clone())?;
+        let agent = match place.phase {
+            Phase::Verify => self.job.verifier.as_ref().unwrap_or(&self.job.agent),
+            Phase::Work | Phase::Summarise => &self.job.agent,
+        };
+        let end = agents::run(phase, agent, interrupt, news).await;
+        if place.phase == Phase::Verify {
+            copy::remove(dir).await;
+        }
+        Ok(self.take_in(end, &exchange))
+    }
+
+    fn phase_job(
+        &self,
+        exchange: &Exchange,
+        handed: &Handed,
+        dir: PathBuf,
+    ) -> Result<PhaseJob, String> {
+        let (place, rounds) = (self.pipeline.progress().place, self.pipeline.rounds());
+        let folder = self.folder.of_phase(self.number, place.phase);
+        let works = place.phase == Phase::Work;
+        let known = self.session.clone().filter(|_| works);
+        let resume = known.map(|session| {
+            let news = words::go_on(place, rounds, handed);
+            let prompt = match news.is_empty() {
+                true => words::INTERRUPTED.to_owned(),
+                false => news,
+            };
+            Resume { session, prompt }
+        });
+        Ok(PhaseJob {
+            mirror: self.job.mirror,
+            task: self.job.task,
+            attempt: self.job.attempt,
+            name: self.job.name.clone(),
+            phase: place.phase,
+            prompt: words::prompt(self.order, place, rounds, handed),
+            frame: words::frame(place, &exchange.question_file()),
+            resume,
+            new_session: Session(Uuid::new_v4().to_string()),
+            schema: (place.phase == Phase::Verify).then_some(words::VERDICT_SCHEMA),
+            env: exchange.environment(place, handed),
+            exchange: exchange.folder().to_owned(),
+            dir,
+            folder: folder.map_err(|error| chain(&error))?,
+            environment: self.job.environment.clone(),
+            grace: self.job.grace,
+        })
+    }
+
+    /// What the next phase is told beside the task.
+    fn handed(&self) -> Handed {
+        let progress = self.pipeline.progress();
+        let feedback = progress
+            .feedback()
+            .filter(|_| progress.place.phase == Phase::Work);
+        Handed {
+            criteria: self.order.criteria.clone(),
+            feedback: feedback.map(str::to_owned),
+            ..Handed::default()
+        }
+    }
+
+    /// Where the phase works: where the files are, or, to judge them, in a copy.
+    async fn dir(&self, phase: Phase) -> Result<PathBuf, String> {
+        let work = self.folder.work();
+        match phase {
+            Phase::Work | Phase::Summarise => Ok(work),
+            Phase::Verify => {
+                let to = self.folder.path().join(format!("copy-{}", self.number));
+                copy::make(work, to.clone())
+                    .await
+                    .map_err(|error| format!("there is no copy to judge: {}", chain(&error)))?;
+                Ok(to)
+            }
+        }
+    }
+
+    /// Takes in what a phase came to.
+    fn take_in(&mut self, end: PhaseEnd, exchange: &Exchange) -> PhaseEnded {
+        let phase = self.pipeline.progress().place.phase;
+        let mut outcome = outcome(end.outcome);
+        let question = exchange.question().filter(|_| phase != Phase::Summarise);
+        // An agent that asks ends by itself, and not badly.
+        let may_ask = matches!(outcome, Outcome::Completed | Outcome::Retry);
+        let mut message = end.message;
+        if let Some(question) = question.filter(|_| may_ask) {
+            message = limits::line(&format!("asks: {question}"), limits::MESSAGE_UNITS);
+            outcome = Outcome::Asked;
+            self.question = Some(question);
+        }
+        if phase == Phase::Work {
+            self.session = end.session.or_else(|| self.session.take());
+        }
+        self.tell(phase, &end.transcript);
+        PhaseEnded {
+            outcome,
+            message,
+            verdict: self.verdict(phase, exchange, end.structured.as_deref()),
+            result: end.result,
+            usage: end.usage,
+            ran: end.ran,
+        }
+    }
+
+    fn verdict(
+        &self,
+        phase: Phase,
+        exchange: &Exchange,
+        structured: Option<&str>,
+    ) -> Result<Verdict, String> {
+        match phase {
+            Phase::Verify => exchange.verdict(structured),
+            Phase::Work | Phase::Summarise => Err("nothing was judged".to_owned()),
+        }
+    }
+
+    fn tell(&mut self, phase: Phase, transcript: &str) {
+        if transcript.is_empty() {
+            return;
+        }
+        let round = self.pipeline.progress().place.round;
+        let all = format!(
+            "{}== {phase}, round {round}\n{transcript}\n",
+            self.transcript
+        );
+        self.transcript = limits::tail(&all, limits::TRANSCRIPT_UNITS);
+    }
+
+    /// Puts the place on disk. Without it, a worker that is started again begins the attempt again.
+    fn note(&self, exchange: &Exchange) {
+        let stop = Stop {
+            progress: StoredProgress::from(self.pipeline.progress()),
+            number: self.number,
+            exchange: exchange.clone(),
+            session: self.session.as_ref().map(|session| session.0.clone()),
+        };
+        let path = self.folder.path().join("course.json");
+        if let Err(error) = write(&path, &stop) {
+            tracing::warn!(%error, "the place of an attempt isn't in its folder");
+        }
+    }
+}
+
+fn write(path: &Path, stop: &Stop) -> std::io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    std::fs::write(&temporary, serde_json::to_vec(stop)?)?;
+    std::fs::rename(&temporary, path)
+}
+
+fn outcome(end: PhaseOutcome) -> Outcome {
+    match end {
+        PhaseOutcome::Completed => Outcome::Completed,
+        PhaseOutcome::Retry => Outcome::Retry,
+        PhaseOutcome::Failed(reason) => Outcome::Failed(reason),
+        PhaseOutcome::Interrupted(why) => why.outcome().0,
+    }
+}
