@@ -90,6 +90,24 @@ words! {
         PriceUnknown = "price-unknown",
         /// A limit is set on something that the agent does not tell.
         UsageUnknown = "usage-unknown",
+        /// The agent's account has used all it may for now.
+        UsageLimit = "usage-limit",
+        /// The agent's model refuses more requests for a moment.
+        RateLimited = "rate-limited",
+        /// The agent's model is overloaded or down.
+        ModelOverloaded = "model-overloaded",
+        /// The agent isn't signed in, or its key isn't accepted.
+        NotSignedIn = "not-signed-in",
+        /// The agent's model is not there, or not for this account.
+        NoModel = "no-model",
+        /// The conversation no longer fits the agent's model.
+        ContextFull = "context-full",
+        /// The agent needed something it has no permission for.
+        PermissionRefused = "permission-refused",
+        /// The agent's model refuses the request itself.
+        RequestRefused = "request-refused",
+        /// The agent said nothing for too long.
+        AgentSilent = "agent-silent",
         /// The store refused the task's content.
         Invalid = "invalid",
         /// The person asked for it to end.
@@ -144,6 +162,15 @@ impl Reason {
             Self::BudgetUnheld => "the store can't hold what a day's budget is compared with",
             Self::PriceUnknown => "its cost is limited, and what the agent uses has no known price",
             Self::UsageUnknown => "its budget limits what the agent does not tell",
+            Self::UsageLimit => "the agent's account has used all it may for now",
+            Self::RateLimited => "the agent's model takes no more requests for a moment",
+            Self::ModelOverloaded => "the agent's model is overloaded or down",
+            Self::NotSignedIn => "the agent isn't signed in",
+            Self::NoModel => "the agent's model is not there for this account",
+            Self::ContextFull => "the conversation no longer fits the agent's model",
+            Self::PermissionRefused => "the agent needed something it has no permission for",
+            Self::RequestRefused => "the agent's model refuses the request",
+            Self::AgentSilent => "the agent said nothing for too long",
             Self::Invalid => "the store refuses its content",
             Self::CancelRequested => "canceled on request",
             Self::Duplicate => "a second mirror of the same task",
@@ -211,10 +238,36 @@ impl Reason {
             Self::UsageUnknown => {
                 "use an agent that tells its usage (docs/budgets.md), or file it without this limit"
             }
+            Self::UsageLimit => {
+                "wait for the reset, give the agent a `fallback`, or file it for another agent"
+            }
+            Self::RateLimited | Self::ModelOverloaded => "nothing: it is tried again",
+            Self::NotSignedIn => {
+                "sign the agent in on the worker's machine, or correct the key that its `env` names"
+            }
+            Self::NoModel => "correct `model` of the agent, or use an account that has it",
+            Self::ContextFull => "split the task, or file it again with less to read",
+            Self::PermissionRefused => {
+                "add what it needed to the agent's `allowed_tools`, then file it again"
+            }
+            Self::RequestRefused => "read `shraga show ID`, then file it again in other words",
+            Self::AgentSilent => {
+                "file it again; if its tools work silently for long, raise the agent's `silence_seconds`"
+            }
             Self::Invalid => "file it again with the content corrected",
             Self::CancelRequested => "nothing; file it again if it should run after all",
             Self::Duplicate => "nothing: its other mirror goes on",
         }
+    }
+
+    /// Whether an attempt that it ended says nothing about the task or the worker: a later one is
+    /// likely to do better by waiting alone, so it doesn't count.
+    #[must_use]
+    pub const fn is_put_off(self) -> bool {
+        matches!(
+            self,
+            Self::UsageLimit | Self::RateLimited | Self::ModelOverloaded
+        )
     }
 
     /// Itself, if it is worth writing into a waiting task's row: it lasts, and says more than that
@@ -261,6 +314,15 @@ impl Reason {
             | Self::BudgetOutput
             | Self::PriceUnknown
             | Self::UsageUnknown
+            | Self::UsageLimit
+            | Self::RateLimited
+            | Self::ModelOverloaded
+            | Self::NotSignedIn
+            | Self::NoModel
+            | Self::ContextFull
+            | Self::PermissionRefused
+            | Self::RequestRefused
+            | Self::AgentSilent
             | Self::Invalid
             | Self::CancelRequested
             | Self::Duplicate => None,

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::StreamHead;
 use shraga_core::status::Unknown;
-use shraga_core::time::Timestamp;
+use shraga_core::time::{Span, Timestamp};
 use shraga_core::usage::Usage;
-use shraga_core::worker::{Finish, Outcome, Report};
+use shraga_core::worker::{Finish, Outcome, Report, Until};
 use uuid::Uuid;
 
 mod evidence;
@@ -37,6 +37,8 @@ pub(crate) struct StoredReport {
     lines: Vec<String>,
     outcome: StoredOutcome,
     reason: Option<String>,
+    #[serde(default)]
+    until: Option<StoredUntil>,
     result: String,
     message: String,
     transcript: String,
@@ -73,6 +75,34 @@ enum StoredOutcome {
     Failed,
     Canceled,
     Asked,
+    #[serde(rename = "put-off")]
+    PutOff,
+}
+
+/// Until when a task is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredUntil {
+    AtMs(i64),
+    AfterMs(i64),
+}
+
+impl From<Until> for StoredUntil {
+    fn from(until: Until) -> Self {
+        match until {
+            Until::At(at) => Self::AtMs(at.as_millis()),
+            Until::After(span) => Self::AfterMs(span.as_millis()),
+        }
+    }
+}
+
+impl From<StoredUntil> for Until {
+    fn from(until: StoredUntil) -> Self {
+        match until {
+            StoredUntil::AtMs(ms) => Self::At(Timestamp::from_millis(ms)),
+            StoredUntil::AfterMs(ms) => Self::After(Span::millis(ms)),
+        }
+    }
 }
 
 impl StoredReport {
@@ -110,7 +140,12 @@ impl StoredTokens {
 impl From<&Report> for StoredReport {
     fn from(report: &Report) -> Self {
         let finish = &report.finish;
+        let mut until = None;
         let (outcome, reason) = match finish.outcome {
+            Outcome::PutOff(reason, then) => {
+                until = Some(then.into());
+                (StoredOutcome::PutOff, Some(reason.as_str().to_owned()))
+            }
             Outcome::Completed => (StoredOutcome::Completed, None),
             Outcome::Retry => (StoredOutcome::Retry, None),
             Outcome::Released => (StoredOutcome::Released, None),
@@ -131,6 +166,7 @@ impl From<&Report> for StoredReport {
             lines: report.lines.clone(),
             outcome,
             reason,
+            until,
             result: finish.result.clone(),
             message: finish.message.clone(),
             transcript: finish.transcript.clone(),
@@ -159,6 +195,10 @@ impl TryFrom<StoredReport> for Report {
             }
             StoredOutcome::Canceled => Outcome::Canceled,
             StoredOutcome::Asked => Outcome::Asked,
+            StoredOutcome::PutOff => Outcome::PutOff(
+                stored.reason.as_deref().unwrap_or_default().parse()?,
+                stored.until.map_or(Until::After(Span::ZERO), Until::from),
+            ),
         };
         Ok(Self {
             mirror: MirrorId::new(stored.mirror),

@@ -68,6 +68,7 @@ fn count(finish: &Finish) -> &'static str {
         Outcome::Failed(_) => "failed",
         Outcome::Canceled => "canceled",
         Outcome::Asked => "asked",
+        Outcome::PutOff(..) => "put-off",
     };
     metrics::counter!("shraga_attempts_total", "outcome" => outcome).increment(1);
     metrics::histogram!("shraga_agent_duration_seconds").record(finish.ran.as_secs_f64());
@@ -76,7 +77,7 @@ fn count(finish: &Finish) -> &'static str {
 
 fn reason(outcome: Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::Failed(reason) => Some(reason.as_str()),
+        Outcome::Failed(reason) | Outcome::PutOff(reason, _) => Some(reason.as_str()),
         Outcome::Completed
         | Outcome::Retry
         | Outcome::Released

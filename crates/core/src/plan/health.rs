@@ -19,6 +19,10 @@ use crate::row::{ChangeSet, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
 use crate::time::{Span, Timestamp};
 
+/// How long after it was filed a task may still be put off without counting. The longest limits of
+/// vendors last a week, or a month that is about to end; longer hides a limit that never ends.
+const PUT_OFF_MAX: Span = Span::mins(14 * 24 * 60);
+
 /// Attempts that ended without a result.
 #[must_use]
 pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
@@ -86,10 +90,10 @@ fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
             Err(later) => Verdict::Fine(later),
         },
         TaskStatus::Pending if mirror.phase == Some(WorkPhase::Failed) => {
-            match mirror.shown.reason.as_deref() {
-                Some(reason) if reason == Reason::Released.as_str() => {
-                    Verdict::Return(Reason::Released)
-                }
+            let reason = mirror.shown.reason.as_deref().map(str::parse);
+            match reason {
+                Some(Ok(Reason::Released)) => Verdict::Return(Reason::Released),
+                Some(Ok(reason)) if may_be_put_off(view, mirror, reason) => Verdict::Return(reason),
                 Some(_) | None => Verdict::Loss(Reason::Retry),
             }
         }
@@ -102,6 +106,12 @@ fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
         | TaskStatus::Canceled
         | TaskStatus::Submitted => Verdict::Fine(None),
     }
+}
+
+/// Whether an attempt that ended for this reason is repeated without counting. A task that has been
+/// put off for longer than any known limit lasts is counted after all, so that it ends.
+fn may_be_put_off(view: &View<'_>, mirror: &Mirror, reason: Reason) -> bool {
+    reason.is_put_off() && view.now < mirror.created.plus(PUT_OFF_MAX)
 }
 
 fn with_legacy(view: &View<'_>, mirror: &Mirror) -> bool {
@@ -187,8 +197,10 @@ fn count_loss(view: &View<'_>, mirror: &Mirror, reason: Reason) -> ChangeSet {
 
 fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> ChangeSet {
     let wait = backoff(view.policy, losses);
-    let until = view.now.plus(wait);
+    let asked = mirror.not_before.unwrap_or_default();
+    let until = view.now.plus(wait).max(asked);
     let said = match (&mirror.shown.message, reason) {
+        (Some(message), reason) if reason.is_put_off() => format!("put off: {message}"),
         (Some(message), Reason::Retry) => format!("will be tried again: {message}"),
         (Some(_) | None, reason) => reason.message().to_owned(),
     };
@@ -205,8 +217,9 @@ fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> Ch
         .set(tasks::NOT_BEFORE, until)
         .event(EventKind::TaskReassigned, &said, content);
     draft.finish(format!(
-        "put back task {} for {wait}: {reason}",
-        mirror.task.short()
+        "put back task {} for {}: {reason}",
+        mirror.task.short(),
+        until.since(view.now)
     ))
 }
 

@@ -193,7 +193,9 @@ fn mirror_gate(view: &View<'_>, mirror: &Mirror) -> Option<Wait> {
         return wait(Reason::Unlinked, None);
     }
     if let Some(at) = mirror.not_before.filter(|at| *at > view.now) {
-        let reason = match mirror.shown.reason {
+        let shown = mirror.shown.reason.as_deref().map(str::parse::<Reason>);
+        let reason = match shown {
+            Some(Ok(reason)) if reason.is_put_off() => reason,
             Some(_) if mirror.shown.attempt.0 > 0 => Reason::Backoff,
             Some(_) | None => Reason::NotBefore,
         };

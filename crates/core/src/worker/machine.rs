@@ -373,7 +373,7 @@ impl Machine {
         let worth_keeping = match report.finish.outcome {
             Outcome::Completed | Outcome::Failed(_) => true,
             Outcome::Canceled => !report.finish.result.is_empty(),
-            Outcome::Retry | Outcome::Released | Outcome::Asked => false,
+            Outcome::Retry | Outcome::Released | Outcome::PutOff(..) | Outcome::Asked => false,
         };
         let Some(held) = self.held.get_mut(&id).filter(|_| worth_keeping) else {
             return self.let_go(id, Fate::Moot);

@@ -191,6 +191,9 @@ pub enum Outcome {
     Retry,
     /// Put back untouched (the worker is stopping), not counted.
     Released,
+    /// Put back for a reason that waiting cures ([`Reason::is_put_off`]), not counted: not to be
+    /// tried again before then.
+    PutOff(Reason, Until),
     /// Any other end, with its reason code.
     Failed(Reason),
     /// Ended on request.
@@ -205,7 +208,7 @@ impl fmt::Display for Outcome {
             Self::Completed => "completed",
             Self::Retry => "retry",
             Self::Released => "released",
-            Self::Failed(reason) => reason.as_str(),
+            Self::Failed(reason) | Self::PutOff(reason, _) => reason.as_str(),
             Self::Canceled => "canceled",
             Self::Asked => "asked",
         })
@@ -222,8 +225,34 @@ impl FromStr for Outcome {
             "released" => Self::Released,
             "canceled" => Self::Canceled,
             "asked" => Self::Asked,
-            reason => Self::Failed(reason.parse()?),
+            reason => match reason.parse()? {
+                // A story tells why, not until when.
+                reason if Reason::is_put_off(reason) => {
+                    Self::PutOff(reason, Until::After(Span::ZERO))
+                }
+                reason => Self::Failed(reason),
+            },
         })
+    }
+}
+
+/// Until when something waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until this point in time.
+    At(Timestamp),
+    /// This long, from the moment it is reported.
+    After(Span),
+}
+
+impl Until {
+    /// The point in time, when it is said at `now`.
+    #[must_use]
+    pub const fn said_at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::After(span) => now.plus(span),
+        }
     }
 }
 

@@ -367,6 +367,7 @@ impl Pipeline {
             Outcome::Completed
             | Outcome::Retry
             | Outcome::Released
+            | Outcome::PutOff(..)
             | Outcome::Failed(_)
             | Outcome::Asked => {}
         }

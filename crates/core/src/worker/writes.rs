@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Effect, Identity, Outcome, Report, output};
+use super::{Effect, Identity, Outcome, Report, Until, output};
 use crate::audit::{About, Stream, attempt_stream};
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
@@ -309,6 +309,7 @@ struct End {
     phase: WorkPhase,
     reason: Option<Reason>,
     event: Option<EventKind>,
+    until: Option<Until>,
 }
 
 impl End {
@@ -324,21 +325,28 @@ impl End {
                 phase: WorkPhase::Done,
                 reason: None,
                 event: Some(EventKind::TaskCompleted),
+                until: None,
             },
             Outcome::Failed(reason) => Self {
                 status: TaskStatus::Failed,
                 phase: WorkPhase::Failed,
                 reason: Some(reason),
                 event: Some(EventKind::TaskFailed),
+                until: None,
             },
             Outcome::Asked => Self {
                 status: TaskStatus::WaitingForInput,
                 phase: WorkPhase::Done,
                 reason: Some(Reason::NeedsAnswer),
                 event: Some(EventKind::Question),
+                until: None,
             },
             Outcome::Retry => Self::back(Reason::Retry),
             Outcome::Released => Self::back(Reason::Released),
+            Outcome::PutOff(reason, until) => Self {
+                until: Some(until),
+                ..Self::back(reason)
+            },
         }
     }
 
@@ -348,6 +356,7 @@ impl End {
             phase: WorkPhase::Done,
             reason: Some(Reason::CancelRequested),
             event: Some(EventKind::TaskCanceled),
+            until: None,
         }
     }
 
@@ -357,6 +366,7 @@ impl End {
             phase: WorkPhase::Failed,
             reason: Some(reason),
             event: None,
+            until: None,
         }
     }
 
@@ -370,6 +380,9 @@ impl End {
         ];
         if self.status.is_terminal() {
             cells.push((tasks::FINISHED, at.into()));
+        }
+        if let Some(until) = self.until {
+            cells.push((tasks::NOT_BEFORE, until.said_at(at).into()));
         }
         cells
     }

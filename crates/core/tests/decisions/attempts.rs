@@ -8,7 +8,7 @@ use shraga_core::status::TaskStatus;
 use shraga_core::time::Span;
 use shraga_core::worker::{
     Answer, Effect, Fate, Finish, Identity, Input, Limits, Machine, Outcome, Report, StopCause,
-    Ticket, WriteKind,
+    Ticket, Until, WriteKind,
 };
 
 use crate::build::{boot, held, mirror, secs, task, worker_id};
@@ -272,6 +272,21 @@ fn a_lost_attempt_without_a_result_leaves_nothing() {
     bench.end(Outcome::Retry, 9);
     let id = bench.row.id;
     assert_eq!(bench.save(), [Effect::Drop(id, Attempt(1), Fate::Moot)]);
+}
+
+#[test]
+fn an_attempt_that_waiting_cures_goes_back_with_the_time_before_which_it_is_not_tried() {
+    let mut bench = bench();
+    bench.start();
+    bench.end(
+        Outcome::PutOff(Reason::UsageLimit, Until::After(Span::mins(2))),
+        8,
+    );
+    let set = written(&bench.save(), WriteKind::Report);
+    let text = format!("{:?}", set[0]);
+    for part in ["usage-limit", &secs(128).as_millis().to_string()] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }
 
 #[test]

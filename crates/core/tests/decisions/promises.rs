@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use shraga_core::reason::Reason;
 use shraga_core::status::TaskStatus;
-use shraga_core::worker::Outcome;
+use shraga_core::time::Span;
+use shraga_core::worker::{Outcome, Until};
 
 use crate::world::{Net, ORCHESTRATORS, PEOPLE, WORKERS, World, lines};
 
@@ -42,6 +43,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         1 => Just(Outcome::Failed(Reason::AgentFailed)),
         2 => Just(Outcome::Retry),
         1 => Just(Outcome::Released),
+        1 => Just(Outcome::PutOff(Reason::UsageLimit, Until::After(Span::mins(5)))),
     ]
 }
 

@@ -1,8 +1,9 @@
 use shraga_core::reason::Reason;
 
+use shraga_core::time::Span;
 use shraga_core::usage::Usage;
 use shraga_core::worker::pipeline::Progress;
-use shraga_core::worker::{ChangedFile, Commit, Evidence, Push};
+use shraga_core::worker::{ChangedFile, Commit, Evidence, Push, Until};
 
 use super::*;
 
@@ -75,6 +76,8 @@ fn a_report_survives_the_disk_whatever_its_outcome() {
         Outcome::Retry,
         Outcome::Released,
         Outcome::Failed(Reason::TimedOut),
+        Outcome::PutOff(Reason::UsageLimit, Until::At(Timestamp::from_millis(1))),
+        Outcome::PutOff(Reason::RateLimited, Until::After(Span::secs(30))),
         Outcome::Canceled,
         Outcome::Asked,
     ];
