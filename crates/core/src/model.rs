@@ -276,6 +276,8 @@ pub struct Worker {
     pub last_seen: Option<Timestamp>,
     /// Store time of the last assignment.
     pub last_assigned: Option<Timestamp>,
+    /// Since when an operator wants it to take nothing new. Its own beats never touch this.
+    pub drained: Option<Timestamp>,
 }
 
 impl Worker {

@@ -86,6 +86,7 @@ pub(crate) fn worker(row: &Row) -> Worker {
         beat: row.int(workers::BEAT).unwrap_or(0),
         last_seen: row.time(workers::LAST_SEEN),
         last_assigned: row.time(workers::LAST_ASSIGNED),
+        drained: row.time(workers::DRAINED),
     }
 }
 

@@ -16,7 +16,7 @@ use shraga_core::ids::{BootId, MirrorId};
 use shraga_core::status::WorkerState;
 use shraga_core::worker::{Answer, Effect, Fate, Finish, Input, Machine, StopCause, Ticket};
 use shraga_dataverse::{Client, Error};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::attempt::{Interruption, News};
 use crate::clock::{Due, Mark, StoreClock};
@@ -29,6 +29,7 @@ use crate::send::{self, BATCH_WRITES, Posted, Sent};
 use crate::sessions::Sessions;
 use crate::status::Status;
 use crate::tell;
+use crate::wake::Wake;
 use crate::worker::Stop;
 
 mod asking;
@@ -59,6 +60,7 @@ enum Event {
     Sent(Sent),
     Kept(Vec<MirrorId>),
     Wake,
+    OwnRow,
     BeatDue,
     LookDue,
     Tick,
@@ -78,7 +80,7 @@ pub(crate) struct Driver {
     keeper: Keeper,
     sessions: Sessions,
     news: mpsc::Receiver<News>,
-    wake: Arc<Notify>,
+    wake: Arc<Wake>,
     status: watch::Sender<Status>,
     stop: Stop,
     outgoing: VecDeque<Posted>,
@@ -87,6 +89,8 @@ pub(crate) struct Driver {
     inspecting: Option<BoxFuture<'static, Inspected>>,
     to_inspect: Vec<MirrorId>,
     look_wanted: bool,
+    /// Whether the next look reads the own row too.
+    row_wanted: bool,
     beat_wanted: bool,
     beat_due: Due,
     look_due: Option<Due>,
@@ -99,6 +103,8 @@ pub(crate) struct Driver {
     /// Whether the last writes got no answer: that reads do says nothing about the next.
     writes_fail: bool,
     looked_idle: bool,
+    /// Whether an operator wants it to take nothing new.
+    drained: bool,
     /// Whether the last look found more than there were slots for.
     more_waits: bool,
     superseded: Option<BootId>,
@@ -116,7 +122,7 @@ pub(crate) struct Parts {
     pub(crate) keeper: Keeper,
     pub(crate) sessions: Sessions,
     pub(crate) news: mpsc::Receiver<News>,
-    pub(crate) wake: Arc<Notify>,
+    pub(crate) wake: Arc<Wake>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) stop: Stop,
     /// Whether something wakes this worker, so that it needn't look by the clock.
@@ -144,6 +150,7 @@ impl Driver {
             inspecting: None,
             to_inspect: Vec::new(),
             look_wanted: true,
+            row_wanted: false,
             beat_wanted: false,
             look_due: None,
             last_look: None,
@@ -152,6 +159,7 @@ impl Driver {
             pause: FIRST_PAUSE,
             writes_fail: false,
             looked_idle: false,
+            drained: false,
             more_waits: false,
             superseded: None,
             leaving: Leaving::No,
@@ -161,6 +169,7 @@ impl Driver {
 
     /// Runs until told to stop, or until another process took over.
     pub(crate) async fn run(mut self, restored: Input) -> Result<(), WorkerError> {
+        self.heed_operator();
         self.step(restored);
         loop {
             self.turn();
@@ -202,7 +211,8 @@ impl Driver {
             looked = lane(&mut self.looking) => Event::Looked(Box::new(looked)),
             inspected = lane(&mut self.inspecting) => Event::Inspected(inspected),
             kept = self.keeper.done() => Event::Kept(kept),
-            () = self.wake.notified(), if !self.look_wanted => Event::Wake,
+            () = self.wake.tasks.notified(), if !self.look_wanted => Event::Wake,
+            () = self.wake.row.notified(), if !self.row_wanted => Event::OwnRow,
             () = self.beat_due.wait(), if !self.beat_wanted => Event::BeatDue,
             () = at(self.look_due) => Event::LookDue,
             () = at(tick) => Event::Tick,
@@ -229,6 +239,10 @@ impl Driver {
             Event::Sent(sent) => self.sent(sent),
             Event::Kept(mirrors) => self.kept(mirrors),
             Event::Wake => self.look_wanted = true,
+            Event::OwnRow => {
+                self.row_wanted = true;
+                self.look_wanted = true;
+            }
             Event::BeatDue => self.beat_wanted = true,
             Event::LookDue => {
                 self.look_due = None;
@@ -334,7 +348,7 @@ impl Driver {
     }
 
     fn state(&self) -> WorkerState {
-        if self.leaving != Leaving::No {
+        if self.leaving != Leaving::No || self.drained {
             return WorkerState::Draining;
         }
         match self.is_full() {

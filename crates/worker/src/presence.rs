@@ -61,6 +61,7 @@ pub(crate) struct Presence {
     version: Version,
     beat: i64,
     nonce: Option<String>,
+    drained: bool,
 }
 
 /// What is known of the row's version.
@@ -181,6 +182,7 @@ impl Presence {
             version: Version::Gone,
             beat: 0,
             nonce: None,
+            drained: false,
         };
         for _ in 0..TRIES {
             let answers = client
@@ -308,6 +310,7 @@ impl Presence {
         let found = rows::worker(row)?;
         self.version = Version::Known(found.etag.clone());
         self.beat = found.beat;
+        self.drained = found.drained.is_some();
         let object = row.object()?;
         let nonce = object.get(workers::NONCE.name());
         self.nonce = nonce.and_then(|nonce| nonce.as_str()).map(str::to_owned);
@@ -318,6 +321,7 @@ impl Presence {
     pub(crate) fn seen(&mut self, row: Option<&Row>) -> Result<Holder, rows::RowError> {
         let Some(row) = row else {
             self.version = Version::Gone;
+            self.drained = false;
             return Ok(Holder::Nobody);
         };
         let found = self.learn(row)?;
@@ -325,6 +329,11 @@ impl Presence {
             Some(boot) if boot != self.offer.boot => Holder::Other(boot),
             Some(_) | None => Holder::Us,
         })
+    }
+
+    /// Whether an operator wants it to take nothing new.
+    pub(crate) const fn is_drained(&self) -> bool {
+        self.drained
     }
 
     /// A write of the row was taken; `etag` is its new version where the store told.
@@ -352,8 +361,12 @@ impl Presence {
     }
 
     fn registration(&self, now: Timestamp) -> Option<ChangeSet> {
+        let state = match self.drained {
+            true => WorkerState::Draining,
+            false => WorkerState::Ready,
+        };
         let mut cells = vec![
-            (workers::STATE, WorkerState::Ready.as_str().into()),
+            (workers::STATE, state.as_str().into()),
             (workers::BEAT, Value::Int(self.beat + 1)),
             (workers::LEASES, leases(&[]).into()),
             (workers::CURRENT_TASK, Value::Null),

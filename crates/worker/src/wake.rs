@@ -19,8 +19,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait between questions. Beats look more often than this is lost.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Notifies `wake` whenever a task that concerns this worker changed, until `stop`.
-pub(crate) async fn listen(client: Client, wake: Arc<Notify>, stop: CancellationToken) {
+/// What was changed.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    /// A task that concerns this worker.
+    pub(crate) tasks: Notify,
+    /// The worker's own row, by itself or by somebody else.
+    pub(crate) row: Notify,
+}
+
+/// Tells `wake` whenever something that concerns this worker changed, until `stop`.
+pub(crate) async fn listen(client: Client, wake: Arc<Wake>, stop: CancellationToken) {
     let mut since = None;
     let mut pause = FIRST_PAUSE;
     loop {
@@ -30,13 +39,13 @@ pub(crate) async fn listen(client: Client, wake: Arc<Notify>, stop: Cancellation
         };
         match asked {
             Ok(changes) => {
-                let tasks = changes
-                    .changed
-                    .iter()
-                    .any(|change| change.table == Table::Tasks);
+                let changed = |table| changes.changed.iter().any(|change| change.table == table);
                 // The first answer tells only where to start; something may have come before it.
-                if tasks || since.is_none() {
-                    wake.notify_one();
+                if changed(Table::Tasks) || since.is_none() {
+                    wake.tasks.notify_one();
+                }
+                if changed(Table::Workers) {
+                    wake.row.notify_one();
                 }
                 since = Some(changes.next);
                 pause = FIRST_PAUSE;

@@ -11,7 +11,7 @@ use shraga_core::status::WorkerState;
 use shraga_core::time::{Span, Timestamp};
 use shraga_core::worker::{Identity, Input, Limits, Machine, Report};
 use shraga_dataverse::Client;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -112,7 +112,7 @@ impl Worker {
             .store_info()
             .await
             .is_ok_and(|info| info.is_some());
-        let wake = Arc::new(Notify::new());
+        let wake = Arc::new(wake::Wake::default());
         let listening = CancellationToken::new();
         let _listening = listening.clone().drop_guard();
         if woken {

@@ -23,6 +23,10 @@ use crate::time::{Span, Timestamp};
 /// vendors last a week, or a month that is about to end; longer hides a limit that never ends.
 const PUT_OFF_MAX: Span = Span::mins(14 * 24 * 60);
 
+/// How long a task waits that its worker put back untouched: no longer than it takes that worker to say
+/// that it takes nothing more.
+const RELEASED: Span = Span::secs(1);
+
 /// Attempts that ended without a result.
 #[must_use]
 pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
@@ -196,7 +200,10 @@ fn count_loss(view: &View<'_>, mirror: &Mirror, reason: Reason) -> ChangeSet {
 }
 
 fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> ChangeSet {
-    let wait = backoff(view.policy, losses);
+    let wait = match reason == Reason::Released {
+        true => RELEASED,
+        false => backoff(view.policy, losses),
+    };
     let asked = mirror.not_before.unwrap_or_default();
     let until = view.now.plus(wait).max(asked);
     let said = match (&mirror.shown.message, reason) {

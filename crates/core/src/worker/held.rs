@@ -2,7 +2,7 @@
 
 use super::talk::Talk;
 use super::writes::{self, Content, Ids};
-use super::{Answer, Effect, Finish, Mark, Report, StopCause, Ticket, WriteKind};
+use super::{Answer, Effect, Finish, Mark, Outcome, Report, StopCause, Ticket, WriteKind};
 use crate::audit::Stream;
 use crate::ids::Etag;
 use crate::model::Mirror;
@@ -89,15 +89,15 @@ pub(super) enum Review {
     Nothing,
     /// This is to be done.
     Do(Effect),
-    /// The claim holds, but the task was asked to end: it ends without having run.
-    End,
+    /// The claim holds, but the task is not to begin: it ends without having run.
+    End(Outcome),
     /// The claim does not hold.
     Forget,
 }
 
 impl Held {
     /// Compares with the row, if the look saw it.
-    pub(super) fn review(&mut self, row: Option<&Mirror>) -> Review {
+    pub(super) fn review(&mut self, row: Option<&Mirror>, draining: bool) -> Review {
         let ours = row.filter(|row| row.is_active() && self.ids.hold(row.lease.as_ref()));
         if let Some(row) = ours {
             self.seen = Seen::of(row);
@@ -111,10 +111,9 @@ impl Held {
                     // An earlier claim of this process, thought lost: the stream begins with its event.
                     self.change_stream();
                 }
-                if canceling {
-                    Review::End
-                } else {
-                    Review::Do(self.ids.start())
+                match self.unbegun(draining) {
+                    Some(outcome) => Review::End(outcome),
+                    None => Review::Do(self.ids.start()),
                 }
             }
             (Stage::Running(stop @ None), Some(_)) if canceling => {
@@ -138,6 +137,15 @@ impl Held {
                 | Stage::Keeping(..),
                 _,
             ) => Review::Nothing,
+        }
+    }
+
+    /// How an attempt that was just claimed ends without having begun, if it does.
+    pub(super) const fn unbegun(&self, draining: bool) -> Option<Outcome> {
+        match (self.seen.canceling, draining) {
+            (true, _) => Some(Outcome::Canceled),
+            (false, true) => Some(Outcome::Released),
+            (false, false) => None,
         }
     }
 

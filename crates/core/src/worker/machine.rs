@@ -91,11 +91,14 @@ impl Machine {
             Input::Inspected(id, row) => self.inspected(id, row.as_deref()),
             Input::Saved(id) => self.saved(id),
             Input::Tick => self.tick(now),
-            Input::Drain => {
-                self.draining = true;
-                Vec::new()
-            }
+            Input::Drain => self.drain(true),
+            Input::Undrain => self.drain(false),
         }
+    }
+
+    fn drain(&mut self, draining: bool) -> Vec<Effect> {
+        self.draining = draining;
+        Vec::new()
     }
 
     /// Reports of earlier processes, oldest first: of each task one at a time.
@@ -146,15 +149,16 @@ impl Machine {
 
     fn looked(&mut self, asked: Mark, rows: &[Mirror], now: Timestamp) -> Vec<Effect> {
         let seen: BTreeMap<MirrorId, &Mirror> = rows.iter().map(|row| (row.id, row)).collect();
-        let (mut effects, mut canceled) = (Vec::new(), Vec::new());
+        let (mut effects, mut unbegun) = (Vec::new(), Vec::new());
+        let draining = self.draining;
         self.held.retain(|id, held| {
             if asked < held.since {
                 return true;
             }
-            match held.review(seen.get(id).copied()) {
+            match held.review(seen.get(id).copied(), draining) {
                 Review::Nothing => {}
                 Review::Do(effect) => effects.push(effect),
-                Review::End => canceled.push(*id),
+                Review::End(outcome) => unbegun.push((*id, outcome)),
                 Review::Forget => return false,
             }
             true
@@ -164,8 +168,8 @@ impl Machine {
         fresh.retain(|row| !self.held.contains_key(&row.id));
         fresh.sort_by_key(|row| (row.rank, row.id));
         effects.extend(fresh.into_iter().filter_map(|row| self.meet(row, now)));
-        for id in canceled {
-            effects.extend(self.ended(id, Finish::untouched(Outcome::Canceled), now));
+        for (id, outcome) in unbegun {
+            effects.extend(self.ended(id, Finish::untouched(outcome), now));
         }
         effects
     }
@@ -181,14 +185,16 @@ impl Machine {
         if assigned && row.status == TaskStatus::Canceling {
             return None;
         }
-        if assigned && self.draining {
-            let ticket = Ticket::new(row.id, WriteKind::Release);
-            return Some(Effect::Write(ticket, writes::release(row, now)));
-        }
         let busy = self.held.values().filter(|held| held.takes_slot()).count();
         let free = u32::try_from(busy).is_ok_and(|busy| busy < self.limits.slots);
         let ids = Ids::of_row(row, &self.identity, lease.attempt);
-        match (free && !self.draining, ids.hold(Some(lease))) {
+        let held = ids.hold(Some(lease));
+        if self.draining && !held && row.status != TaskStatus::Canceling {
+            // Not begun, or begun by an earlier process and not to be begun again here.
+            let ticket = Ticket::new(row.id, WriteKind::Release);
+            return Some(Effect::Write(ticket, writes::release(row, now)));
+        }
+        match (free, held) {
             (false, _) => None,
             (true, false) => Some(self.claim(row, ids, now)),
             (true, true) => {
@@ -244,10 +250,10 @@ impl Machine {
             Answer::Done(Some(etag)) => {
                 held.seen.etag = etag;
                 held.stage = Stage::Running(None);
-                if held.seen.canceling {
-                    return self.ended(id, Finish::untouched(Outcome::Canceled), now);
+                match held.unbegun(self.draining) {
+                    Some(outcome) => self.ended(id, Finish::untouched(outcome), now),
+                    None => vec![held.ids.start()],
                 }
-                vec![held.ids.start()]
             }
             Answer::Done(None) | Answer::Unknown => Vec::new(),
             Answer::Stale | Answer::Refused(_) => {

@@ -89,8 +89,10 @@ pub enum Input {
     Saved(MirrorId),
     /// Time passed; due at [`Machine::due`].
     Tick,
-    /// Take nothing new.
+    /// Take nothing new; what was assigned and not begun goes back.
     Drain,
+    /// Take work again.
+    Undrain,
 }
 
 /// Something the shell must do.

@@ -496,6 +496,45 @@ fn a_draining_worker_puts_back_what_it_has_not_claimed() {
 }
 
 #[test]
+fn what_was_being_claimed_when_the_drain_began_goes_back_without_having_run() {
+    let mut bench = bench();
+    let row = bench.row.clone();
+    bench.look(&[&row], 6);
+    assert_eq!(bench.machine.step(Input::Drain, secs(6)), []);
+    let saving = bench.answer(WriteKind::Claim, Answer::Done(Some(Etag::new("m@2"))), 6);
+    assert_eq!(report_of(&saving).finish.outcome, Outcome::Released);
+}
+
+#[test]
+fn a_drained_worker_goes_on_with_what_runs_and_takes_work_again_when_told() {
+    let mut bench = bench();
+    bench.start();
+    assert_eq!(bench.machine.step(Input::Drain, secs(6)), []);
+    let row = bench.row.clone();
+    assert_eq!(bench.look(&[&row], 7), [], "the agent is left alone");
+    assert_eq!(bench.machine.step(Input::Undrain, secs(8)), []);
+    bench.end(Outcome::Completed, 9);
+    bench.save();
+    bench.answer(WriteKind::Report, Answer::Done(None), 9);
+    let next = held(mirror(&task("u", "ann", 0)), "w", None, 10);
+    written(&bench.look(&[&next], 10), WriteKind::Claim);
+}
+
+#[test]
+fn a_drained_worker_puts_back_what_an_earlier_process_began_but_for_what_is_to_end() {
+    let row = held(mirror(&task("t", "ann", 0)), "w", Some("old"), 5);
+    let mut bench = Bench {
+        machine: machine("b", 1),
+        row: row.clone(),
+    };
+    assert_eq!(bench.machine.step(Input::Drain, secs(5)), []);
+    written(&bench.look(&[&row], 6), WriteKind::Release);
+    let mut canceled = row;
+    canceled.status = TaskStatus::Canceling;
+    written(&bench.look(&[&canceled], 6), WriteKind::Claim);
+}
+
+#[test]
 fn rows_of_others_are_left_alone() {
     let theirs = held(mirror(&task("t", "ann", 0)), "other", None, 5);
     let mut bench = bench();

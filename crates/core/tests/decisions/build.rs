@@ -130,5 +130,6 @@ pub(crate) fn worker(name: &str, slots: u32) -> Worker {
         beat: 0,
         last_seen: None,
         last_assigned: None,
+        drained: None,
     }
 }

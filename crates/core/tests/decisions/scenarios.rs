@@ -336,6 +336,7 @@ fn set_worker(row: &mut Worker, key: &str, value: &str) {
         "labels" => row.labels = value.split(',').map(str::to_owned).collect(),
         "agents" => row.agents = value.split(',').map(str::to_owned).collect(),
         "seen" => row.last_seen = Some(secs(number(value))),
+        "drained" => row.drained = Some(secs(number(value))),
         "assigned" => row.last_assigned = Some(secs(number(value))),
         other => panic!("`{other}` is not a worker's key"),
     }

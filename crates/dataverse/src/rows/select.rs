@@ -66,6 +66,7 @@ pub const WORKER: &[&str] = &[
     "cr_beat",
     "cr_lastseen",
     "cr_lastassigned",
+    "cr_drainedon",
 ];
 
 /// Columns of [`super::event()`].

@@ -37,9 +37,10 @@ struct WorkerJson {
     cr_beat: Option<i64>,
     cr_lastseen: Option<String>,
     cr_lastassigned: Option<String>,
+    cr_drainedon: Option<String>,
 }
 
-const WORKER_FIELDS: [(&str, Kind); 14] = [
+const WORKER_FIELDS: [(&str, Kind); 15] = [
     ("@odata.etag", Kind::Text),
     ("cr_shraga_workerid", Kind::Text),
     ("_ownerid_value", Kind::Text),
@@ -54,6 +55,7 @@ const WORKER_FIELDS: [(&str, Kind); 14] = [
     ("cr_beat", Kind::Int),
     ("cr_lastseen", Kind::Text),
     ("cr_lastassigned", Kind::Text),
+    ("cr_drainedon", Kind::Text),
 ];
 
 /// A worker's row (read with [`super::select::WORKER`]).
@@ -76,6 +78,7 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
         beat: json.cr_beat.unwrap_or_default(),
         last_seen: WORKERS.time_some("cr_lastseen", json.cr_lastseen.as_ref())?,
         last_assigned: WORKERS.time_some("cr_lastassigned", json.cr_lastassigned.as_ref())?,
+        drained: WORKERS.time_some("cr_drainedon", json.cr_drainedon.as_ref())?,
         id: WorkerId::new(WORKERS.required("cr_shraga_workerid", json.id)?),
         owner: UserId::new(WORKERS.required("_ownerid_value", json.owner)?),
         etag: field::etag(WORKERS, json.etag)?,

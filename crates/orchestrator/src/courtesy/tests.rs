@@ -29,6 +29,7 @@ fn row(holder: u128, seconds_ago: i64) -> Worker {
         beat: 0,
         last_seen: Some(NOON.minus(Span::secs(seconds_ago))),
         last_assigned: None,
+        drained: None,
     }
 }
 

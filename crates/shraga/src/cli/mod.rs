@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod completions;
 pub mod config;
 pub mod doctor;
+pub mod drain;
 mod dry_run;
 mod leaving;
 pub mod list;
@@ -103,6 +104,8 @@ enum Verb {
     Why(why::Why),
     Cancel(cancel::Cancel),
     Workers(workers::Workers),
+    Drain(drain::Drain),
+    Undrain(drain::Undrain),
     Plan(plan::ShowPlan),
     Token(token::Token),
     Schema(schema::Schema),
@@ -231,6 +234,8 @@ impl Verb {
             | Self::Why(_)
             | Self::Cancel(_)
             | Self::Workers(_)
+            | Self::Drain(_)
+            | Self::Undrain(_)
             | Self::Plan(_)
             | Self::Token(_)
             | Self::Schema(_)
@@ -267,6 +272,8 @@ impl Verb {
             Self::Why(verb) => verb.run(context).await,
             Self::Cancel(verb) => verb.run(context).await,
             Self::Workers(verb) => verb.run(context).await,
+            Self::Drain(verb) => verb.run(context).await,
+            Self::Undrain(verb) => verb.run(context).await,
             Self::Plan(verb) => verb.run(context).await,
             Self::Token(verb) => verb.run(context).await,
             Self::Schema(verb) => verb.run(context).await,

@@ -23,6 +23,7 @@ use crate::display::paint::{BOLD, DIM, paint, status as style_of};
 use crate::exit::{Exit, Failure};
 use crate::roles::orchestrator;
 use crate::roles::session::{Caller, Session};
+use crate::tasks::workers::active;
 use crate::tasks::{TaskView, find};
 
 /// Explain why a task is where it is
@@ -192,18 +193,6 @@ fn names(columns: &[&str]) -> Vec<String> {
 
 fn mirrors_of(task: TaskId) -> Filter {
     is("cr_mirroroftaskid", Literal::Text(task.to_string()))
-}
-
-/// Mirrors that take a slot of a worker.
-fn active() -> Filter {
-    let status = |status: TaskStatus| is("cr_status", Literal::Int(status.code()));
-    Filter::And(vec![
-        is("cr_ismirror", Literal::Bool(true)),
-        Filter::Or(vec![
-            status(TaskStatus::Running),
-            status(TaskStatus::Canceling),
-        ]),
-    ])
 }
 
 fn is(column: &str, literal: Literal) -> Filter {

@@ -3,12 +3,11 @@
 use anstyle::Style;
 use clap::Args;
 use serde_json::json;
-use shraga_core::model::Worker;
+use shraga_core::model::{Mirror, Worker};
 use shraga_core::row::Table;
-use shraga_core::status::{WorkerKind, WorkerState};
+use shraga_core::status::WorkerState;
 use shraga_core::time::Timestamp;
-use shraga_dataverse::rows::{select, worker};
-use shraga_wire::query::{OrderBy, Query};
+use shraga_dataverse::Role;
 
 use super::Context;
 use crate::display::paint::{DIM, color};
@@ -16,6 +15,7 @@ use crate::display::table;
 use crate::display::time::{age, rfc3339};
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
+use crate::tasks::workers as all;
 
 /// List workers: what they are fit for, whom they serve, when they were last heard
 #[derive(Debug, Args)]
@@ -30,29 +30,22 @@ pub struct Workers {}
 impl Workers {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         let session = Session::open(&context.config, Caller::Admin).await?;
-        let query = Query {
-            select: select::WORKER.iter().map(|&name| name.to_owned()).collect(),
-            order_by: vec![OrderBy {
-                column: "cr_name".to_owned(),
-                descending: false,
-            }],
-            ..Query::default()
+        let (workers, now) = all::all(&session.client).await?;
+        // Mirrors are an admin's to see; a person's own tasks don't say how full a worker is.
+        let held = match session.role() {
+            Role::Admin => Some(all::held(&session.client, None).await?),
+            Role::User | Role::Worker => None,
         };
-        let page = session.client.page(Table::Workers, &query, None).await?;
-        let workers: Vec<_> = page
-            .rows
+        let rows: Vec<_> = workers
             .iter()
-            .filter_map(|row| {
-                worker(row)
-                    .inspect_err(
-                        |error| tracing::warn!(%error, "a worker's row can't be understood"),
-                    )
-                    .ok()
+            .map(|worker| {
+                let hers = |mirror: &&Mirror| mirror.worker() == Some(worker.id);
+                let used = held.as_ref().map(|held| held.iter().filter(hers).count());
+                (worker, used)
             })
-            .filter(|worker| worker.kind != WorkerKind::Orchestrator)
             .collect();
         if context.output.json {
-            let workers: Vec<_> = workers.iter().map(object).collect();
+            let workers: Vec<_> = rows.iter().map(|(it, used)| object(it, *used)).collect();
             context.output.object(&workers)?;
         } else if !session.client.absent().has_table(Table::Workers) {
             context
@@ -63,34 +56,37 @@ impl Workers {
                 .output
                 .talk("no workers yet: `shraga worker` (or `shraga up`) starts one");
         } else {
-            context.output.line(print(&context, &workers, page.now))?;
+            context.output.line(print(&context, &rows, now))?;
         }
         Ok(Exit::Done)
     }
 }
 
-fn print(context: &Context, workers: &[Worker], now: Timestamp) -> String {
+/// A worker, and how many of its slots are in use, if that can be seen.
+type Seen<'a> = (&'a Worker, Option<usize>);
+
+fn print(context: &Context, workers: &[Seen<'_>], now: Timestamp) -> String {
     let mut table = table::Table::new(
         &context.output,
         &[
             "NAME",
             "STATUS",
             "POOL",
-            "SLOTS",
+            "USED",
             "AGENTS",
             "LABELS",
             "LAST SEEN",
             "ID",
         ],
     );
-    for worker in workers {
+    for (worker, used) in workers {
         let plain = Style::new();
         let seen = worker.last_seen.map(|at| format!("{} ago", age(at, now)));
         table.row([
             (worker.name.clone(), plain),
-            (worker.state.to_string(), state_style(worker.state)),
+            (state(worker, now), state_style(worker)),
             (worker.pool.to_string(), plain),
-            (worker.slots.to_string(), plain),
+            (slots(worker, *used), plain),
             (worker.agents.join(", "), plain),
             (worker.labels.join(", "), plain),
             (seen.unwrap_or_else(|| "never".to_owned()), DIM),
@@ -100,9 +96,27 @@ fn print(context: &Context, workers: &[Worker], now: Timestamp) -> String {
     table.print()
 }
 
-fn state_style(state: WorkerState) -> Style {
+/// `2/4`, or only how many there are.
+fn slots(worker: &Worker, used: Option<usize>) -> String {
+    match used {
+        Some(used) => format!("{used}/{}", worker.slots),
+        None => format!("-/{}", worker.slots),
+    }
+}
+
+/// What it says of itself, and since when an operator wants it to take nothing new.
+fn state(worker: &Worker, now: Timestamp) -> String {
+    match (worker.drained, worker.state) {
+        (None, state) => state.to_string(),
+        (Some(at), WorkerState::Draining) => format!("drained {}", age(at, now)),
+        (Some(_), state) => format!("{state}, drained"),
+    }
+}
+
+fn state_style(worker: &Worker) -> Style {
     use anstyle::AnsiColor::{Cyan, Green, Red, Yellow};
-    color(match state {
+    color(match worker.state {
+        WorkerState::Ready | WorkerState::Busy if worker.drained.is_some() => Yellow,
         WorkerState::Ready => Green,
         WorkerState::Busy => Cyan,
         WorkerState::Provisioning | WorkerState::Draining | WorkerState::Suspect => Yellow,
@@ -111,7 +125,7 @@ fn state_style(state: WorkerState) -> Style {
     })
 }
 
-fn object(worker: &Worker) -> serde_json::Value {
+fn object(worker: &Worker, used: Option<usize>) -> serde_json::Value {
     json!({
         "id": worker.id.to_string(),
         "name": worker.name,
@@ -119,6 +133,8 @@ fn object(worker: &Worker) -> serde_json::Value {
         "status": worker.state.as_str(),
         "pool": worker.pool.as_str(),
         "slots": worker.slots,
+        "used": used,
+        "drained_since": worker.drained.map(rfc3339),
         "labels": worker.labels,
         "agents": worker.agents,
         "owner": worker.owner.to_string(),

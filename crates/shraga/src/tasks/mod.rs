@@ -5,6 +5,7 @@ mod find;
 mod names;
 mod view;
 pub mod watch;
+pub mod workers;
 
 pub use find::{find, get, shortened};
 pub use names::WorkerNames;

@@ -167,6 +167,11 @@ const OTHER_COLUMNS: [(&str, &str, &str); 20] = [
         "turns of shared workers are lost at a restart",
     ),
     (
+        "cr_shraga_worker",
+        "cr_drainedon",
+        "operators can't drain workers",
+    ),
+    (
         "cr_shraga_event",
         "cr_prevhash",
         "the audit trail can't be verified",

@@ -9,7 +9,7 @@ use shraga_core::ids::MirrorId;
 use shraga_core::worker::{Answer, Input, Ticket};
 use shraga_dataverse::{Error, Outcome, RefusalKind, Row};
 
-use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
+use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE, Leaving};
 use crate::attempt::Interruption;
 use crate::clock::{Due, Mark};
 use crate::look::{self, Beside, Inspected, Looked};
@@ -71,10 +71,13 @@ impl Driver {
                 held: self.machine.held(),
                 at: self.clock.now(),
             });
-            beside.own = Some(self.presence.read());
+            self.row_wanted = true;
             self.beat_owed = beside.beat.is_none();
             self.beat_wanted = false;
             self.beat_due = Due::after(self.config.beat);
+        }
+        if std::mem::take(&mut self.row_wanted) {
+            beside.own = Some(self.presence.read());
         }
         self.look_wanted = false;
         let worker = self.presence.offer.worker;
@@ -186,6 +189,26 @@ impl Driver {
             }
             Err(error) => tracing::warn!(%error, "the worker's own row can't be understood"),
         }
+        self.heed_operator();
+    }
+
+    /// Does as the own row says that an operator wants.
+    pub(super) fn heed_operator(&mut self) {
+        let drained = self.presence.is_drained();
+        if drained == std::mem::replace(&mut self.drained, drained) {
+            return;
+        }
+        let running = self.sessions.count();
+        if drained {
+            tracing::info!(running, "drained: nothing new is taken, what runs goes on");
+            self.step(Input::Drain);
+        } else if self.leaving == Leaving::No {
+            tracing::info!("not drained any more: work is taken again");
+            self.step(Input::Undrain);
+        }
+        // What was given and not begun goes back with the next look; the beat says why.
+        self.look_wanted = true;
+        self.beat_wanted = true;
     }
 
     pub(super) fn sent(&mut self, sent: Sent) {

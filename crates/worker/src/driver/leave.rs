@@ -71,6 +71,8 @@ impl Driver {
         );
         self.leaving = Leaving::Draining(Due::after(self.config.drain));
         self.beat_wanted = true;
+        // What was given and not begun goes back at once.
+        self.look_wanted = true;
         self.step(Input::Drain);
     }
 
@@ -112,7 +114,8 @@ impl Driver {
             && self.sending.is_empty();
         match self.leaving {
             Leaving::Gone => true,
-            Leaving::Draining(_) | Leaving::Interrupted(_) => at_rest,
+            Leaving::Draining(_) => at_rest && !self.look_wanted && self.looking.is_none(),
+            Leaving::Interrupted(_) => at_rest,
             Leaving::Now(_) => {
                 let saved = self.sessions.count() == 0 && self.keeper.rests();
                 at_rest || (saved && self.superseded.is_some())

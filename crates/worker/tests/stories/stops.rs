@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use shraga_core::row::Table;
+use shraga_core::row::{ChangeSet, Table, Value, Write, workers};
 use shraga_core::status::{TaskStatus, WorkerState};
+use shraga_core::time::Timestamp;
+use shraga_dataverse::{OnRefusal, Outcome};
 
 use crate::world::{WORKER, World, lives, pid_in, until_true};
 
@@ -29,6 +31,65 @@ async fn a_draining_worker_finishes_what_runs_and_puts_back_what_does_not() {
     std::fs::write(world.shared("go"), "").unwrap();
     world.until_status(running, TaskStatus::Completed).await;
     worker.ended().await.unwrap();
+    assert_eq!(state(&world).await, "offline");
+}
+
+/// What `shraga drain` and `undrain` write.
+async fn wish(world: &World, drained: bool) {
+    let at = Timestamp::from_secs(1_767_225_600);
+    let value = drained.then_some(at).map_or(Value::Null, Value::Time);
+    let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
+    let etag = row.unwrap().unwrap().etag().unwrap();
+    let cells = vec![(workers::DRAINED, value)];
+    let set = ChangeSet {
+        task: None,
+        why: "an operator's wish".to_owned(),
+        writes: vec![Write::update(Table::Workers, WORKER.get(), &etag, cells)],
+    };
+    let applied = world.admin.apply(&[set], OnRefusal::Stop).await.unwrap();
+    assert!(matches!(applied.outcomes[0], Outcome::Done(_)));
+}
+
+#[tokio::test]
+async fn a_worker_does_at_once_as_an_operator_wishes_also_after_a_restart() {
+    let world = World::new().await;
+    let script = "echo $$ > $SHARED/pid; until [ -e $SHARED/go ]; do sleep 0.01; done";
+    let mut worker = world.start(script);
+    worker
+        .until("ready", |status| status.state == WorkerState::Ready)
+        .await;
+    wish(&world, true).await;
+    worker
+        .until("draining", |status| status.state == WorkerState::Draining)
+        .await;
+    let first = world.assign("").await;
+    let row = world.until_status(first, TaskStatus::Pending).await;
+    assert_eq!(row["cr_reason"], "released");
+    worker.drain().await;
+    let mut worker = world.start(script);
+    worker
+        .until("draining again", |status| {
+            status.state == WorkerState::Draining
+        })
+        .await;
+    let second = world.assign("").await;
+    world.until_status(second, TaskStatus::Pending).await;
+    wish(&world, false).await;
+    worker
+        .until("ready again", |status| status.state == WorkerState::Ready)
+        .await;
+    let third = world.assign("").await;
+    pid_in(&world.shared("pid")).await;
+    wish(&world, true).await;
+    worker
+        .until("draining beside a task", |status| {
+            status.state == WorkerState::Draining
+        })
+        .await;
+    std::fs::write(world.shared("go"), "").unwrap();
+    world.until_status(third, TaskStatus::Completed).await;
+    assert_eq!(state(&world).await, "draining");
+    worker.drain().await;
     assert_eq!(state(&world).await, "offline");
 }
 
