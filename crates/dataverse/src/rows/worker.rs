@@ -40,7 +40,7 @@ struct WorkerJson {
     cr_drainedon: Option<String>,
 }
 
-const WORKER_FIELDS: [(&str, Kind); 15] = [
+const WORKER_FIELDS: &[(&str, Kind)] = &[
     ("@odata.etag", Kind::Text),
     ("cr_shraga_workerid", Kind::Text),
     ("_ownerid_value", Kind::Text),
@@ -63,7 +63,7 @@ const WORKER_FIELDS: [(&str, Kind); 15] = [
 /// # Errors
 /// Names the field that cannot be understood.
 pub fn worker(row: &Row) -> Result<Worker, RowError> {
-    let json: WorkerJson = WORKERS.read(row, &WORKER_FIELDS)?;
+    let json: WorkerJson = WORKERS.read(row, WORKER_FIELDS)?;
     let kind = WORKERS.required("cr_type", json.cr_type)?;
     let state = WORKERS.required("cr_status", json.cr_status)?;
     let pool = WORKERS.parse_some("cr_pool", json.cr_pool.as_ref())?;

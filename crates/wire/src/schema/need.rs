@@ -45,7 +45,7 @@ const TABLES: [(&str, &str); 3] = [
 
 /// Columns of the tasks table that can be absent. Without the others, which the original wrote, there
 /// are no mirrors.
-const TASK_COLUMNS: [(&str, &str); 25] = [
+const TASK_COLUMNS: &[(&str, &str)] = &[
     (
         "cr_input",
         "tasks can't name agents, labels or repositories",
@@ -113,7 +113,7 @@ const TASK_COLUMNS: [(&str, &str); 25] = [
 ];
 
 /// Columns of other tables whose absence gives up less than the whole table.
-const OTHER_COLUMNS: [(&str, &str, &str); 20] = [
+const OTHER_COLUMNS: &[(&str, &str, &str)] = &[
     ("cr_shraga_worker", "cr_slots", "workers run one task each"),
     ("cr_shraga_worker", "cr_labels", "workers have no labels"),
     (
