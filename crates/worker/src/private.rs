@@ -11,7 +11,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub(crate) use imp::{copy_link, new_private_folder, open_to_read, path_of, sync_folder};
+pub(crate) use imp::{
+    bytes_on_disk, copy_link, new_private_folder, open_to_read, path_of, sync_folder,
+};
 
 /// The head of a file that somebody else wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +107,10 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 mod imp {
     use std::ffi::OsStr;
-    use std::fs::{DirBuilder, File, Permissions};
+    use std::fs::{DirBuilder, File, Metadata, Permissions};
     use std::io;
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     use std::path::{Component, Path, PathBuf};
 
     use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -157,6 +159,11 @@ mod imp {
         Some(PathBuf::from(OsStr::from_bytes(bytes)))
     }
 
+    /// What a file takes on the disk; blocks are counted in 512 bytes whatever the disk's own are.
+    pub(crate) fn bytes_on_disk(metadata: &Metadata) -> u64 {
+        metadata.blocks() * 512
+    }
+
     /// The same with every right of the owner's.
     pub(super) fn owners_own(permissions: Permissions) -> Permissions {
         Permissions::from_mode(permissions.mode() | 0o700)
@@ -180,7 +187,7 @@ mod imp {
 
 #[cfg(windows)]
 mod imp {
-    use std::fs::{File, Permissions};
+    use std::fs::{File, Metadata, Permissions};
     use std::io;
     use std::path::{Component, Path, PathBuf};
 
@@ -210,6 +217,11 @@ mod imp {
     /// A path as git prints it.
     pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
         std::str::from_utf8(bytes).ok().map(PathBuf::from)
+    }
+
+    /// What a file takes on the disk, as far as it is told.
+    pub(crate) fn bytes_on_disk(metadata: &Metadata) -> u64 {
+        metadata.len()
     }
 
     /// The same without the mark that keeps it from being removed.

@@ -27,11 +27,13 @@ mod held;
 mod machine;
 mod output;
 pub mod pipeline;
+mod retention;
 mod talk;
 mod writes;
 
 pub use evidence::{COMMITS, ChangedFile, Commit, Evidence, FILES, Push};
 pub use machine::Machine;
+pub use retention::{Keeping, Kept, Sweep};
 
 /// Who this worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]

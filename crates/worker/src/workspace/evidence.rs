@@ -1,14 +1,17 @@
 //! What an attempt changed, from git: commits, files, and the patch in the attempt's folder.
 
 use std::fs::{self, File};
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use shraga_core::worker::{COMMITS, ChangedFile, Commit, Evidence, FILES, Push};
 
 use super::checkout::Checkout;
 use super::git::Git;
 use super::{WorkspaceError, git_error, io_error};
+use crate::private::read_within;
 
 /// Most bytes of the patch. Reviewers and verifiers read it; more is another program's work.
 const PATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -29,7 +32,44 @@ const PLAIN: [&str; 5] = [
     "--submodule=short",
 ];
 
+/// The file in the attempt's folder that says what became of its commits.
+const TOLD: &str = "evidence.json";
+
+/// Bytes of that file.
+const TOLD_BYTES: usize = 4 * 1024;
+
+/// What became of an attempt's commits, for whoever decides how long its folder stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// How many there are.
+    pub(super) commits: u64,
+    /// Whether they are at the repository too.
+    pub(super) pushed: bool,
+}
+
+/// What [`Checkout::settle`] wrote into an attempt's `folder`.
+pub(super) fn read_told(folder: &Path) -> Option<Told> {
+    let head = read_within(folder, Path::new(TOLD), TOLD_BYTES).ok()?;
+    serde_json::from_slice(&head.bytes).ok()
+}
+
 impl Checkout {
+    /// Notes in the attempt's folder what became of its commits; without it they count as being
+    /// nowhere else.
+    pub(crate) fn settle(&self, evidence: &Evidence) {
+        let told = Told {
+            commits: evidence.commit_count,
+            pushed: evidence.push == Push::Done,
+        };
+        let path = self.folder.join(TOLD);
+        let written = serde_json::to_vec(&told)
+            .map_err(io::Error::from)
+            .and_then(|text| replace(&path, &text));
+        if let Err(error) = written {
+            tracing::warn!(%error, "what became of an attempt's commits isn't noted");
+        }
+    }
+
     /// Tells what the attempt has changed since its base, and keeps it on the attempt's branch in the
     /// worker's copy; what the agent left uncommitted becomes a last commit there. May be asked again
     /// while the attempt goes on, between its phases.
@@ -125,12 +165,16 @@ impl Checkout {
         let patch = git.ask(&args, Vec::new(), PATCH_BYTES).await;
         let patch = patch.map_err(git_error("the patch can't be made"))?;
         let path = self.patch();
-        let temporary = path.with_extension("tmp");
-        let _ = fs::remove_file(&temporary);
-        let written = File::create_new(&temporary)
-            .and_then(|mut file| file.write_all(&patch.out))
-            .and_then(|()| fs::rename(&temporary, &path));
-        written.map_err(io_error("written", &path))?;
+        replace(&path, &patch.out).map_err(io_error("written", &path))?;
         Ok(patch.whole)
     }
+}
+
+/// Writes a file under a temporary name and renames it into place.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let _ = fs::remove_file(&temporary);
+    File::create_new(&temporary)
+        .and_then(|mut file| file.write_all(content))
+        .and_then(|()| fs::rename(&temporary, path))
 }

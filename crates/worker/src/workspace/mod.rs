@@ -24,6 +24,7 @@ mod door;
 mod evidence;
 mod git;
 mod push;
+pub(crate) mod retention;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use shraga_core::repository::{Address, Allowed, NotAllowed, Reference};
 pub(crate) use checkout::Checkout;
 pub(crate) use git::GitError;
 pub(crate) use push::PUSH_PAUSE;
+pub(crate) use retention::Retention;
 pub(crate) use wip::Carried;
 
 /// Whom the worker commits as, and what the agent's own commits say unless it is configured.
