@@ -3,7 +3,7 @@
 //! Never part of a shipped decision: a break changes what the simulated processes do with the
 //! shipped plans, or what the model store heeds.
 
-use shraga_core::row::{ChangeSet, Table, Write, tasks};
+use shraga_core::row::{ChangeSet, Table, Value, Write, tasks};
 
 /// A rule to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +47,17 @@ pub enum Break {
     LinkFirst,
     /// A mirror that has no person yet is taken for one that is linked, and assigned.
     AssignUnlinked,
+    /// Whatever a person's row says counts as the answer to what is asked.
+    AnyAnswer,
+    /// A question is kept from the person.
+    HideQuestion,
+    /// Putting a task back throws away what another attempt could go on from.
+    DropCheckpoint,
 }
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::NoEtag,
         Self::RandomMirrorId,
         Self::AssignWithoutAttempt,
@@ -71,6 +77,9 @@ impl Break {
         Self::LooseEvents,
         Self::LinkFirst,
         Self::AssignUnlinked,
+        Self::AnyAnswer,
+        Self::HideQuestion,
+        Self::DropCheckpoint,
     ];
 
     /// Spoils what an orchestrator sends.
@@ -91,6 +100,12 @@ impl Break {
                 }
                 Self::OverwriteEdits if write.get(tasks::FINISHED).is_some() => {
                     write.cells.push((tasks::NAME, "as it was filed".into()));
+                }
+                Self::HideQuestion if write.get(tasks::IS_MIRROR).is_none() => {
+                    write.cells.retain(|(column, _)| *column != tasks::ANSWER);
+                }
+                Self::DropCheckpoint if write.get(tasks::NOT_BEFORE).is_some() => {
+                    write.cells.push((tasks::EXECUTION_DETAILS, Value::Null));
                 }
                 _ => {}
             }

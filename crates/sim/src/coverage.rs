@@ -125,6 +125,14 @@ kinds! {
         Lines = "lines",
         /// A worker published an end.
         Report = "report",
+        /// A worker noted what another attempt would go on from.
+        Checkpoint = "note a checkpoint",
+        /// An attempt ended by asking its person.
+        Ask = "ask a question",
+        /// What a person said was handed on.
+        HandOn = "hand on an answer",
+        /// A task whose person can't be asked any more was ended.
+        EndUnanswerable = "end what nobody can answer",
         /// A worker asked for another attempt.
         Retry = "ask for a retry",
         /// A worker kept a late result.
@@ -139,6 +147,8 @@ kinds! {
         Edit = "edit",
         /// A person asked for an end.
         RequestCancel = "request to cancel",
+        /// A person said something to a question.
+        Answer = "answer",
         /// A person deleted a row of hers.
         Delete = "delete",
         /// A person put a row where somebody's mirror belongs, or that looks like one.
@@ -263,6 +273,9 @@ fn orchestrated(set: &ChangeSet, first: &Write) -> Option<Deed> {
     if has_event(set, EventKind::TaskMirrored) {
         return Some(Deed::Adopt);
     }
+    if has_event(set, EventKind::Answer) {
+        return Some(Deed::HandOn);
+    }
     let linked = set.writes.iter().find_map(|w| w.get(tasks::MIRROR_LINK));
     match linked {
         Some(Value::Null) => return Some(Deed::Unlink),
@@ -292,6 +305,7 @@ fn orchestrated(set: &ChangeSet, first: &Write) -> Option<Deed> {
             Some(Deed::AskToStop)
         }
         (Some(Reason::CancelRequested), Some(TaskStatus::Canceled)) => Some(Deed::Cancel),
+        (Some(Reason::NobodyToAnswer), _) if set.writes.len() > 1 => Some(Deed::EndUnanswerable),
         (Some(_), Some(TaskStatus::Pending)) => Some(Deed::Explain),
         _ if first.get(tasks::FINISHED).is_some() => Some(Deed::ShowEnd),
         _ => Some(Deed::ShowProgress),
@@ -307,8 +321,14 @@ const fn taken_back(reason: Option<Reason>) -> Option<Deed> {
 }
 
 fn worked(write: &Write) -> Option<Deed> {
-    let phase: Option<WorkPhase> = text(write, tasks::WORK_PHASE)?.parse().ok();
+    let Some(phase) = text(write, tasks::WORK_PHASE) else {
+        return write
+            .get(tasks::EXECUTION_DETAILS)
+            .map(|_| Deed::Checkpoint);
+    };
+    let phase: Option<WorkPhase> = phase.parse().ok();
     Some(match (phase?, reason(write)) {
+        (_, Some(Reason::NeedsAnswer)) => Deed::Ask,
         (WorkPhase::Assigned | WorkPhase::Executing, _) => Deed::Claim,
         (WorkPhase::Failed, Some(Reason::Retry)) => Deed::Retry,
         (WorkPhase::Failed, Some(Reason::Released)) => Deed::Release,
@@ -322,6 +342,7 @@ fn personal(write: &Write) -> Deed {
         _ if planted => Deed::Plant,
         _ if write.get(tasks::MIRROR_LINK).is_some() => Deed::ForgeLink,
         _ if write.condition == Condition::Absent => Deed::File,
+        _ if write.get(tasks::ANSWER).is_some() => Deed::Answer,
         Some(TaskStatus::Canceled | TaskStatus::Canceling) => Deed::RequestCancel,
         _ => Deed::Edit,
     }

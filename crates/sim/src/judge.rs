@@ -39,6 +39,8 @@ pub(crate) struct Judge {
     claim_timeout: Span,
     pub(crate) store: Abilities,
     deleted: HashSet<Uuid>,
+    /// What people ever said, by row and question.
+    answers: HashMap<(Uuid, String), HashSet<String>>,
     /// The admin's mirrors, by the task they name.
     pub(crate) mirrors: HashMap<Uuid, Vec<Uuid>>,
     /// Which mirror of each task orchestrators gave to workers.
@@ -60,6 +62,7 @@ impl Judge {
             claim_timeout,
             store,
             deleted: HashSet::new(),
+            answers: HashMap::new(),
             mirrors: HashMap::new(),
             given: HashMap::new(),
             assigned: HashMap::new(),
@@ -85,6 +88,9 @@ impl Judge {
     /// Checks one row that a write changed.
     pub(crate) fn changed(&mut self, author: Author, store: &Store, change: &Change) -> Check {
         let (before, after) = (change.before.as_deref(), change.after.as_ref());
+        if author == Author::Person && change.table == Table::Tasks {
+            self.hear(after);
+        }
         match (change.table, before) {
             (Table::Tasks, None) => self.made(author, store, after),
             (Table::Tasks, Some(before)) if before.is_mirror_of(self.admin) => {
@@ -163,11 +169,52 @@ impl Judge {
         if assigned {
             self.given_alone(after)?;
         }
+        self.goes_on_with_her_answer(author, before, after)?;
+        goes_on_from_its_checkpoint(before, after)?;
         if author == Author::Orchestrator {
             self.taken_away(store, before, after)?;
         }
         self.note_assignment(store, after);
         Ok(())
+    }
+
+    /// What a person's row says to a question.
+    fn hear(&mut self, row: &Row) {
+        let Some(answer) = row.task().answer.clone() else {
+            return;
+        };
+        let said = self.answers.entry((row.id, answer.question)).or_default();
+        said.extend(answer.text);
+    }
+
+    /// A question is left only with what its person said to it, or for good.
+    fn goes_on_with_her_answer(&self, author: Author, before: &Row, after: &Row) -> Check {
+        let waited = before.status == TaskStatus::WaitingForInput;
+        let ends = after.status.is_terminal() || after.status == TaskStatus::Canceling;
+        if !waited || after.status == before.status || ends {
+            return Ok(());
+        }
+        let mirrors = before.mirror().zip(after.mirror());
+        let fits = mirrors.is_some_and(|(before, after)| {
+            let open = before.answer.as_ref().map(|it| &it.question);
+            let given = after
+                .answer
+                .as_ref()
+                .filter(|it| Some(&it.question) == open);
+            given.is_some_and(|given| {
+                let said = self
+                    .answers
+                    .get(&(before.task.get(), given.question.clone()));
+                given.text.as_ref().is_some_and(|text| {
+                    !text.is_empty() && said.is_some_and(|said| said.contains(text))
+                })
+            })
+        });
+        if fits && author == Author::Orchestrator {
+            return Ok(());
+        }
+        let seen = format!("mirror {} went on without her answer", before.id);
+        Err((Promise::AnswersFit, seen))
     }
 
     /// Of the mirrors of one task, only one is ever given to anybody.
@@ -182,6 +229,11 @@ impl Judge {
         }
         let seen = format!("of task {task} the mirrors {given} and {} ran", row.id);
         Err((Promise::OneMirror, seen))
+    }
+
+    /// Whether this mirror of a task was ever given to anybody.
+    pub(crate) fn was_given(&self, task: Uuid, mirror: Uuid) -> bool {
+        self.given.get(&task) == Some(&mirror)
     }
 
     fn note_assignment(&mut self, store: &Store, row: &Row) {
@@ -273,6 +325,16 @@ impl Judge {
             Err((Promise::OneMirror, seen()))
         }
     }
+}
+
+/// What another attempt can go on from stays until there is none any more.
+fn goes_on_from_its_checkpoint(before: &Row, after: &Row) -> Check {
+    let noted = |row: &Row| row.text(tasks::EXECUTION_DETAILS).is_some();
+    if !noted(before) || noted(after) || after.status.is_terminal() {
+        return Ok(());
+    }
+    let seen = format!("mirror {} lost what it could go on from", before.id);
+    Err((Promise::NoResultLost, seen))
 }
 
 fn is_offline(worker: &Row) -> bool {

@@ -214,7 +214,10 @@ impl<'a> Seen<'a> {
             seen.push(mirror);
         }
         let workers = self.store.rows(Table::Workers).map(|row| view::worker(row));
-        let tasks: Vec<UserTask> = tasks.iter().map(|row| row.task().clone()).collect();
+        let mut tasks: Vec<UserTask> = tasks.iter().map(|row| row.task().clone()).collect();
+        if observer.broken == Some(Break::AnyAnswer) {
+            take_any_answer(&mut tasks, &seen);
+        }
         Snapshot {
             admin: Some(observer.admin),
             tasks,
@@ -240,6 +243,20 @@ impl<'a> Seen<'a> {
                 .collect(),
             turns: observer.turns.clone(),
             in_sight_since: None,
+        }
+    }
+}
+
+/// Whatever was said counts for what is asked.
+fn take_any_answer(tasks: &mut [UserTask], mirrors: &[Mirror]) {
+    let asked: HashMap<TaskId, &String> = mirrors
+        .iter()
+        .filter_map(|mirror| Some((mirror.task, &mirror.answer.as_ref()?.question)))
+        .collect();
+    for task in tasks {
+        let question = asked.get(&task.id).copied();
+        if let (Some(answer), Some(question)) = (task.answer.as_mut(), question) {
+            answer.question.clone_from(question);
         }
     }
 }

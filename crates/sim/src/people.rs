@@ -43,6 +43,7 @@ pub(crate) fn file(id: Uuid, store: &Store, dice: &mut fastrand::Rng) -> ChangeS
             put(tasks::NOT_BEFORE, later.into());
         }
         7 | 8 => put(tasks::STATUS, TaskStatus::Submitted.into()),
+        9 | 10 => put(tasks::INPUT, r#"{"key":"one at a time"}"#.into()),
         _ => {}
     }
     ChangeSet {
@@ -62,6 +63,9 @@ pub(crate) fn meddle(store: &Store, who: UserId, dice: &mut fastrand::Rng) -> De
     let Some(row) = dice.choice(hers) else {
         return Deed::Rest;
     };
+    if row.status == TaskStatus::WaitingForInput && dice.u8(0..3) > 0 {
+        return answer(row, dice);
+    }
     let renamed = || (tasks::NAME, format!("renamed at {}", store.now).into());
     match dice.u8(0..12) {
         0..=2 => edit(row, vec![(tasks::STATUS, TaskStatus::Canceled.into())]),
@@ -79,6 +83,26 @@ pub(crate) fn meddle(store: &Store, who: UserId, dice: &mut fastrand::Rng) -> De
     }
 }
 
+/// Says something to what she is asked; not always to that question, and not always once.
+fn answer(row: &Row, dice: &mut fastrand::Rng) -> Deed {
+    let open = row.task().answer.as_ref().map(|it| it.question.clone());
+    let asked = open.unwrap_or_else(|| "q1".to_owned());
+    let (question, text) = match dice.u8(0..8) {
+        0 => (
+            format!("q{}", dice.u8(0..4)),
+            format!("said at {}", row.modified),
+        ),
+        1 => (asked, String::new()),
+        _ => (asked, format!("answer {}", dice.u8(..))),
+    };
+    edit(row, vec![(tasks::ANSWER, said(&question, &text).into())])
+}
+
+/// `cr_answer` as a person writes it.
+fn said(question: &str, text: &str) -> String {
+    format!(r#"{{"question":"{question}","text":"{text}"}}"#)
+}
+
 /// Something that isn't hers to do.
 pub(crate) fn trespass(
     store: &Store,
@@ -93,12 +117,16 @@ pub(crate) fn trespass(
     let Some(other) = dice.choice(rows) else {
         return Deed::Rest;
     };
-    match (dice.u8(0..6), own) {
+    match (dice.u8(0..7), own) {
         (0, _) => squat(store, other.id, dice),
         (1, _) => plant(new, other, worker),
         (2, Some(own)) => edit(own, vec![(tasks::MIRROR_LINK, other.id.into())]),
         (3, Some(own)) => edit(own, vec![(tasks::MIRROR_LINK, "nonsense".into())]),
         (4, Some(own)) => edit(own, vec![(tasks::MIRROR_LINK, Value::Null)]),
+        (6, Some(own)) => edit(
+            own,
+            vec![(tasks::ANSWER, said("q1", "before it is asked").into())],
+        ),
         (5, Some(own)) => edit(
             own,
             vec![

@@ -21,8 +21,10 @@ pub enum Promise {
     OnlyTheirOwn,
     /// A worker runs no more than its slots, and no attempt twice at once.
     SlotsHold,
-    /// No finished result is lost.
+    /// No finished result is lost, nor what an unfinished one can go on from.
     NoResultLost,
+    /// A question waits for its person, and goes on with her answer to it alone.
+    AnswersFit,
     /// Event streams are gapless and their hashes chain.
     AuditVerifies,
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Promise {
             Self::OnlyTheirOwn => "nobody sees or changes rows that aren't theirs",
             Self::SlotsHold => "slots hold and no attempt runs twice at once",
             Self::NoResultLost => "no finished result is lost",
+            Self::AnswersFit => "a question waits for its person's own answer",
             Self::AuditVerifies => "event streams are gapless and chained",
         })
     }

@@ -1,6 +1,7 @@
 //! The checks on a store at rest: faults have stopped and nothing is left to do.
 
 use shraga_core::ids::TaskId;
+use shraga_core::model::Answer;
 use shraga_core::plan::{Policy, Snapshot};
 use shraga_core::reason::Reason;
 use shraga_core::row::{Table, events, tasks};
@@ -42,9 +43,10 @@ impl Judge {
             let duplicate = row.text(tasks::REASON) == Some(Reason::Duplicate.as_str());
             duplicate && row.status == TaskStatus::Canceled
         };
-        // Of the original's mirrors several may have been canceled before anything was done.
-        let untouched = |row: &std::rc::Rc<Row>| {
-            row.status == TaskStatus::Canceled && row.int(tasks::ATTEMPT).unwrap_or(0) == 0
+        // Several may have been canceled before anything was done. How often one was given to somebody is
+        // not read from the row: a person may have made a number up.
+        let untouched = |mirror: &std::rc::Rc<Row>| {
+            mirror.status == TaskStatus::Canceled && !self.was_given(row.id, mirror.id)
         };
         let mut counting: Vec<_> = rows.filter(|row| !second(row)).collect();
         counting.sort_by_key(|row| untouched(row));
@@ -62,6 +64,9 @@ impl Judge {
         };
         let same =
             row.status == mirror.status || row.text(tasks::REASON) == mirror.text(tasks::REASON);
+        if mirror.status == TaskStatus::WaitingForInput {
+            asked_of_her(mirror, row)?;
+        }
         if row.status == shown || (!mirror.status.is_terminal() && same) {
             return Ok(());
         }
@@ -96,6 +101,20 @@ impl Judge {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// An open question is in her row, where she can answer it.
+fn asked_of_her(mirror: &Row, row: &Row) -> Check {
+    let question = |answer: Option<&Answer>| answer.map(|it| it.question.clone());
+    let open = mirror.mirror().and_then(|it| question(it.answer.as_ref()));
+    if open.is_some() && open == question(row.task().answer.as_ref()) {
+        return Ok(());
+    }
+    let seen = format!(
+        "row {} doesn't show the question of mirror {}",
+        row.id, mirror.id
+    );
+    Err((Promise::NothingStuck, seen))
 }
 
 fn ended_or_explained(what: &str, row: &Row, explained: impl Fn(TaskId) -> bool) -> Check {

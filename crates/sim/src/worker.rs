@@ -78,6 +78,8 @@ struct Agent {
     attempt: Attempt,
     ends: Timestamp,
     outcome: Outcome,
+    /// How often what it has come to was noted.
+    noted: u32,
 }
 
 /// What a worker is like.
@@ -258,11 +260,15 @@ impl Worker {
             return;
         };
         if process.agents[&mirror].ends > now {
-            let line = format!("working, said at beat {}", process.beat);
-            if dice.bool() {
-                return;
-            }
-            return self.step(Input::Lines(mirror, vec![line]), now, dice);
+            let input = match dice.u8(0..4) {
+                0 | 1 => return,
+                2 => process.note(mirror),
+                _ => {
+                    let line = format!("working, said at beat {}", process.beat);
+                    Input::Lines(mirror, vec![line])
+                }
+            };
+            return self.step(input, now, dice);
         }
         let Some(agent) = process.agents.remove(&mirror) else {
             return;
@@ -282,6 +288,7 @@ impl Worker {
         let finish = Finish {
             message: "said at the end".to_owned(),
             result,
+            question: (agent.outcome == Outcome::Asked).then(|| "which?".to_owned()),
             ..Finish::untouched(agent.outcome)
         };
         self.step(Input::Ended(mirror, Box::new(finish)), now, dice);
@@ -368,6 +375,16 @@ impl Process {
             && self.inspections.is_empty()
     }
 
+    /// Notes what another attempt would go on from.
+    fn note(&mut self, mirror: MirrorId) -> Input {
+        let agent = self.agents.get_mut(&mirror);
+        let text = agent.map_or_else(String::new, |agent| {
+            agent.noted += 1;
+            format!("attempt {} came to {}", agent.attempt, agent.noted)
+        });
+        Input::Checkpoint(mirror, text)
+    }
+
     fn stop(&mut self, mirror: MirrorId, cause: StopCause, now: Timestamp) {
         if let Some(agent) = self.agents.get_mut(&mirror) {
             agent.ends = now;
@@ -382,16 +399,19 @@ impl Process {
 impl Agent {
     fn new(attempt: Attempt, now: Timestamp, dice: &mut fastrand::Rng) -> Self {
         let ends = now.plus(Span::secs(dice.i64(0..AGENT_SECONDS)));
-        let outcome = match dice.u8(0..10) {
-            0 | 1 => Outcome::Retry,
-            2 => Outcome::Failed(Reason::AgentFailed),
-            3 => Outcome::Failed(Reason::TimedOut),
+        let outcome = match dice.u8(0..24) {
+            0..=4 => Outcome::Retry,
+            5 | 6 => Outcome::Failed(Reason::AgentFailed),
+            7 => Outcome::Failed(Reason::TimedOut),
+            8 => Outcome::Failed(Reason::NotVerified),
+            9..=12 => Outcome::Asked,
             _ => Outcome::Completed,
         };
         Self {
             attempt,
             ends,
             outcome,
+            noted: 0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use shraga_core::ids::{UserId, WorkerId};
 use shraga_core::plan::Policy;
+use shraga_core::plan::shares::Shares;
 use shraga_core::row::Table;
 use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
@@ -81,6 +82,10 @@ impl World {
                     || dice.bool()),
             change_sets: script.cast.store.change_sets,
             own_ids: script.cast.store.own_ids,
+            shares: Shares {
+                user_running: dice.choice([None, None, Some(1), Some(2)]).flatten(),
+                ..Shares::default()
+            },
             ..Policy::default()
         };
         let mut world = Self {

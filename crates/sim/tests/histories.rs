@@ -17,8 +17,8 @@ const FIRST_SEED: u64 = 1;
 /// Histories in which a break must show at the latest.
 const NOTICED_WITHIN: u64 = 1_000;
 
-/// Steps that the shrunk history of a break may have at most.
-const SHORT: usize = 60;
+/// Steps that the shrunk history of a break may have at most. Some need a task to be done twice.
+const SHORT: usize = 80;
 
 /// Reasons that no history can show, each with why.
 const NEVER: [Reason; 21] = [

@@ -207,12 +207,16 @@ fn cancel(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet
 /// Hands an answer to the open question to the mirror, which waits for a worker again.
 fn answer(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> Option<ChangeSet> {
     let open = mirror.answer.as_ref().filter(|it| it.text.is_none())?;
-    let given = task.answer.as_ref().filter(|it| it.text.is_some())?;
+    let given = task.answer.as_ref()?;
     let asked = mirror.status == TaskStatus::WaitingForInput;
+    // Blanks say nothing: an agent that goes on with them would guess.
+    let text = given
+        .text
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())?;
     if !asked || given.question != open.question {
         return None;
     }
-    let text = given.text.as_deref().unwrap_or_default();
     let answered = Answer {
         text: Some(limits::head(text, limits::ANSWER_UNITS)),
         ..open.clone()

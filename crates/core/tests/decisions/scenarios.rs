@@ -371,6 +371,13 @@ fn set_task(row: &mut UserTask, key: &str, value: &str) {
                 text: Some("yes".to_owned()),
             });
         }
+        "blank" => {
+            row.answer = Some(Answer {
+                question: value.to_owned(),
+                asked: None,
+                text: Some(" ".to_owned()),
+            });
+        }
         other => panic!("`{other}` is not a task's key"),
     }
 }

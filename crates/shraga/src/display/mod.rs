@@ -2,8 +2,7 @@
 //!
 //! Colours and moving pictures appear on a terminal only, and `NO_COLOR` is respected. Text that
 //! came from a row is neutralised before it reaches a terminal ([`clean`]), so that it can't move
-//! the cursor, change the title or pretend to be something else; what is printed here goes through it
-//! once more as a whole.
+//! the cursor, change the title or pretend to be something else.
 
 pub mod clean;
 pub mod paint;
@@ -51,8 +50,7 @@ impl Output {
     /// # Errors
     /// Standard output is closed or full.
     pub fn line(&self, text: impl std::fmt::Display) -> Result<(), Failure> {
-        let text = text.to_string();
-        Ok(writeln!(anstream::stdout(), "{}", clean::printed(&text))?)
+        Ok(writeln!(anstream::stdout(), "{text}")?)
     }
 
     /// Prints `value` as one line of JSON.
@@ -61,17 +59,12 @@ impl Output {
     /// Standard output is closed or full.
     pub fn object(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
-        Ok(writeln!(
-            std::io::stdout().lock(),
-            "{}",
-            clean::json(&text)
-        )?)
+        Ok(writeln!(std::io::stdout().lock(), "{text}")?)
     }
 
     /// Says something to the person, beside the data.
     pub fn talk(&self, text: impl std::fmt::Display) {
         // Nothing can be done when standard error is gone, and the data matters more.
-        let text = text.to_string();
-        writeln!(anstream::stderr(), "{}", clean::printed(&text)).ok();
+        writeln!(anstream::stderr(), "{text}").ok();
     }
 }
