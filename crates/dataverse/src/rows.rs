@@ -24,6 +24,7 @@ mod worker;
 
 pub use event::{Event, event};
 pub use field::time;
+pub use input::answer;
 pub use task::{mirror, user_task};
 pub use worker::{person, worker};
 

@@ -22,6 +22,10 @@ pub const DEFAULT_DRAIN: Duration = Duration::from_secs(600);
 /// How long an agent may take to end after `SIGTERM`, before `SIGKILL`.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
+/// How often a running attempt notes what another would go on from. Each is a write of up to a
+/// megabyte; rarer, and a lost machine costs more work.
+pub const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(300);
+
 /// What a worker is made of.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -49,6 +53,8 @@ pub struct Config {
     pub verifier: Option<String>,
     /// When work that is done is summarised.
     pub summaries: Summaries,
+    /// How often what another attempt would go on from is noted in the store, while one runs.
+    pub checkpoint: Duration,
     /// The process's environment; agents see an allow-listed part of it.
     pub environment: BTreeMap<String, String>,
     /// Version of the binary.
@@ -81,6 +87,7 @@ impl Config {
             default_agent: String::new(),
             verifier: None,
             summaries: Summaries::Rounds,
+            checkpoint: DEFAULT_CHECKPOINT,
             environment: BTreeMap::new(),
             version: String::new(),
             beat: DEFAULT_BEAT,

@@ -306,6 +306,7 @@ impl Driver {
     fn heard(&mut self, news: News) {
         match news {
             News::Lines(mirror, lines) => self.step(Input::Lines(mirror, lines)),
+            News::Checkpoint(mirror, text) => self.step(Input::Checkpoint(mirror, text)),
             News::Ended(mirror, run, finish) => {
                 if let Some(work) = self.sessions.end(mirror, run) {
                     tell::ended(&work, &finish);

@@ -46,7 +46,8 @@ mod workspace;
 
 pub use clock::Mark;
 pub use config::{
-    Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_DRAIN, DEFAULT_GRACE,
+    Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_CHECKPOINT, DEFAULT_DRAIN,
+    DEFAULT_GRACE,
 };
 pub use error::WorkerError;
 pub use status::{Status, Work};

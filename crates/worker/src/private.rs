@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use imp::{
-    bytes_on_disk, copy_link, new_private_folder, open_to_read, path_of, sync_folder,
+    bytes_on_disk, copy_link, let_run, new_private_folder, open_to_read, path_of, runs, sync_folder,
 };
 
 /// The head of a file that somebody else wrote.
@@ -169,6 +169,16 @@ mod imp {
         Permissions::from_mode(permissions.mode() | 0o700)
     }
 
+    /// Whether the owner may run this file.
+    pub(crate) fn runs(metadata: &std::fs::Metadata) -> bool {
+        metadata.permissions().mode() & 0o100 != 0
+    }
+
+    /// Lets the owner run this file.
+    pub(crate) fn let_run(path: &Path) -> io::Result<()> {
+        std::fs::set_permissions(path, Permissions::from_mode(0o700))
+    }
+
     /// Makes `to` a link to where the link `from` leads.
     pub(crate) fn copy_link(from: &Path, to: &Path) -> io::Result<()> {
         std::os::unix::fs::symlink(std::fs::read_link(from)?, to)
@@ -232,6 +242,16 @@ mod imp {
     pub(super) fn owners_own(mut permissions: Permissions) -> Permissions {
         permissions.set_readonly(false);
         permissions
+    }
+
+    /// Names tell what runs here.
+    pub(crate) fn runs(_metadata: &std::fs::Metadata) -> bool {
+        false
+    }
+
+    /// Names tell what runs here.
+    pub(crate) fn let_run(_path: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     /// Links need rights that workers rarely have; the copy goes without.

@@ -13,7 +13,7 @@ use shraga_core::usage::Usage;
 use shraga_core::worker::pipeline::{Place, Progress, Ran, Verdict};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What was used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

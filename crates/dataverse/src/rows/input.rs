@@ -143,7 +143,8 @@ struct AnswerJson {
 }
 
 /// An answer, or nothing where there is none that can be understood.
-pub(super) fn answer(text: Option<&String>) -> Option<Answer> {
+#[must_use]
+pub fn answer(text: Option<&str>) -> Option<Answer> {
     let json: AnswerJson = serde_json::from_str(text?).ok()?;
     Some(Answer {
         question: json.question,

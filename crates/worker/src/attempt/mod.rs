@@ -5,12 +5,14 @@
 //! parts do: [`order`] reads what is to be done, [`run`] makes its folder and puts together what came
 //! of it, [`pipeline`] goes through its phases, each of which is one run of an agent's program
 //! ([`crate::agents`]); [`words`] are what agents are told, [`exchange`] what they hand back beside
-//! their output. Nothing here writes to the
+//! their output. [`carry`] takes up what an earlier attempt left ([`checkpoint`], [`files`]), on the
+//! [`ground`] where this one works. Nothing here writes to the
 //! store: what came of it is a [`Finish`], which core's machine publishes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
@@ -22,8 +24,12 @@ use tracing::Instrument;
 
 use crate::config::Command;
 
+mod carry;
+mod checkpoint;
 mod copy;
 mod exchange;
+mod files;
+mod ground;
 pub(crate) mod order;
 mod pipeline;
 mod run;
@@ -31,6 +37,7 @@ mod run;
 mod tests;
 mod words;
 
+pub(crate) use checkpoint::CarriedSession;
 pub(crate) use order::Order;
 pub(crate) use words::Handed;
 
@@ -39,6 +46,8 @@ pub(crate) use words::Handed;
 pub(crate) enum News {
     /// Its agent printed these lines.
     Lines(MirrorId, Vec<String>),
+    /// What another attempt would go on from now.
+    Checkpoint(MirrorId, String),
     /// It has ended; nothing more comes of this run.
     Ended(MirrorId, RunId, Box<Finish>),
 }
@@ -55,17 +64,21 @@ pub(crate) struct Job {
     pub(crate) task: TaskId,
     pub(crate) name: String,
     pub(crate) attempt: Attempt,
+    /// The name of its agent.
+    pub(crate) agent_name: String,
     /// The agent that the task names, or the worker's default.
     pub(crate) agent: Command,
     /// The agent that judges work, if it is another one.
     pub(crate) verifier: Option<Command>,
     /// When work is summarised.
     pub(crate) summaries: Summaries,
+    /// How often what another attempt would go on from is noted, while this one runs.
+    pub(crate) checkpoint: Duration,
     /// The worker's folder.
     pub(crate) root: PathBuf,
     /// The worker's environment.
     pub(crate) environment: Arc<BTreeMap<String, String>>,
-    pub(crate) grace: std::time::Duration,
+    pub(crate) grace: Duration,
 }
 
 /// Why an attempt is interrupted.

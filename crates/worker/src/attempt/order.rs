@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use shraga_core::ids::MirrorId;
+use shraga_core::model::Answer;
 use shraga_core::row::{Column, Table, tasks};
 use shraga_core::worker::Finish;
-use shraga_dataverse::{Client, Error};
+use shraga_dataverse::{Client, Error, rows};
 
 use super::{Interrupt, unavailable};
 use crate::clock;
@@ -27,6 +28,10 @@ pub(crate) struct Order {
     pub(crate) criteria: Option<String>,
     /// Rounds of work, as asked for.
     pub(crate) rounds: Option<u32>,
+    /// The last question of an earlier attempt that was answered.
+    pub(crate) answered: Option<Answer>,
+    /// What an earlier attempt left to go on from.
+    pub(crate) checkpoint: Option<String>,
 }
 
 impl Order {
@@ -58,7 +63,15 @@ impl Order {
     }
 
     async fn read_once(client: &Client, mirror: MirrorId) -> Result<Self, Error> {
-        let columns = [tasks::PROMPT.name(), tasks::INPUT.name()];
+        let wanted = [
+            tasks::PROMPT,
+            tasks::INPUT,
+            tasks::ANSWER,
+            tasks::EXECUTION_DETAILS,
+        ];
+        let absent = client.absent();
+        let wanted = wanted.iter().filter(|it| absent.has(Table::Tasks, **it));
+        let columns: Vec<&str> = wanted.map(|column| column.name()).collect();
         let row = client.get(Table::Tasks, mirror.get(), &columns).await?;
         let object = row.map(|row| row.object()).transpose()?;
         let text = |column: Column| {
@@ -70,6 +83,8 @@ impl Order {
             prompt: text(tasks::PROMPT).unwrap_or_default().to_owned(),
             criteria: input.criteria(),
             rounds: input.rounds(),
+            answered: rows::answer(text(tasks::ANSWER)).filter(|it| it.text.is_some()),
+            checkpoint: text(tasks::EXECUTION_DETAILS).map(str::to_owned),
         })
     }
 }

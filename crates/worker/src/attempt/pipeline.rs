@@ -16,10 +16,14 @@ use shraga_core::worker::pipeline::{Next, Phase, PhaseEnded, Pipeline, Progress,
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::carry::Start;
+use super::checkpoint::{Answered, CarriedSession, Checkpoint};
 use super::exchange::Exchange;
+use super::ground::Ground;
 use super::words::{self, Handed};
 use super::{Interrupt, Job, News, Order, copy};
 use crate::agents::{self, PhaseEnd, PhaseJob, PhaseOutcome, Resume, Session};
+use crate::clock;
 use crate::folder::AttemptFolder;
 use crate::stored::StoredProgress;
 
@@ -33,6 +37,8 @@ pub(super) struct Came {
     pub(super) transcript: String,
     /// What it asks, if it ended by asking.
     pub(super) question: Option<String>,
+    /// What the next attempt goes on from, if there is to be one.
+    pub(super) checkpoint: Option<String>,
 }
 
 /// Where an attempt is, as its folder tells.
@@ -46,6 +52,16 @@ struct Stop {
     session: Option<String>,
 }
 
+/// An attempt before its first phase.
+pub(super) struct Begun<'a> {
+    pub(super) folder: &'a AttemptFolder,
+    pub(super) ground: &'a Ground,
+    pub(super) start: Start,
+    /// The session to go on with, if it is there.
+    pub(super) session: Option<Session>,
+    pub(super) without_files: bool,
+}
+
 /// The way of one attempt.
 pub(super) struct Course<'a> {
     job: &'a Job,
@@ -53,24 +69,43 @@ pub(super) struct Course<'a> {
     folder: &'a AttemptFolder,
     pipeline: Pipeline,
     number: u32,
+    ground: &'a Ground,
     /// The session that works, once there is one.
     session: Option<Session>,
+    answers: Vec<Answered>,
+    /// Whether nobody has heard the last answer yet.
+    unheard: bool,
+    without_files: bool,
     transcript: String,
     question: Option<String>,
+    /// The last checkpoint that was sent.
+    noted: Option<String>,
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn new(job: &'a Job, order: &'a Order, folder: &'a AttemptFolder) -> Self {
+    pub(super) fn new(job: &'a Job, order: &'a Order, begun: Begun<'a>) -> Self {
+        let Begun {
+            folder,
+            ground,
+            start,
+            session,
+            without_files,
+        } = begun;
         let rules = Rules::new(order.criteria.is_some(), order.rounds, job.summaries);
         Self {
             job,
             order,
             folder,
-            pipeline: Pipeline::new(rules, job.attempt, Progress::default()),
+            pipeline: Pipeline::new(rules, job.attempt, start.progress),
             number: 0,
-            session: None,
-            transcript: String::new(),
+            ground,
+            session,
+            answers: start.answers,
+            unheard: start.unheard,
+            without_files,
+            transcript: start.transcript,
             question: None,
+            noted: None,
         }
     }
 
@@ -79,23 +114,29 @@ impl<'a> Course<'a> {
         loop {
             if let Some(why) = interrupt.why() {
                 let (outcome, message) = why.outcome();
-                return self.came(outcome, message.to_owned());
+                return self.came(outcome, message.to_owned()).await;
             }
             let ended = match self.phase(interrupt, news).await {
                 Ok(ended) => ended,
                 Err(message) => {
-                    return self.came(Outcome::Failed(Reason::AgentUnavailable), message);
+                    let outcome = Outcome::Failed(Reason::AgentUnavailable);
+                    return self.came(outcome, message).await;
                 }
             };
             if let Next::End { outcome, message } = self.pipeline.ended(ended) {
-                return self.came(outcome, message);
+                return self.came(outcome, message).await;
             }
         }
     }
 
-    fn came(self, outcome: Outcome, message: String) -> Came {
+    async fn came(self, outcome: Outcome, message: String) -> Came {
         let asked = outcome == Outcome::Asked;
+        let checkpoint = match outcome {
+            Outcome::Asked | Outcome::Retry | Outcome::Released => self.checkpoint().await,
+            Outcome::Completed | Outcome::Failed(_) | Outcome::Canceled => None,
+        };
         Came {
+            checkpoint,
             outcome,
             message,
             progress: self.pipeline.progress().clone(),
@@ -112,7 +153,7 @@ impl<'a> Course<'a> {
     ) -> Result<PhaseEnded, String> {
         self.number += 1;
         let place = self.pipeline.progress().place;
-        let handed = self.handed();
+        let handed = self.handed().await;
         let exchange = Exchange::open(self.folder.path(), self.number, &handed)
             .map_err(|error| format!("nothing can be handed to the agent: {}", chain(&error)))?;
         self.note(&exchange);
@@ -122,7 +163,10 @@ impl<'a> Course<'a> {
             Phase::Verify => self.job.verifier.as_ref().unwrap_or(&self.job.agent),
             Phase::Work | Phase::Summarise => &self.job.agent,
         };
-        let end = agents::run(phase, agent, interrupt, news).await;
+        let end = {
+            let running = agents::run(phase, agent, interrupt, news);
+            self.attend(running, news).await
+        };
         if place.phase == Phase::Verify {
             copy::remove(dir).await;
         }
@@ -139,13 +183,9 @@ impl<'a> Course<'a> {
         let folder = self.folder.of_phase(self.number, place.phase);
         let works = place.phase == Phase::Work;
         let known = self.session.clone().filter(|_| works);
-        let resume = known.map(|session| {
-            let news = words::go_on(place, rounds, handed);
-            let prompt = match news.is_empty() {
-                true => words::INTERRUPTED.to_owned(),
-                false => news,
-            };
-            Resume { session, prompt }
+        let resume = known.map(|session| Resume {
+            session,
+            prompt: words::go_on(place, rounds, handed),
         });
         Ok(PhaseJob {
             mirror: self.job.mirror,
@@ -167,22 +207,76 @@ impl<'a> Course<'a> {
         })
     }
 
+    /// Waits for a phase, and notes now and then what another attempt would go on from.
+    async fn attend(
+        &mut self,
+        running: impl Future<Output = PhaseEnd>,
+        news: &mpsc::Sender<News>,
+    ) -> PhaseEnd {
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                end = &mut running => return end,
+                () = clock::after(self.job.checkpoint) => {}
+            }
+            // The agent goes on meanwhile; what it does until then is in the next one.
+            let noted = tokio::select! {
+                end = &mut running => return end,
+                noted = self.checkpoint() => noted,
+            };
+            if noted != self.noted
+                && let Some(text) = noted.clone()
+            {
+                let _ = news.send(News::Checkpoint(self.job.mirror, text)).await;
+                self.noted = noted;
+            }
+        }
+    }
+
+    /// What another attempt would go on from.
+    async fn checkpoint(&self) -> Option<String> {
+        let checkpoint = Checkpoint {
+            agent: self.job.agent_name.clone(),
+            attempt: self.job.attempt,
+            progress: self.pipeline.progress().clone(),
+            answers: self.answers.clone(),
+            session: self.session.clone().map(|session| CarriedSession {
+                file: agents::session_file(self.job, &self.ground.dir(), &session),
+                session,
+            }),
+            files: self.ground.take().await,
+            transcript: self.transcript.clone(),
+        };
+        if !checkpoint.is_something() {
+            return None;
+        }
+        let text = tokio::task::spawn_blocking(move || checkpoint.to_text());
+        text.await.unwrap_or_default()
+    }
+
     /// What the next phase is told beside the task.
-    fn handed(&self) -> Handed {
+    async fn handed(&self) -> Handed {
         let progress = self.pipeline.progress();
-        let feedback = progress
-            .feedback()
-            .filter(|_| progress.place.phase == Phase::Work);
+        let works = progress.place.phase == Phase::Work;
+        let feedback = progress.feedback().filter(|_| works);
+        let fresh = works && self.session.is_none() && !self.transcript.is_empty();
         Handed {
             criteria: self.order.criteria.clone(),
             feedback: feedback.map(str::to_owned),
-            ..Handed::default()
+            answers: self.answers.clone(),
+            unheard: self.unheard,
+            without_files: self.without_files,
+            transcript: fresh.then(|| self.transcript.clone()),
+            changes: match works {
+                true => None,
+                false => self.ground.changes().await,
+            },
         }
     }
 
     /// Where the phase works: where the files are, or, to judge them, in a copy.
     async fn dir(&self, phase: Phase) -> Result<PathBuf, String> {
-        let work = self.folder.work();
+        let work = self.ground.dir();
         match phase {
             Phase::Work | Phase::Summarise => Ok(work),
             Phase::Verify => {
@@ -209,6 +303,7 @@ impl<'a> Course<'a> {
             self.question = Some(question);
         }
         if phase == Phase::Work {
+            (self.unheard, self.without_files) = (false, false);
             self.session = end.session.or_else(|| self.session.take());
         }
         self.tell(phase, &end.transcript);

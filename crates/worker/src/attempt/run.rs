@@ -9,8 +9,11 @@ use shraga_core::causes::chain;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
 
-use super::pipeline::{Came, Course};
+use super::carry::Start;
+use super::ground::{Ground, Made};
+use super::pipeline::{Begun, Came, Course};
 use super::{Interrupt, Job, News, Order, unavailable};
+use crate::agents;
 use crate::folder::{AttemptFolder, FolderError};
 
 /// Goes through the attempt and tells what came of it.
@@ -24,9 +27,26 @@ pub(super) async fn run(
         Ok(folder) => folder,
         Err(finish) => return *finish,
     };
-    let came = Course::new(&job, &order, &folder)
-        .run(interrupt, news)
-        .await;
+    let mut start = Start::of(&job, &order);
+    let Made { ground, lost } = Ground::make(&folder, std::mem::take(&mut start.files)).await;
+    let without_files = lost.is_some();
+    if let Some(why) = lost {
+        start = start.without_files(&why);
+    }
+    let session = start.session.take();
+    let session = session.and_then(|carried| agents::restore(&job, &ground.dir(), carried));
+    if !start.said.is_empty() {
+        let said = std::mem::take(&mut start.said);
+        let _ = news.send(News::Lines(job.mirror, said)).await;
+    }
+    let begun = Begun {
+        folder: &folder,
+        ground: &ground,
+        start,
+        session,
+        without_files,
+    };
+    let came = Course::new(&job, &order, begun).run(interrupt, news).await;
     finish(&job, came, folder.path())
 }
 
@@ -57,6 +77,7 @@ fn finish(job: &Job, came: Came, folder: &Path) -> Finish {
         folder: Some(folder.display().to_string()),
         progress: came.progress,
         question: came.question,
+        checkpoint: came.checkpoint,
         ..Finish::untouched(came.outcome)
     }
 }

@@ -52,7 +52,9 @@ impl Stage {
             task: TaskId::new(Uuid::from_u128(2)),
             name: "a name".to_owned(),
             attempt: Attempt(3),
+            agent_name: "sh".to_owned(),
             agent,
+            checkpoint: HANG,
             verifier: None,
             summaries: Summaries::Rounds,
             root: self.root.path().to_owned(),
@@ -98,6 +100,7 @@ impl Stage {
                     more.iter().for_each(|line| on_line(line, &self.interrupt));
                     lines.extend(more);
                 }
+                News::Checkpoint(..) => panic!("it is too early for one"),
                 News::Ended(_, _, finish) => {
                     return Played {
                         lines,

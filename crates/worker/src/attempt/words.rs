@@ -9,6 +9,7 @@ use shraga_core::limits;
 use shraga_core::worker::pipeline::{FEEDBACK_UNITS, Phase, Place};
 
 use super::Order;
+use super::checkpoint::Answered;
 
 /// How much of an earlier session is told to a new one, in UTF-16 units. More crowds out the task;
 /// less loses what was learned.
@@ -27,10 +28,12 @@ pub(crate) struct Handed {
     pub(crate) criteria: Option<String>,
     /// What the last verification found missing.
     pub(crate) feedback: Option<String>,
-    /// The question that an earlier attempt asked.
-    pub(crate) asked: Option<String>,
-    /// What the person answered.
-    pub(crate) answer: Option<String>,
+    /// What earlier attempts asked, with the person's answers.
+    pub(crate) answers: Vec<Answered>,
+    /// Whether nobody has heard the last answer yet.
+    pub(crate) unheard: bool,
+    /// Whether files of earlier attempts are gone.
+    pub(crate) without_files: bool,
     /// What was said in a session that can't be resumed.
     pub(crate) transcript: Option<String>,
     /// What changed in the repository.
@@ -40,16 +43,16 @@ pub(crate) struct Handed {
 impl Handed {
     /// File names and contents.
     pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let answer = self.answers.last().map(|answered| &answered.answer);
         let files = [
-            ("criteria.txt", &self.criteria),
-            ("feedback.txt", &self.feedback),
-            ("answer.txt", &self.answer),
-            ("transcript.txt", &self.transcript),
-            ("changes.txt", &self.changes),
+            ("criteria.txt", self.criteria.as_ref()),
+            ("feedback.txt", self.feedback.as_ref()),
+            ("answer.txt", answer),
+            ("transcript.txt", self.transcript.as_ref()),
+            ("changes.txt", self.changes.as_ref()),
         ];
-        files
-            .into_iter()
-            .filter_map(|(name, text)| Some((name, text.as_deref()?)))
+        let there = files.into_iter();
+        there.filter_map(|(name, text)| Some((name, text?.as_str())))
     }
 }
 
@@ -73,40 +76,57 @@ fn work(order: &Order, place: Place, rounds: u32, handed: &Handed) -> String {
         let end = limits::tail(transcript, TRANSCRIPT_UNITS);
         section(&mut text, "What an earlier session did on this task", &end);
     }
-    let more = go_on(place, rounds, handed);
-    if !more.is_empty() {
+    answers(&mut text, &handed.answers);
+    feedback(&mut text, place, rounds, handed);
+    text
+}
+
+/// What is told to a session that knows the task.
+pub(super) fn go_on(place: Place, rounds: u32, handed: &Handed) -> String {
+    let mut text = String::new();
+    let unheard = handed.answers.last().filter(|_| handed.unheard);
+    answers(&mut text, unheard);
+    feedback(&mut text, place, rounds, handed);
+    if text.is_empty() {
+        text.push_str(INTERRUPTED);
+    }
+    if handed.without_files {
         text.push_str("\n\n");
-        text.push_str(&more);
+        text.push_str(WITHOUT_FILES);
     }
     text
 }
 
-/// What is new for a session that knows the task; empty when there is nothing.
-pub(super) fn go_on(place: Place, rounds: u32, handed: &Handed) -> String {
-    let mut text = String::new();
-    if let (Some(asked), Some(answer)) = (&handed.asked, &handed.answer) {
-        section(&mut text, "You asked the person who filed this task", asked);
-        section(&mut text, "The answer", answer);
+fn answers<'a>(text: &mut String, answers: impl IntoIterator<Item = &'a Answered>) {
+    for answered in answers {
+        let title = "You asked the person who filed this task";
+        section(text, title, &answered.asked);
+        section(text, "The answer", &answered.answer);
     }
-    if let Some(feedback) = handed
-        .feedback
-        .as_ref()
-        .filter(|_| place.phase == Phase::Work)
-    {
-        let title = format!(
-            "Round {} of {rounds}: the work was checked against the criteria and does not pass",
-            place.round
-        );
-        let feedback = limits::head(feedback, FEEDBACK_UNITS);
-        section(&mut text, &title, &feedback);
-        text.push_str("\n\nCorrect this. The work so far is in the working directory.");
-    }
-    text
+}
+
+fn feedback(text: &mut String, place: Place, rounds: u32, handed: &Handed) {
+    let Some(feedback) = &handed.feedback else {
+        return;
+    };
+    let title = format!(
+        "Round {} of {rounds}: the work was checked against the criteria and does not pass",
+        place.round
+    );
+    section(text, &title, &limits::head(feedback, FEEDBACK_UNITS));
+    text.push_str(match handed.without_files {
+        true => "\n\nDo the work again with this in mind: its files are lost.",
+        false => "\n\nCorrect this. The work so far is in the working directory.",
+    });
 }
 
 /// What an interrupted session is told when nothing else is new.
-pub(super) const INTERRUPTED: &str = "You were interrupted. Go on with the task where you left off; the working directory may be \
+const INTERRUPTED: &str = "You were interrupted. Go on with the task where you left off; the working directory may be \
      another one than before.";
+
+/// What a session is told whose files are gone.
+const WITHOUT_FILES: &str =
+    "The files you had changed are lost; the working directory is as it was at the beginning.";
 
 fn verify(order: &Order, handed: &Handed) -> String {
     let mut text = "Judge whether a piece of work meets its criteria. Somebody else did it; the \
@@ -128,19 +148,7 @@ fn verify(order: &Order, handed: &Handed) -> String {
             &limits::head(changes, CHANGES_UNITS),
         );
     }
-    let more = go_on(
-        Place {
-            phase: Phase::Verify,
-            round: 1,
-            run: 1,
-        },
-        1,
-        handed,
-    );
-    if !more.is_empty() {
-        text.push_str("\n\n");
-        text.push_str(&more);
-    }
+    answers(&mut text, &handed.answers);
     text
 }
 

@@ -42,7 +42,7 @@ impl Bench {
     fn told(&mut self) -> Vec<String> {
         match self.news.try_recv() {
             Ok(News::Lines(_, lines)) => lines,
-            Ok(News::Ended(..)) | Err(_) => Vec::new(),
+            Ok(News::Checkpoint(..) | News::Ended(..)) | Err(_) => Vec::new(),
         }
     }
 

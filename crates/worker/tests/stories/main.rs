@@ -10,6 +10,7 @@
     reason = "a story that fails panics"
 )]
 
+mod carried;
 mod crashes;
 mod lesser;
 mod phases;

@@ -228,7 +228,7 @@ impl World {
     }
 
     /// Changes the mirror whatever its version is by then.
-    async fn change(&self, task: Task, cells: Vec<(Column, Value)>) {
+    pub(crate) async fn change(&self, task: Task, cells: Vec<(Column, Value)>) {
         loop {
             let row = self.admin.get(Table::Tasks, task.mirror.get(), &[]).await;
             let etag: Etag = row.unwrap().unwrap().etag().unwrap();
