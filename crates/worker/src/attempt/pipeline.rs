@@ -132,7 +132,9 @@ impl<'a> Course<'a> {
     async fn came(self, outcome: Outcome, message: String) -> Came {
         let asked = outcome == Outcome::Asked;
         let checkpoint = match outcome {
-            Outcome::Asked | Outcome::Retry | Outcome::Released => self.checkpoint().await,
+            Outcome::Asked | Outcome::Retry | Outcome::PutOff(..) | Outcome::Released => {
+                self.checkpoint().await
+            }
             Outcome::Completed | Outcome::Failed(_) | Outcome::Canceled => None,
         };
         Came {
