@@ -87,6 +87,18 @@ impl Limit {
         }
     }
 
+    /// What was used of it; `None` when that isn't known.
+    #[must_use]
+    pub fn used(self, spent: &Spent, output_bytes: u64) -> Option<u64> {
+        match self {
+            Self::Cost => spent.usage.cost_micros,
+            Self::Tokens => Some(spent.usage.tokens()),
+            Self::Turns => Some(u64::from(spent.usage.turns)),
+            Self::Time => Some(unsigned(spent.ran)),
+            Self::Output => Some(output_bytes),
+        }
+    }
+
     /// An amount of it, as people read it.
     #[must_use]
     pub fn amount(self, amount: u64) -> String {
@@ -156,7 +168,7 @@ impl Budget {
     pub fn left(&self, spent: &Spent) -> Self {
         let rest = |limit| {
             self.of(limit)
-                .map(|all| all.saturating_sub(used(limit, spent, 0).unwrap_or(all)))
+                .map(|all| all.saturating_sub(limit.used(spent, 0).unwrap_or(all)))
         };
         Self {
             cost_micros: rest(Limit::Cost),
@@ -194,7 +206,7 @@ impl Budget {
             let Some(most) = self.of(limit) else {
                 continue;
             };
-            let Some(used) = used(limit, &all, output_bytes) else {
+            let Some(used) = limit.used(&all, output_bytes) else {
                 return Verdict::Unpriced;
             };
             if used >= most {
@@ -223,17 +235,6 @@ impl Budget {
     }
 }
 
-/// What was used of a limit; `None` when it isn't known.
-fn used(limit: Limit, spent: &Spent, output_bytes: u64) -> Option<u64> {
-    match limit {
-        Limit::Cost => spent.usage.cost_micros,
-        Limit::Tokens => Some(spent.usage.tokens()),
-        Limit::Turns => Some(u64::from(spent.usage.turns)),
-        Limit::Time => Some(unsigned(spent.ran)),
-        Limit::Output => Some(output_bytes),
-    }
-}
-
 fn percent(used: u64, most: u64) -> u8 {
     let percent = u128::from(used) * 100 / u128::from(most.max(1));
     u8::try_from(percent).unwrap_or(u8::MAX)
@@ -250,7 +251,7 @@ fn signed(number: u64) -> i64 {
 /// `950`, `1.2k`, `3.4M`.
 #[must_use]
 pub fn short(number: u64) -> String {
-    let tenths = |unit: u64| (number / (unit / 10)) as u128;
+    let tenths = |unit: u64| number / (unit / 10);
     match number {
         0..1_000 => number.to_string(),
         1_000..1_000_000 => format!("{}.{}k", tenths(1_000) / 10, tenths(1_000) % 10),

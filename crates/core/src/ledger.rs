@@ -50,16 +50,23 @@ impl Sum {
     }
 }
 
-/// What an attempt may spend: none of it is anybody else's while it runs.
+/// Money and tokens that may be spent: by an attempt, by which time none of it is anybody else's, or by
+/// a person on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reserved {
-    /// US dollars times 1,000,000; `None` when cost is not limited.
+pub struct Allowance {
+    /// US dollars times 1,000,000; `None` where cost is not limited.
     pub cost_micros: Option<u64>,
-    /// Tokens; `None` when they are not limited.
+    /// Tokens; `None` where they are not limited.
     pub tokens: Option<u64>,
 }
 
-impl Reserved {
+impl Allowance {
+    /// Whether nothing is limited.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
     /// As an amount; what is not limited counts for nothing.
     #[must_use]
     pub fn sum(self) -> Sum {
@@ -78,7 +85,7 @@ pub struct Open {
     /// The day it counts for.
     pub day: Day,
     /// What it may spend.
-    pub reserved: Reserved,
+    pub reserved: Allowance,
     /// What it noted while it runs.
     pub noted: Option<Spent>,
 }
@@ -143,7 +150,7 @@ pub struct Ledger {
 impl Ledger {
     /// Gives out `attempt` on `day`. One that is still open is written off.
     #[must_use]
-    pub fn give(&self, attempt: Attempt, day: Day, reserved: Reserved) -> Self {
+    pub fn give(&self, attempt: Attempt, day: Day, reserved: Allowance) -> Self {
         let mut next = self.written_off();
         next.open = Some(Open {
             attempt,
@@ -151,6 +158,19 @@ impl Ledger {
             reserved,
             noted: None,
         });
+        next
+    }
+
+    /// Ends `attempt`, which was taken back: all that was reserved for it counts, and its cost is
+    /// unknown where nothing was.
+    #[must_use]
+    pub fn lose(&self, attempt: Attempt, now: Day) -> Self {
+        let mut next = self.written_off();
+        if next.end_of(attempt).is_none() {
+            let usage = Usage::UNKNOWN;
+            let ran = Span::ZERO;
+            next.enter(attempt, now, Spent { usage, ran });
+        }
         next
     }
 
@@ -184,6 +204,16 @@ impl Ledger {
             open.map_or(now, |open| open.day),
             Spent { usage, ..spent },
         );
+        next
+    }
+
+    /// Ends the open attempt, which never began: it used nothing.
+    #[must_use]
+    pub fn close_unused(&self, attempt: Attempt) -> Self {
+        let mut next = self.clone();
+        if let Some(open) = next.open.take_if(|open| open.attempt == attempt) {
+            next.enter(attempt, open.day, Spent::NONE);
+        }
         next
     }
 
@@ -257,13 +287,13 @@ impl Ledger {
         let days = self.days.iter().map(|it| {
             sum_json(it.sum)
                 .text("day", it.day)
-                .int("unpriced", it.unpriced)
+                .counted("unpriced", some(it.unpriced.into()))
         });
         let ends = self.ends.iter();
         let ends = ends.map(|it| sum_json(it.sum).int("attempt", it.attempt.0));
         let mut object = Object::new()
             .object("spent", spent_json(&self.spent))
-            .int("unpriced", self.unpriced)
+            .counted("unpriced", some(self.unpriced.into()))
             .objects("days", days)
             .objects("ends", ends);
         if let Some(open) = &self.open {
@@ -278,21 +308,26 @@ fn add(to: &mut DaySpent, more: DaySpent) {
     to.unpriced = to.unpriced.saturating_add(more.unpriced);
 }
 
+/// Nothing is left out of the text: columns are read by people too.
+fn some(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
+}
+
 fn sum_json(sum: Sum) -> Object {
     Object::new()
-        .count("cost_micros", sum.cost_micros)
-        .count("tokens", sum.tokens)
+        .counted("cost_micros", some(sum.cost_micros))
+        .counted("tokens", some(sum.tokens))
 }
 
 fn spent_json(spent: &Spent) -> Object {
     let usage = &spent.usage;
     Object::new()
         .counted("cost_micros", usage.cost_micros)
-        .count("input_tokens", usage.input_tokens)
-        .count("output_tokens", usage.output_tokens)
-        .count("cache_read_tokens", usage.cache_read_tokens)
-        .count("cache_write_tokens", usage.cache_write_tokens)
-        .int("turns", usage.turns)
+        .counted("input_tokens", some(usage.input_tokens))
+        .counted("output_tokens", some(usage.output_tokens))
+        .counted("cache_read_tokens", some(usage.cache_read_tokens))
+        .counted("cache_write_tokens", some(usage.cache_write_tokens))
+        .counted("turns", some(usage.turns.into()))
         .int("ran_ms", spent.ran.as_millis())
 }
 

@@ -242,6 +242,9 @@ fn waits(seen: &Explained<'_>, mirror: &Mirror, reason: Reason, now: Timestamp) 
         let key = of_key().map(|key| format!(" with key `{key}`"));
         let _ = write!(gate.value, ": {count}{}", key.unwrap_or_default());
     }
+    if let Some(standing) = seen.standing {
+        let _ = write!(gate.value, ": {standing}");
+    }
     match (reason, &wants.agent) {
         (Reason::NoWorkerForAgent, Some(agent)) => {
             let _ = write!(gate.value, ": `{agent}`");

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use shraga_core::row::{Column, Table, tasks, workers};
+use shraga_core::row::{Column, Table, tasks, users, workers};
 use shraga_dataverse::names::{need_of_column, need_of_table};
 use shraga_dataverse::{Absent, Client, Error};
 
@@ -108,6 +108,13 @@ pub(crate) fn has_courtesy(absent: &Absent) -> bool {
 /// Whether events can be written: to a table of their own, numbered by the mirror's head.
 pub(crate) fn has_events(absent: &Absent) -> bool {
     absent.has_table(Table::Events) && absent.has(Table::Tasks, tasks::EVENT_HEAD)
+}
+
+/// Whether what people spend on a day can be held.
+pub(crate) fn has_accounts(absent: &Absent) -> bool {
+    absent.has_table(Table::Users)
+        && absent.has(Table::Users, users::USAGE)
+        && absent.has(Table::Tasks, tasks::USAGE)
 }
 
 fn degraded(absent: &Absent) -> Vec<Degraded> {

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use shraga_core::ids::{TaskId, UserId};
+use shraga_core::plan::budget::Budgets;
 use shraga_core::plan::{Loop, Need, Plan, Policy, Snapshot, Turns};
 use shraga_core::reason::Reason as Why;
 use shraga_core::row::{ChangeSet, Table};
@@ -236,6 +237,10 @@ impl Engine {
             assigns: configured.assigns && !matches!(view, LeaseView::Other(_)),
             adopts: self.memory.adopts || !store.own_ids,
             events: configured.events && probe::has_events(&absent),
+            budget: Budgets {
+                accounts: store.own_ids && probe::has_accounts(&absent),
+                ..configured.budget.clone()
+            },
             change_sets: store.change_sets,
             own_ids: store.own_ids,
             absent: absent.columns_of(Table::Tasks).collect(),

@@ -9,8 +9,8 @@ fn day(number: i64) -> Day {
     Day::of(Timestamp::from_secs(86_400 * number))
 }
 
-fn cost(micros: u64) -> Reserved {
-    Reserved {
+fn cost(micros: u64) -> Allowance {
+    Allowance {
         cost_micros: Some(micros),
         tokens: None,
     }
@@ -65,7 +65,7 @@ fn a_lost_attempt_counts_with_all_that_was_reserved_for_it() {
 
 #[test]
 fn without_a_reservation_a_lost_attempt_counts_as_it_noted_and_its_cost_is_unknown() {
-    let given = Ledger::default().give(Attempt(1), day(1), Reserved::default());
+    let given = Ledger::default().give(Attempt(1), day(1), Allowance::default());
     let noted = given.note(Attempt(1), spent(Some(100), 3)).written_off();
     assert_eq!((noted.total().cost_micros, noted.unpriced), (None, 1));
     assert_eq!(noted.total().tokens(), 3);
@@ -76,7 +76,7 @@ fn a_cost_that_no_agent_told_counts_with_its_reservation_or_stays_unknown() {
     let reserved = Ledger::default().give(Attempt(1), day(1), cost(900));
     let told = reserved.close(Attempt(1), spent(None, 3), day(1));
     assert_eq!(told.total().cost_micros, Some(900));
-    let unreserved = Ledger::default().give(Attempt(1), day(1), Reserved::default());
+    let unreserved = Ledger::default().give(Attempt(1), day(1), Allowance::default());
     let told = unreserved.close(Attempt(1), spent(None, 3), day(1));
     assert_eq!(told.total().cost_micros, None);
     let more = told.close(Attempt(2), spent(Some(5), 0), day(1));

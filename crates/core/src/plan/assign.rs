@@ -7,7 +7,7 @@
 use super::draft::Draft;
 use super::schedule::{Grant, Wait};
 use super::view::View;
-use super::{Loop, Plan, Policy, Snapshot, sync};
+use super::{Loop, Plan, Policy, Snapshot, budget, sync};
 use crate::ids::Attempt;
 use crate::json::Object;
 use crate::model::{Lease, Mirror, Shown, UserTask};
@@ -28,6 +28,7 @@ pub fn plan(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Plan {
 pub(super) fn draft(view: &View<'_>) -> Plan {
     let mut plan = Plan::new(Loop::Assign);
     plan.spare = view.schedule().spare;
+    view.schedule().needs.iter().for_each(|it| plan.need(*it));
     let mut explained = Vec::new();
     for (id, outcome) in &view.schedule().turns {
         let Some(mirror) = view.row_at(*id) else {
@@ -53,7 +54,10 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
 
 fn assign(view: &View<'_>, mirror: &Mirror, grant: &Grant<'_>) -> ChangeSet {
     let mut draft = Draft::update(view, mirror);
-    give(&mut draft, mirror.shown.attempt, grant, view.now);
+    let attempt = mirror.shown.attempt.next();
+    give(&mut draft, attempt, grant, view.now);
+    let row = (mirror.id, Some(mirror));
+    budget::reserve(&mut draft, view, row, mirror.user, attempt, grant.allowance);
     // A legacy worker takes Pending rows only, and none that names a machine.
     let told = if grant.legacy {
         TaskStatus::Pending
@@ -79,9 +83,8 @@ pub(super) fn says(grant: &Grant<'_>) -> String {
     }
 }
 
-/// Writes the assignment of the attempt after `last` into a draft.
-pub(super) fn give(draft: &mut Draft, last: Attempt, grant: &Grant<'_>, now: Timestamp) {
-    let attempt = last.next();
+/// Writes the assignment of `attempt` into a draft.
+pub(super) fn give(draft: &mut Draft, attempt: Attempt, grant: &Grant<'_>, now: Timestamp) {
     let lease = Lease {
         worker: grant.worker,
         boot: None,
@@ -133,6 +136,7 @@ fn explain(view: &View<'_>, mirror: &Mirror, wait: &Wait) -> Explain {
         return Explain::Later(due);
     }
     let mut draft = Draft::update(view, mirror);
-    draft.stand(TaskStatus::Pending, Some(reason), reason.message());
+    let said = budget::said(reason, wait.standing);
+    draft.stand(TaskStatus::Pending, Some(reason), &said);
     Explain::Now(draft.finish(format!("task {} waits: {reason}", mirror.task.short())))
 }

@@ -78,7 +78,14 @@ impl fmt::Display for Write {
             .iter()
             .filter(|(column, _)| *column != tasks::EVENT_HEAD);
         for (column, value) in visible {
-            write!(f, "    {} = {}", column.name(), shortened(value))?;
+            // Sums are read to the end, or not at all.
+            let whole = *column == tasks::USAGE;
+            let value_text = if whole {
+                value.to_string()
+            } else {
+                shortened(value)
+            };
+            write!(f, "    {} = {value_text}", column.name())?;
             match status(*column, value) {
                 Some(status) => writeln!(f, " {status}")?,
                 None => writeln!(f)?,

@@ -7,14 +7,22 @@
 
 use super::View;
 use crate::audit::{About, ORCHESTRATOR, Stream};
-use crate::ids::{MirrorId, TaskId, UserId};
+use crate::ids::{Attempt, MirrorId, TaskId, UserId};
 use crate::json::Object;
+use crate::ledger::Ledger;
 use crate::limits;
 use crate::model::{Mirror, StreamHead, UserTask};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
 use crate::status::{EventKind, TaskStatus};
-use crate::time::Timestamp;
+use crate::time::{Day, Timestamp};
+
+/// The attempt that is under way when a change begins.
+struct Runs {
+    ledger: Ledger,
+    attempt: Attempt,
+    claimed: bool,
+}
 
 /// A change of one task.
 pub(super) struct Draft {
@@ -22,6 +30,8 @@ pub(super) struct Draft {
     mirror: Write,
     person: Option<Write>,
     person_first: bool,
+    before: Vec<Write>,
+    runs: Option<Runs>,
     events: Vec<Write>,
     stream: Option<Stream>,
     at: Timestamp,
@@ -54,7 +64,13 @@ impl Draft {
             attempt: mirror.shown.attempt,
             stream: ORCHESTRATOR.to_owned(),
         };
-        Self::new(view, mirror.task, write, about, &mirror.head)
+        let mut draft = Self::new(view, mirror.task, write, about, &mirror.head);
+        draft.runs = mirror.is_active().then(|| Runs {
+            ledger: mirror.ledger.clone(),
+            attempt: mirror.shown.attempt,
+            claimed: mirror.claimed().is_some(),
+        });
+        draft
     }
 
     fn new(view: &View<'_>, task: TaskId, mirror: Write, about: About, head: &StreamHead) -> Self {
@@ -65,6 +81,8 @@ impl Draft {
             mirror,
             person: None,
             person_first: false,
+            before: Vec::new(),
+            runs: None,
             events: told.into_iter().collect(),
             stream: view.policy.events.then_some(stream),
             at: view.now,
@@ -75,6 +93,32 @@ impl Draft {
     pub(super) const fn person_first(&mut self) -> &mut Self {
         self.person_first = true;
         self
+    }
+
+    /// A write that comes before all others: what it says must never be less than what is so.
+    pub(super) fn first(&mut self, write: Write) -> &mut Self {
+        self.before.push(write);
+        self
+    }
+
+    /// An attempt that is taken back ends in the task's ledger too. One that nobody claimed used nothing.
+    fn close_ledger(&mut self) {
+        let Some(runs) = self.runs.take() else {
+            return;
+        };
+        let codes = [TaskStatus::Running, TaskStatus::Canceling].map(Value::from);
+        let ends = self
+            .mirror
+            .get(tasks::STATUS)
+            .is_some_and(|it| !codes.contains(it));
+        let day = Day::of(self.at);
+        let closed = match runs.claimed {
+            true => runs.ledger.lose(runs.attempt, day),
+            false => runs.ledger.close_unused(runs.attempt),
+        };
+        if ends && closed != runs.ledger {
+            self.set(tasks::USAGE, closed.to_json());
+        }
     }
 
     /// Sets a cell of the mirror; the last value given to a column counts.
@@ -133,7 +177,7 @@ impl Draft {
     }
 
     /// Sets the attempt of the mirror, and of its events from now on.
-    pub(super) fn attempt(&mut self, attempt: crate::ids::Attempt) -> &mut Self {
+    pub(super) fn attempt(&mut self, attempt: Attempt) -> &mut Self {
         if let Some(stream) = &mut self.stream {
             stream.attempt(attempt);
         }
@@ -156,6 +200,7 @@ impl Draft {
 
     /// The change set.
     pub(super) fn finish(mut self, why: String) -> ChangeSet {
+        self.close_ledger();
         if let (Some(stream), false) = (&self.stream, self.events.is_empty()) {
             put(
                 &mut self.mirror.cells,
@@ -169,6 +214,7 @@ impl Draft {
         let mut writes = Vec::with_capacity(2 + self.events.len());
         let changes = !self.mirror.cells.is_empty() || self.mirror.condition == Condition::Absent;
         let first = self.person.take_if(|_| self.person_first);
+        writes.append(&mut self.before);
         writes.extend(first);
         writes.extend(changes.then_some(self.mirror));
         writes.extend(self.person);

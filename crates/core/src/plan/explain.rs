@@ -1,5 +1,6 @@
 //! One task as the decisions see it, for explanations.
 
+use super::budget::Standing;
 use super::mirror::Filed;
 use super::schedule::Wait;
 use super::shares::Count;
@@ -25,6 +26,8 @@ pub struct Explained<'a> {
     pub waits: Option<Reason>,
     /// How much of the limit that it waits for is used.
     pub count: Option<Count>,
+    /// Where the day's budget stands that it waits for.
+    pub standing: Option<Standing>,
     /// How many tasks that wait for a slot have their turn before it.
     pub before: Option<usize>,
 }
@@ -49,6 +52,7 @@ pub fn explain<'a>(
             .and_then(|worker| view.worker(worker)),
         waits,
         count: turn.and_then(|turn| turn.count),
+        standing: turn.and_then(|turn| turn.standing),
         before: turn.and_then(|turn| turn.before),
     }
 }
@@ -57,6 +61,7 @@ pub fn explain<'a>(
 #[derive(Clone, Copy)]
 struct Turn {
     count: Option<Count>,
+    standing: Option<Standing>,
     before: Option<usize>,
 }
 
@@ -86,6 +91,7 @@ fn scheduled(view: &View<'_>, mirror: MirrorId) -> Option<(Reason, Turn)> {
     let before = || turns[..at].iter().filter(full).count();
     let turn = Turn {
         count: wait.count,
+        standing: wait.standing,
         before: (wait.reason == Reason::AllFull).then(before),
     };
     Some((wait.reason, turn))

@@ -11,7 +11,7 @@
 
 use super::draft::Draft;
 use super::view::View;
-use super::{Loop, Plan, Policy, Snapshot};
+use super::{Loop, Plan, Policy, Snapshot, budget};
 use crate::json::Object;
 use crate::model::Mirror;
 use crate::reason::Reason;
@@ -71,6 +71,7 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
         };
         plan.sets.push(set);
     }
+    budget::draft(view, &mut plan);
     plan
 }
 

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use super::draft::Draft;
 use super::schedule::{Grant, Wait};
 use super::view::View;
-use super::{Loop, Need, Plan, Policy, Snapshot, assign, quarantine, sync};
+use super::{Loop, Need, Plan, Policy, Snapshot, assign, budget, quarantine, sync};
 use crate::ids::{MirrorId, TaskId, UserId};
 use crate::json::Object;
 use crate::limits;
@@ -221,7 +221,10 @@ fn create(
     }
     let why = match outcome {
         Ok(grant) => {
-            assign::give(&mut draft, task.shown.attempt, grant, view.now);
+            let attempt = task.shown.attempt.next();
+            assign::give(&mut draft, attempt, grant, view.now);
+            let (row, user) = ((id, None), Some(task.owner));
+            budget::reserve(&mut draft, view, row, user, attempt, grant.allowance);
             format!(
                 "mirror task {} and {}",
                 task.id.short(),
@@ -232,7 +235,7 @@ fn create(
             draft.stand(
                 TaskStatus::Pending,
                 wait.reason.of_waiting(),
-                wait.reason.message(),
+                &budget::said(wait.reason, wait.standing),
             );
             format!("mirror task {}; it waits: {}", task.id.short(), wait.reason)
         }

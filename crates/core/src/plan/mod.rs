@@ -16,9 +16,11 @@ use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+use budget::Budgets;
 use shares::Shares;
 
 pub mod assign;
+pub mod budget;
 mod display;
 mod draft;
 mod explain;
@@ -93,6 +95,8 @@ pub struct Policy {
     pub shared: bool,
     /// How people share the workers.
     pub shares: Shares,
+    /// What people may spend.
+    pub budget: Budgets,
     /// Whether to look for mirrors made by others before making one (needed where the original ran,
     /// or people can write the link).
     pub adopts: bool,
@@ -273,6 +277,7 @@ impl Default for Policy {
             assigns: true,
             shared: true,
             shares: Shares::default(),
+            budget: Budgets::default(),
             adopts: true,
             events: true,
             change_sets: true,

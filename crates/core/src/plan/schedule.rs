@@ -12,11 +12,14 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::Need;
+use super::budget::{self, Purse, Standing};
 use super::mirror::{self, Filed};
 use super::shares::{Count, Ledger};
 use super::turns::Turns;
 use super::view::View;
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
+use crate::ledger::Allowance;
 use crate::model::{Mirror, UserTask, Wants, Worker};
 use crate::reason::Reason;
 use crate::status::{Pool, TaskStatus, WorkPhase};
@@ -28,6 +31,8 @@ pub(super) struct Grant<'a> {
     pub(super) worker: WorkerId,
     pub(super) name: Option<&'a str>,
     pub(super) legacy: bool,
+    /// What the attempt may spend.
+    pub(super) allowance: Allowance,
 }
 
 /// A task that gets nothing now.
@@ -39,6 +44,8 @@ pub(super) struct Wait {
     pub(super) until: Option<Timestamp>,
     /// How much of the limit that keeps it waiting is used.
     pub(super) count: Option<Count>,
+    /// Where the day's budget stands that keeps it waiting.
+    pub(super) standing: Option<Standing>,
 }
 
 impl Wait {
@@ -48,6 +55,7 @@ impl Wait {
             reason,
             until: None,
             count: None,
+            standing: None,
         }
     }
 }
@@ -59,6 +67,8 @@ pub(super) struct Schedule<'a> {
     pub(super) turns: Vec<(MirrorId, Result<Grant<'a>, Wait>)>,
     /// Whether a slot is left that none of them can use.
     pub(super) spare: bool,
+    /// Rows without which nothing can be said of a budget.
+    pub(super) needs: Vec<Need>,
 }
 
 /// A task that wants a worker.
@@ -88,6 +98,7 @@ pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
     let mut ledger = Ledger::new(view, &turns);
     let mut workers = Workers::new(view, turns);
     let mut lines = Lines::new(candidates(view), &ledger);
+    let mut purse = Purse::new(view);
     let mut schedule = Schedule::default();
     while let Some(candidate) = lines.next() {
         let (user, key) = (candidate.user, candidate.wants.key.as_deref());
@@ -99,16 +110,32 @@ pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
         };
         let outcome = match candidate.gate.or_else(capped) {
             Some(wait) => Err(wait),
-            None => workers.choose(&candidate),
+            None => afford(view, &mut purse, &candidate).and_then(|allowance| {
+                let grant = workers.choose(&candidate)?;
+                Ok(Grant { allowance, ..grant })
+            }),
         };
         if outcome.is_ok() {
             ledger.give(user, key);
+            purse.take(user);
         }
         schedule.turns.push((candidate.mirror, outcome));
         lines.enter(user, &ledger);
     }
     schedule.spare = common_gate(view, None).is_none() && workers.spare();
+    schedule.needs = purse.needs;
     schedule
+}
+
+/// What the next attempt of a task may spend, or why there is nothing for it.
+fn afford(
+    view: &View<'_>,
+    purse: &mut Purse<'_, '_>,
+    candidate: &Candidate<'_>,
+) -> Result<Allowance, Wait> {
+    let mirror = view.row_at(candidate.mirror);
+    let asked = purse.ask(mirror, candidate.user, candidate.wants);
+    asked.map_err(|short| budget::wait(candidate.task, short))
 }
 
 /// What waits: a line of candidates for each person, and whose first is next.
@@ -266,9 +293,9 @@ struct Workers<'v, 'a> {
     misfits: HashMap<Class<'a>, Reason>,
 }
 
-/// All that decides which workers would do for a task: the person, her agent, her labels, and whether
-/// her row is gone.
-type Class<'a> = (Option<UserId>, Option<&'a str>, &'a [String], bool);
+/// All that decides which workers would do for a task: the person, her agent, her labels, whether
+/// her row is gone, and whether there is a budget to keep.
+type Class<'a> = (Option<UserId>, Option<&'a str>, &'a [String], bool, bool);
 
 impl<'v, 'a> Workers<'v, 'a> {
     fn new(view: &'v View<'a>, turns: Turns) -> Self {
@@ -299,6 +326,7 @@ impl<'v, 'a> Workers<'v, 'a> {
             wants.agent.as_deref(),
             &wants.labels,
             deleted,
+            wants.budget.is_none(),
         );
         if let Some(reason) = self.misfits.get(&class) {
             return Err(Wait::on(candidate.task, *reason));
@@ -317,6 +345,7 @@ impl<'v, 'a> Workers<'v, 'a> {
                 worker: worker.id,
                 name: Some(&worker.name),
                 legacy: false,
+                allowance: Allowance::default(),
             };
             (self.fit(worker, candidate), grant)
         });
@@ -326,6 +355,7 @@ impl<'v, 'a> Workers<'v, 'a> {
                 worker,
                 name: None,
                 legacy: true,
+                allowance: Allowance::default(),
             };
             (self.legacy_fit(candidate.wants), grant)
         });
@@ -391,7 +421,8 @@ impl<'v, 'a> Workers<'v, 'a> {
     }
 
     fn legacy_fit(&self, wants: &Wants) -> Fit {
-        if !self.view.policy.shared {
+        // The original's workers keep no budget.
+        if !self.view.policy.shared || !wants.budget.is_none() {
             Fit::NotForPerson
         } else if wants.agent.is_some() {
             Fit::NoAgent

@@ -5,6 +5,7 @@ use super::writes::{self, Content, Ids};
 use super::{Answer, Effect, Finish, Mark, Outcome, Report, StopCause, Ticket, WriteKind};
 use crate::audit::Stream;
 use crate::ids::Etag;
+use crate::ledger::Ledger;
 use crate::model::Mirror;
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
@@ -35,6 +36,8 @@ pub(super) struct Held {
 pub(super) struct Seen {
     pub(super) etag: Etag,
     pub(super) canceling: bool,
+    /// What earlier attempts spent, and what this one has reserved.
+    pub(super) ledger: Ledger,
 }
 
 impl Seen {
@@ -42,6 +45,7 @@ impl Seen {
         Self {
             etag: row.etag.clone(),
             canceling: row.status == TaskStatus::Canceling,
+            ledger: row.ledger.clone(),
         }
     }
 }
@@ -227,13 +231,7 @@ impl Held {
     /// Sends a report. The stream itself moves only when the answer says so, which ends it.
     pub(super) fn publish(&mut self, report: Box<Report>, content: Content) -> Effect {
         let mut stream = self.stream.clone();
-        let set = writes::publish(
-            &report,
-            &self.seen.etag,
-            self.seen.canceling,
-            content,
-            stream.as_mut(),
-        );
+        let set = writes::publish(&report, &self.seen, content, stream.as_mut());
         self.stage = Stage::Sending(report, content);
         Effect::Write(Ticket::new(self.ids.mirror, WriteKind::Report), set)
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::audit::Stream;
 use crate::ids::{Attempt, Etag, MirrorId};
+use crate::ledger::Ledger;
 use crate::model::Mirror;
 use crate::status::{TaskStatus, WorkPhase};
 use crate::time::Timestamp;
@@ -126,6 +127,7 @@ impl Machine {
         let seen = Seen {
             etag: Etag::new(""),
             canceling: false,
+            ledger: Ledger::default(),
         };
         let stream = self.limits.events.then(|| ids.late_stream());
         let stage = Stage::Inspecting(Box::new(report), Doubt::Unanswered);

@@ -6,16 +6,20 @@
 
 use std::time::Duration;
 
-use super::{Effect, Identity, Outcome, Report, Until, output};
+use super::held::Seen;
+use super::{Effect, Finish, Identity, Outcome, Report, Until, output};
 use crate::audit::{About, Stream, attempt_stream};
+use crate::budget::short;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
+use crate::ledger::Ledger;
 use crate::limits;
 use crate::model::{Answer, Lease, Mirror, StreamHead};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
-use crate::time::Timestamp;
+use crate::time::{Day, Span, Timestamp};
+use crate::usage::{Spent, dollars};
 
 /// Lines of one event, in bytes: an event of the original's table holds 10,000 characters, and
 /// escaping may double them.
@@ -160,6 +164,10 @@ pub(super) fn claim(
 pub(super) fn release(mirror: &Mirror, now: Timestamp) -> ChangeSet {
     let mut cells = put_back(Reason::Released, Reason::Released.message());
     cells.push((tasks::LAST_PING, now.into()));
+    let closed = mirror.ledger.close_unused(mirror.shown.attempt);
+    if closed != mirror.ledger {
+        cells.push((tasks::USAGE, closed.to_json().into()));
+    }
     ChangeSet {
         task: Some(mirror.task),
         why: format!("put back task {}: draining", mirror.task.short()),
@@ -225,12 +233,11 @@ fn line_event(stream: &mut Stream, lines: &[String], now: Timestamp) -> Write {
 /// Publishes a report: the terminal state, or back to waiting, in one set with the last events.
 pub(super) fn publish(
     report: &Report,
-    etag: &Etag,
-    canceling: bool,
+    seen: &Seen,
     content: Content,
     stream: Option<&mut Stream>,
 ) -> ChangeSet {
-    let end = End::of(report.finish.outcome, canceling);
+    let end = End::of(report.finish.outcome, seen.canceling);
     let said = message(report, &end);
     let mut events = Vec::new();
     let mut head = report.head.clone();
@@ -249,7 +256,7 @@ pub(super) fn publish(
         head = stream.head().clone();
     }
     let mut cells = end.cells(&said, report.at);
-    if canceling {
+    if seen.canceling {
         // Why it was asked to end is in the row.
         cells.retain(|(column, _)| *column != tasks::REASON);
     }
@@ -264,10 +271,17 @@ pub(super) fn publish(
             cells.push((tasks::EXECUTION_DETAILS, checkpoint.into()));
         }
     }
+    let ledger = seen
+        .ledger
+        .close(report.attempt, spent(report), Day::of(report.at));
+    if content == Content::Full {
+        cells.push((tasks::USAGE, ledger.to_json().into()));
+    }
     if content == Content::Full && end.status.is_terminal() {
         cells.extend(result_cells(report, &head));
+        cells.extend(bill(&ledger));
     }
-    let mirror = Write::update(Table::Tasks, report.mirror.get(), etag, cells);
+    let mirror = Write::update(Table::Tasks, report.mirror.get(), &seen.etag, cells);
     let mut writes = vec![mirror];
     writes.extend(events);
     ChangeSet {
@@ -419,13 +433,11 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
     let finish = &report.finish;
     let result = limits::tail(&finish.result, limits::MEMO_UNITS);
     let transcript = limits::tail(&finish.transcript, limits::TRANSCRIPT_UNITS);
-    let cost = finish.usage.cost_micros.map(cost);
     let folder = finish.folder.as_deref();
     vec![
         (tasks::RESULT, result.into()),
         (tasks::TRANSCRIPT, transcript.into()),
         (tasks::OUTPUT, output::of(report, head).into()),
-        (tasks::SESSION_COST, cost.into()),
         (tasks::SESSION_DURATION, duration(finish.ran).into()),
         (
             tasks::WORKING_DIR,
@@ -436,13 +448,28 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
     ]
 }
 
-/// `$0.12`; small amounts keep four digits.
-fn cost(micros: u64) -> String {
-    let (dollars, rest) = (micros / 1_000_000, micros % 1_000_000);
-    match micros {
-        0..10_000 => format!("${dollars}.{:04}", rest / 100),
-        10_000.. => format!("${dollars}.{:02}", rest / 10_000),
+/// What the attempt used. One whose agent never ran used nothing.
+fn spent(report: &Report) -> Spent {
+    let Finish { usage, ran, .. } = &report.finish;
+    if ran.is_zero() && usage.tokens() == 0 {
+        return Spent::NONE;
     }
+    Spent {
+        usage: *usage,
+        ran: Span::millis(i64::try_from(ran.as_millis()).unwrap_or(i64::MAX)),
+    }
+}
+
+/// What all attempts cost, in words; nothing where it isn't known.
+fn bill(ledger: &Ledger) -> [(Column, Value); 2] {
+    let total = ledger.total();
+    let read = total.tokens().saturating_sub(total.output_tokens);
+    let tokens = (total.tokens() > 0)
+        .then(|| format!("{} in / {} out", short(read), short(total.output_tokens)));
+    [
+        (tasks::SESSION_COST, total.cost_micros.map(dollars).into()),
+        (tasks::SESSION_TOKENS, tokens.into()),
+    ]
 }
 
 /// `2m 05s`, as the original wrote it.

@@ -10,6 +10,7 @@
 
 mod attempts;
 mod build;
+mod ledgers;
 mod promises;
 mod reasons;
 mod scenarios;

@@ -7,12 +7,15 @@
 use std::fs;
 use std::path::Path;
 
+use shraga_core::budget::Budget;
 use shraga_core::ids::{Attempt, Etag, EventId, MirrorId};
+use shraga_core::ledger::{Account, Allowance, Held, Ledger};
 use shraga_core::model::{Answer, Mirror, Person, UserTask, Worker};
 use shraga_core::plan::{Policy, Snapshot, all};
 use shraga_core::row::{Column, tasks};
 use shraga_core::status::TaskStatus;
-use shraga_core::time::{Span, Timestamp};
+use shraga_core::time::{Day, Span, Timestamp};
+use shraga_core::usage::{Spent, Usage};
 use uuid::Uuid;
 
 use crate::build::{held, id, mirror, secs, task, user, worker, worker_id};
@@ -136,7 +139,11 @@ impl Scene {
             "task" => self.task(line),
             "mirror" => self.mirror(line),
             "absent" => {
-                snapshot.absent.insert(id(line.word(1)));
+                let gone = match line.word(1).strip_suffix('\'') {
+                    Some(task) => MirrorId::of(self.find(task).id, 0).get(),
+                    None => id(line.word(1)),
+                };
+                self.snapshot.absent.insert(gone);
             }
             "unread-worker" => {
                 snapshot.unread_workers.insert(worker_id(line.word(1)));
@@ -161,6 +168,7 @@ impl Scene {
                 disabled: false,
                 account: None,
             }),
+            "person" => self.person(line),
             "result" => {
                 let row = match line.word(1).strip_suffix('\'') {
                     Some(task) => MirrorId::of(self.find(task).id, 0).get(),
@@ -246,10 +254,41 @@ impl Scene {
                     let keys = &mut self.policy.shares.keys;
                     keys.insert(key.to_owned(), number(limit));
                 }
+                "user-day" => self.policy.budget.user_day = allowance(value),
+                "day" => self.policy.budget.day = allowance(value),
+                "attempt" => self.policy.budget.attempt = allowance(value),
+                "accounts" => self.policy.budget.accounts = value == "yes",
                 "patience" => self.policy.mirror_patience = Span::secs(number(value)),
                 other => panic!("`{other}` is not a policy"),
             }
         }
+    }
+
+    /// `person NAME spent=1usd,2tokens held=TASK:ATTEMPT:1usd` as of today; without either she has spent
+    /// nothing.
+    fn person(&mut self, line: &Line<'_>) {
+        let name = line.word(1);
+        let mut account = Account::default().on(Day::of(self.now));
+        for (key, value) in &line.pairs {
+            match *key {
+                "spent" => account.spent = allowance(value).sum(),
+                "held" => {
+                    let parts: Vec<&str> = value.split(':').collect();
+                    account.hold(Held {
+                        mirror: MirrorId::of(self.find(parts[0]).id, 0),
+                        attempt: Attempt(number(parts[1])),
+                        sum: allowance(parts[2]).sum(),
+                    });
+                }
+                other => panic!("`{other}` is not a person's key"),
+            }
+        }
+        self.name(id(name), name);
+        self.snapshot.people.push(Person {
+            id: user(name),
+            disabled: false,
+            account: Some((Etag::new("u@1"), account)),
+        });
     }
 
     fn worker(&mut self, line: &Line<'_>) {
@@ -302,7 +341,15 @@ impl Scene {
             row = held(row, worker, boot, since);
         }
         for (key, value) in &line.pairs {
-            set_mirror(&mut row, key, value);
+            match *key {
+                "ended" => row.ledger = ended(&row.ledger, value, self.now),
+                "reserved" => {
+                    let day = Day::of(self.now);
+                    let attempt = row.shown.attempt;
+                    row.ledger = row.ledger.give(attempt, day, allowance(value));
+                }
+                _ => set_mirror(&mut row, key, value),
+            }
         }
         self.snapshot.mirrors.push(row);
     }
@@ -325,6 +372,28 @@ impl Scene {
         }
         text
     }
+}
+
+/// Money and tokens, as a budget says them.
+fn allowance(text: &str) -> Allowance {
+    let budget: Budget = text.parse().unwrap();
+    Allowance {
+        cost_micros: budget.cost_micros,
+        tokens: budget.tokens,
+    }
+}
+
+/// `ATTEMPT:1usd,2tokens` of an attempt that ended today.
+fn ended(ledger: &Ledger, text: &str, now: Timestamp) -> Ledger {
+    let (attempt, amount) = text.split_once(':').expect("ATTEMPT:AMOUNT");
+    let sum = allowance(amount).sum();
+    let usage = Usage {
+        input_tokens: sum.tokens,
+        cost_micros: Some(sum.cost_micros),
+        ..Usage::NONE
+    };
+    let ran = Span::secs(1);
+    ledger.close(Attempt(number(attempt)), Spent { usage, ran }, Day::of(now))
 }
 
 fn set_worker(row: &mut Worker, key: &str, value: &str) {
@@ -355,6 +424,8 @@ fn set_task(row: &mut UserTask, key: &str, value: &str) {
         "priority" => row.priority = number(value),
         "not-before" => row.not_before = Some(secs(number(value))),
         "agent" => row.wants.agent = Some(value.to_owned()),
+        "budget" => row.wants.budget = value.parse().unwrap(),
+        "unclear" => row.wants.unclear = Some(value.to_owned()),
         "key" => row.wants.key = Some(value.to_owned()),
         "labels" => row.wants.labels = value.split(',').map(str::to_owned).collect(),
         "message" => row.shown.message = Some(value.to_owned()),

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use shraga_core::audit::Recorded;
 use shraga_core::ids::{Attempt, Etag, MirrorId, TaskId, UserId, WorkerId};
-use shraga_core::ledger::Ledger;
-use shraga_core::model::{Claims, Lease, Mirror, Shown, StreamHead, UserTask, Wants};
-use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks};
+use shraga_core::model::{Claims, Lease, Mirror, Person, Shown, StreamHead, UserTask};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks, users};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::build::user;
+use crate::ledgers;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -28,6 +28,8 @@ pub(crate) struct Row {
 pub(crate) struct Store {
     pub(crate) rows: HashMap<(Table, Uuid), Row>,
     pub(crate) now: i64,
+    /// Whether it makes the writes of a set one by one, and stops at the first that is not done.
+    pub(crate) steps: bool,
     version: u64,
 }
 
@@ -42,10 +44,13 @@ impl Store {
 
     /// Applies all writes or none; the new version of the first row.
     pub(crate) fn apply(&mut self, set: &ChangeSet, caller: UserId) -> Result<Etag, Stale> {
-        if !set.writes.iter().all(|write| self.holds(write)) {
+        if !self.steps && !set.writes.iter().all(|write| self.holds(write)) {
             return Err(Stale);
         }
         for write in &set.writes {
+            if !self.holds(write) {
+                return Err(Stale);
+            }
             let owner = write.owner.unwrap_or(caller);
             self.put(write.table, write.id, owner, &write.cells);
         }
@@ -89,6 +94,16 @@ impl Store {
         people.sort_by_key(|task| task.id);
         mirrors.sort_by_key(|mirror| mirror.id);
         (people, mirrors)
+    }
+
+    /// The table of people.
+    pub(crate) fn people(&self) -> Vec<Person> {
+        let rows = self.rows.iter();
+        let rows = rows.filter(|((table, _), _)| *table == Table::Users);
+        let person = |((_, id), row): (&(Table, Uuid), &Row)| {
+            ledgers::person(UserId::new(*id), row.etag(), row.maybe_text(users::USAGE))
+        };
+        rows.map(person).collect()
     }
 
     /// Events by task and stream, in order.
@@ -182,8 +197,8 @@ impl Row {
             status: self.status(),
             name: self.text(tasks::NAME),
             prompt: self.text(tasks::PROMPT),
-            input: None,
-            wants: Wants::default(),
+            input: self.maybe_text(tasks::INPUT),
+            wants: ledgers::wants(self.maybe_text(tasks::INPUT)),
             mirror_link: self.maybe_text(tasks::MIRROR_LINK),
             email: None,
             priority: i32::try_from(self.int(tasks::PRIORITY)).unwrap(),
@@ -206,7 +221,7 @@ impl Row {
             modified: self.modified,
             status: self.status(),
             name: self.text(tasks::NAME),
-            wants: Wants::default(),
+            wants: ledgers::wants(self.maybe_text(tasks::INPUT)),
             phase: self
                 .maybe_text(tasks::WORK_PHASE)
                 .map(|word| word.parse().unwrap()),
@@ -220,7 +235,10 @@ impl Row {
                 .unwrap_or_default(),
             answer: None,
             shown: self.shown(),
-            ledger: Ledger::default(),
+            ledger: self
+                .maybe_text(tasks::USAGE)
+                .map(|json| ledgers::ledger(&json))
+                .unwrap_or_default(),
         }
     }
 }

@@ -2,20 +2,24 @@
 //! workers whose answers get lost and who restart. After every step the promises are checked.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use shraga_core::audit;
 use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId};
 use shraga_core::model::{Mirror, Worker};
+use shraga_core::plan::budget::Budgets;
 use shraga_core::plan::{self, Loop, Need, Plan, Policy, Snapshot};
 use shraga_core::row::{ChangeSet, Table, tasks};
 use shraga_core::status::{TaskStatus, WorkPhase};
 use shraga_core::time::{Span, Timestamp};
+use shraga_core::usage::Usage;
 use shraga_core::worker::{
     Answer, Effect, Finish, Identity, Input, Limits, Machine, Outcome, Report,
 };
 use uuid::Uuid;
 
 use crate::build::{boot, user, worker, worker_id};
+use crate::ledgers::{self, Truth};
 use crate::store::{Store, admin, filed};
 
 pub(crate) const PEOPLE: [&str; 2] = ["ann", "bob"];
@@ -59,6 +63,8 @@ pub(crate) struct World {
     ended: HashMap<MirrorId, TaskStatus>,
     attempts: HashMap<MirrorId, Attempt>,
     results: HashMap<MirrorId, String>,
+    /// What agents use, where there are budgets.
+    truth: Option<Truth>,
 }
 
 impl World {
@@ -84,7 +90,24 @@ impl World {
             ended: HashMap::new(),
             attempts: HashMap::new(),
             results: HashMap::new(),
+            truth: None,
         }
+    }
+
+    /// A world in which every cost is limited, for each person and for everybody.
+    pub(crate) fn with_budgets(change_sets: bool) -> Self {
+        let mut world = Self::new(true);
+        world.policy.budget = ledgers::budgets();
+        world.store.steps = !change_sets;
+        world.policy.change_sets = change_sets;
+        world.truth = Some(Truth::default());
+        world
+    }
+
+    /// An admin takes the limits away.
+    pub(crate) fn lift_budgets(&mut self) {
+        self.policy.budget = Budgets::default();
+        self.truth = None;
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -102,8 +125,12 @@ impl World {
         let name = format!("task {number}");
         let task = filed_in_one_millisecond(number);
         let owner = user(PEOPLE[person % PEOPLE.len()]);
-        self.store
-            .put(Table::Tasks, task, owner, &filed(&name, priority));
+        let mut cells = filed(&name, priority);
+        if self.truth.is_some() && number.is_multiple_of(2) {
+            // More than a day has, or less than an attempt would get.
+            cells.push((tasks::INPUT, (150 * (number + 1)).to_string().into()));
+        }
+        self.store.put(Table::Tasks, task, owner, &cells);
         self.filed.push(TaskId::new(task));
     }
 
@@ -157,7 +184,15 @@ impl World {
                 .map(|task| task.id)
                 .filter(|task| mirrors.iter().all(|it| it.task != *task || kept(it)))
                 .collect(),
-            absent: self.deleted.iter().map(|task| task.get()).collect(),
+            absent: self.absent(),
+            people: self
+                .store
+                .people()
+                .into_iter()
+                .enumerate()
+                .filter(|(at, _)| shows(*at + 2))
+                .map(|(_, person)| person)
+                .collect(),
             carried: mirrors
                 .iter()
                 .map(|it| {
@@ -178,6 +213,14 @@ impl World {
         };
         let now = self.now();
         self.seen[orchestrator % ORCHESTRATORS] = Some((snapshot, now));
+    }
+
+    /// Rows that are known not to be there.
+    fn absent(&self) -> HashSet<Uuid> {
+        let deleted = self.deleted.iter().map(|task| task.get());
+        let people = PEOPLE.iter().chain(&["admin"]).map(|name| user(name).get());
+        let met = |id: &Uuid| self.store.rows.contains_key(&(Table::Users, *id));
+        deleted.chain(people.filter(|id| !met(id))).collect()
     }
 
     /// Plans on what was last observed and applies the first `upto` sets.
@@ -218,6 +261,16 @@ impl World {
     }
 
     // Workers.
+
+    /// Somebody deletes a worker's row, or makes it again.
+    pub(crate) fn vanish(&mut self, process: usize) {
+        let name = WORKERS[process % WORKERS.len()];
+        let before = self.workers.len();
+        self.workers.retain(|it| it.id != worker_id(name));
+        if self.workers.len() == before {
+            self.workers.push(worker(name, SLOTS));
+        }
+    }
 
     pub(crate) fn look(&mut self, process: usize, net: Net) {
         let process = process % WORKERS.len();
@@ -265,7 +318,12 @@ impl World {
     fn finish(&mut self, process: usize, mirror: MirrorId, outcome: Outcome, net: Net) {
         let attempt = self.processes[process].running.remove(&mirror);
         let boots = self.processes[process].boots;
+        let part = u64::from(boots) + self.store.rows.len() as u64;
+        let used = self.truth.as_mut().zip(attempt);
+        let used = used.map(|(truth, attempt)| truth.end(mirror, attempt, part));
         let finish = Finish {
+            ran: Duration::from_secs(1),
+            usage: used.unwrap_or(Usage::UNKNOWN),
             result: format!("{attempt:?} of boot {boots} of {process}"),
             ..Finish::untouched(outcome)
         };
@@ -406,6 +464,10 @@ impl World {
             assert!(!self.deleted.contains(&task.id), "a deleted row came back");
         }
         self.check_streams(&mirrors);
+        if let Some(truth) = &mut self.truth {
+            truth.see(&mirrors);
+            truth.check(&mirrors, &self.store.people(), admin());
+        }
     }
 
     fn check_streams(&self, mirrors: &[Mirror]) {
@@ -421,6 +483,7 @@ impl World {
 
     /// Lets everybody work without trouble until nothing moves: every task ends.
     pub(crate) fn run_out(&mut self) {
+        self.workers = WORKERS.iter().map(|name| worker(name, SLOTS)).collect();
         for _ in 0..200 {
             if self.is_over() {
                 break;

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use shraga_core::ids::{Attempt, MirrorId};
-use shraga_core::ledger::{Account, DaySpent, End, Held, Ledger, Open, Reserved, Sum};
+use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Sum};
 use shraga_core::row::{tasks, users};
 use shraga_core::time::{Day, Span};
 use shraga_core::usage::{Spent, Usage};
@@ -15,7 +15,9 @@ use super::field::{Of, time};
 
 #[derive(Clone, Copy, Deserialize)]
 struct SumJson {
+    #[serde(default)]
     cost_micros: u64,
+    #[serde(default)]
     tokens: u64,
 }
 
@@ -32,10 +34,15 @@ impl From<SumJson> for Sum {
 struct SpentJson {
     #[serde(default)]
     cost_micros: Option<u64>,
+    #[serde(default)]
     input_tokens: u64,
+    #[serde(default)]
     output_tokens: u64,
+    #[serde(default)]
     cache_read_tokens: u64,
+    #[serde(default)]
     cache_write_tokens: u64,
+    #[serde(default)]
     turns: u32,
     ran_ms: i64,
 }
@@ -61,6 +68,7 @@ struct DayJson {
     day: String,
     #[serde(flatten)]
     sum: SumJson,
+    #[serde(default)]
     unpriced: u32,
 }
 
@@ -86,6 +94,7 @@ struct OpenJson {
 #[derive(Deserialize)]
 struct LedgerJson {
     spent: SpentJson,
+    #[serde(default)]
     unpriced: u32,
     days: Vec<DayJson>,
     ends: Vec<EndJson>,
@@ -116,7 +125,7 @@ fn parse_ledger(text: &str) -> Option<Ledger> {
         Some(open) => Some(Open {
             attempt: Attempt(open.attempt),
             day: day(&open.day)?,
-            reserved: Reserved {
+            reserved: Allowance {
                 cost_micros: open.cost_micros,
                 tokens: open.tokens,
             },
@@ -201,7 +210,7 @@ mod tests {
     #[test]
     fn a_ledger_is_read_as_it_was_written() {
         let today = day("2026-02-28").unwrap();
-        let reserved = Reserved {
+        let reserved = Allowance {
             cost_micros: Some(500),
             tokens: None,
         };
