@@ -3,11 +3,14 @@
 //! These are parsed at the edge from rows (in `shraga-dataverse`) and never re-checked here. They
 //! hold what decisions need, not whole rows: results and transcripts stay where they are.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::budget::Budget;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::ledger::{Account, Ledger};
-use crate::status::{Pool, TaskStatus, WorkPhase, WorkerKind, WorkerState};
+use crate::status::{Pool, TaskStatus, Unknown, WorkPhase, WorkerKind, WorkerState};
 use crate::time::Timestamp;
 
 /// A person's own row of the tasks table. Everything she can write is untrusted.
@@ -278,9 +281,27 @@ pub struct Worker {
     pub last_assigned: Option<Timestamp>,
     /// Since when an operator wants it to take nothing new. Its own beats never touch this.
     pub drained: Option<Timestamp>,
+    /// What the orchestrator last asked it, if it ever did.
+    pub suspicion: Option<Suspicion>,
+    /// What it last read where questions stand, as it says with each beat.
+    pub echo: Option<String>,
 }
 
 impl Worker {
+    /// The question it has not answered, if there is one. A worker that beats and does not answer
+    /// can't read, so it is doubted like one that is silent.
+    #[must_use]
+    pub fn asked(&self) -> Option<Suspicion> {
+        let answered = |asked: &Suspicion| self.echo.as_deref() == Some(asked.to_string().as_str());
+        self.suspicion.filter(|asked| !answered(asked))
+    }
+
+    /// Whether it was given up: nobody answered in time, and no process has come back since.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.state == WorkerState::Offline && self.asked().is_some()
+    }
+
     /// Whether it runs this agent; `None` is its default, which it has.
     #[must_use]
     pub fn runs(&self, agent: Option<&str>) -> bool {
@@ -291,6 +312,40 @@ impl Worker {
     #[must_use]
     pub fn carries(&self, labels: &[String]) -> bool {
         labels.iter().all(|label| self.labels.contains(label))
+    }
+}
+
+/// A doubt about a worker, written down: how far its beats had come, and when. `cr_nonce`, as
+/// `BEAT@MILLISECONDS`; a worker proves that it reads by writing the same text into `cr_echo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// Its beat counter at that time.
+    pub beat: i64,
+    /// Store time of the question.
+    pub at: Timestamp,
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.beat, self.at.as_millis())
+    }
+}
+
+impl FromStr for Suspicion {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Unknown> {
+        let parts = text.split_once('@');
+        let read = parts.and_then(|(beat, at)| {
+            Some(Self {
+                beat: beat.parse().ok()?,
+                at: Timestamp::from_millis(at.parse().ok()?),
+            })
+        });
+        read.ok_or_else(|| Unknown {
+            what: "question to a worker",
+            value: text.to_owned(),
+        })
     }
 }
 

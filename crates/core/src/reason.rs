@@ -52,6 +52,10 @@ words! {
         ClaimTimeout = "claim-timeout",
         /// The worker's row is gone.
         WorkerVanished = "worker-vanished",
+        /// The worker was asked whether it lives, and did not answer.
+        WorkerLost = "worker-lost",
+        /// The worker's process ended, and a later one can't go on with it.
+        WorkerRestarted = "worker-restarted",
         /// The worker put it back: the attempt asked for a retry.
         Retry = "retry",
         /// The worker put it back untouched.
@@ -143,6 +147,8 @@ impl Reason {
             Self::NotReleased => "filed as Submitted and never released",
             Self::ClaimTimeout => "the worker did not take it in time",
             Self::WorkerVanished => "its worker is gone",
+            Self::WorkerLost => "its worker did not answer and was given up",
+            Self::WorkerRestarted => "its worker was restarted",
             Self::Retry => "the attempt asked to be tried again",
             Self::Released => "the worker put it back",
             Self::TooManyLosses => "too many attempts did not end well",
@@ -205,7 +211,10 @@ impl Reason {
             Self::KeyBusy => "wait for one to end: `shraga list` shows what runs",
             Self::TakenByLegacy => "wait for the legacy worker, or stop it",
             Self::NotReleased => "set its status to Pending (1), or cancel it",
-            Self::ClaimTimeout | Self::WorkerVanished => "see `shraga workers`; it is tried again",
+            Self::ClaimTimeout
+            | Self::WorkerVanished
+            | Self::WorkerLost
+            | Self::WorkerRestarted => "see `shraga workers`; it is tried again",
             Self::Released => "nothing: it is assigned again",
             Self::TooManyLosses | Self::AgentFailed => "read `shraga logs ID`, then file it again",
             Self::TimedOut => {
@@ -298,6 +307,8 @@ impl Reason {
             | Self::NotReleased
             | Self::ClaimTimeout
             | Self::WorkerVanished
+            | Self::WorkerLost
+            | Self::WorkerRestarted
             | Self::Retry
             | Self::Released
             | Self::TooManyLosses

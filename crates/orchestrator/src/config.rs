@@ -5,9 +5,17 @@ use std::time::Duration;
 
 use shraga_core::ids::{BootId, UserId, WorkerId};
 use shraga_core::plan::Policy;
+use shraga_core::time::Span;
 use tokio::sync::watch;
 
 use crate::{dev_box, update};
+
+/// Periods between two looks that still count as one watch over workers: a look may be slow, or fail
+/// to begin in time. More would count a pause of ours as their silence.
+const WATCHED_PERIODS: u32 = 3;
+
+/// The least of it: a request may take 30 s, and be asked twice.
+const LEAST_GAP: Duration = Duration::from_secs(60);
 
 /// How often a link that failed for a passing reason is tried, and how long apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,5 +94,13 @@ impl Config {
             drain: Duration::from_secs(10),
             once_deadline: Duration::from_secs(600),
         }
+    }
+
+    /// The longest time between two looks at the store that still count as one watch over it: some
+    /// ticks, and a slow answer.
+    pub(crate) fn longest_gap(&self) -> Span {
+        let period = self.period_open.max(self.period_idle);
+        let gap = (period * WATCHED_PERIODS).max(LEAST_GAP);
+        Span::millis(i64::try_from(gap.as_millis()).unwrap_or(i64::MAX))
     }
 }

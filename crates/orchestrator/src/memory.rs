@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use shraga_core::ids::{MirrorId, TaskId, UserId, WorkerId};
-use shraga_core::plan::{Need, Turns};
+use shraga_core::model::Worker;
+use shraga_core::plan::{Need, Turns, Watched};
 use shraga_core::row::ChangeSet;
 use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
@@ -100,6 +101,8 @@ pub(crate) struct Memory {
     /// How far waiting mirrors behind a full window were looked at.
     pub(crate) walk: Walk,
     sight: Sight,
+    watched: HashMap<WorkerId, Watched>,
+    watched_at: Option<Timestamp>,
     look: HashSet<Need>,
     later: HashSet<Need>,
     unseen_progress: bool,
@@ -127,6 +130,8 @@ impl Memory {
             shrink: 0,
             walk: Walk::default(),
             sight: Sight::default(),
+            watched: HashMap::new(),
+            watched_at: None,
             look: HashSet::new(),
             later: HashSet::new(),
             unseen_progress: false,
@@ -157,6 +162,33 @@ impl Memory {
     /// The store could not be looked at.
     pub(crate) fn lose_sight(&mut self) {
         self.sight = Sight::Lost;
+        self.watched_at = None;
+    }
+
+    /// The workers as they have been watched up to this look at `now`. What was seen before a gap, or
+    /// before the store's clock jumped, does not count: whoever could not look does not know whether
+    /// others could write.
+    pub(crate) fn watch(
+        &self,
+        workers: &[Worker],
+        now: Timestamp,
+        gap: Span,
+    ) -> HashMap<WorkerId, Watched> {
+        let since = self.watched_at.map(|last| now.since(last));
+        let unbroken = since.is_some_and(|since| since >= Span::ZERO && since <= gap);
+        let before = |worker: &Worker| {
+            let before = self.watched.get(&worker.id).copied();
+            before.filter(|_| unbroken)
+        };
+        let watched = workers.iter();
+        let watched = watched.map(|row| (row.id, Watched::go_on(before(row), row, now)));
+        watched.collect()
+    }
+
+    /// Keeps what was seen of the workers at `now`.
+    pub(crate) fn watched(&mut self, watched: HashMap<WorkerId, Watched>, now: Timestamp) {
+        self.watched = watched;
+        self.watched_at = Some(now);
     }
 
     /// Since when it can be again, if it could not be for a while; `now` is the time of this look.

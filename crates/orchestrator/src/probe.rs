@@ -28,6 +28,14 @@ const OF_COURTESY: [Column; 4] = [
     workers::LAST_SEEN,
 ];
 
+/// Columns of the workers table without which a worker can't be asked whether it lives.
+const OF_QUESTIONS: [Column; 4] = [
+    workers::BEAT,
+    workers::NONCE,
+    workers::ECHO,
+    workers::LAST_SEEN,
+];
+
 /// What is not done without what nothing can be done without.
 const EVERYTHING: &str = "nothing can be done";
 
@@ -115,6 +123,12 @@ pub(crate) fn has_accounts(absent: &Absent) -> bool {
     absent.has_table(Table::Users)
         && absent.has(Table::Users, users::USAGE)
         && absent.has(Table::Tasks, tasks::USAGE)
+}
+
+/// Whether a worker can be asked whether it lives, and answer.
+pub(crate) fn can_ask(absent: &Absent) -> bool {
+    let mut columns = OF_QUESTIONS.into_iter();
+    columns.all(|column| absent.has(Table::Workers, column))
 }
 
 fn degraded(absent: &Absent) -> Vec<Degraded> {

@@ -229,6 +229,8 @@ impl Engine {
     fn consult(&self, seen: &mut Seen, now: Timestamp) -> (Vec<Plan>, PerLoop<Option<String>>) {
         seen.complete_people(&self.memory.people);
         seen.snapshot.in_sight_since = self.memory.in_sight_since(now);
+        let (workers, gap) = (&seen.snapshot.workers, self.config.longest_gap());
+        seen.snapshot.watched = self.memory.watch(workers, now, gap);
         let view = self.courtesy.view(seen.lease.as_ref(), now);
         let configured = &self.config.policy;
         let absent = self.client.absent();
@@ -236,6 +238,7 @@ impl Engine {
         let policy = Policy {
             assigns: configured.assigns && !matches!(view, LeaseView::Other(_)),
             adopts: self.memory.adopts || !store.own_ids,
+            asks: configured.asks && probe::can_ask(&absent),
             events: configured.events && probe::has_events(&absent),
             budget: Budgets {
                 accounts: store.own_ids && probe::has_accounts(&absent),
@@ -307,6 +310,9 @@ impl Engine {
         let read = seen.turns_read.iter().map(|(_, worker)| *worker);
         self.memory.turns_read.extend(read);
         self.memory.ended_read |= seen.ended_read;
+        if seen.workers_read {
+            self.memory.watched(seen.snapshot.watched.clone(), now);
+        }
         self.memory.adopts |= !seen.snapshot.legacy.is_empty();
         self.memory.adopts |= seen.foreign_mirrors;
         self.memory.people_read |= seen.people_complete;

@@ -116,7 +116,11 @@ impl World {
         let seen = worker.clock.store_time(self.store.now);
         cells.push((shraga_core::row::workers::LAST_SEEN, seen.into()));
         let write = match self.store.get(Table::Workers, id) {
-            Some(row) => Write::update(Table::Workers, id, &row.etag, cells),
+            Some(row) => {
+                let asked = row.text(shraga_core::row::workers::NONCE);
+                cells.push((shraga_core::row::workers::ECHO, asked.into()));
+                Write::update(Table::Workers, id, &row.etag, cells)
+            }
             None => Write {
                 owner: Some(worker.owner),
                 ..Write::create(Table::Workers, id, cells)

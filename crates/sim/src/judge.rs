@@ -245,7 +245,8 @@ impl Judge {
         }
     }
 
-    /// An attempt is taken from a worker only if its row is gone, or if it let the time to claim pass.
+    /// An attempt is taken from a worker only if its row is gone or says that it left, or if it let the
+    /// time to claim pass.
     fn taken_away(&self, store: &Store, before: &Row, after: &Row) -> Check {
         let lease = |row: &'_ Row| row.mirror().and_then(|mirror| mirror.lease.clone());
         let active = matches!(before.status, TaskStatus::Running | TaskStatus::Canceling);
@@ -263,7 +264,7 @@ impl Judge {
         let since = self.assigned.get(&before.id).copied();
         let since = since.unwrap_or(before.modified);
         let row = store.get(Table::Workers, worker);
-        let gone = row.is_none_or(|row| !claimed && is_offline(row))
+        let gone = row.is_none_or(|row| is_offline(row))
             || self.back.get(&worker).is_some_and(|back| *back >= since);
         let overdue = store.now.plus(TOLERANCE).since(since) >= self.claim_timeout;
         let task = before.mirror().map(|mirror| mirror.task.get());

@@ -87,6 +87,8 @@ pub(crate) fn worker(row: &Row) -> Worker {
         last_seen: row.time(workers::LAST_SEEN),
         last_assigned: row.time(workers::LAST_ASSIGNED),
         drained: row.time(workers::DRAINED),
+        suspicion: word(row.text(workers::NONCE)),
+        echo: row.text(workers::ECHO).map(str::to_owned),
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use shraga_core::audit;
 use shraga_core::ids::{BootId, EventId, MirrorId, WorkerId};
-use shraga_core::model::{Lease, Mirror};
-use shraga_core::row::{ChangeSet, Column, Table, Value, Write, events, tasks, workers};
+use shraga_core::model::{Lease, Mirror, Worker};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks, workers};
 use shraga_core::status::{EventKind, TaskStatus, WorkPhase, WorkerKind, WorkerState};
 use shraga_core::time::Timestamp;
 use shraga_dataverse::rows::{self, select};
@@ -128,6 +128,69 @@ impl Double {
                 ..Query::default()
             },
         }
+    }
+
+    /// Beats once: says that it is ready, and what it reads in its row. Whether the store took it.
+    pub async fn beats(&self) -> bool {
+        self.beats_as(WorkerState::Ready, true).await
+    }
+
+    /// Beats without having read its row, as one does that can only write.
+    pub async fn beats_unread(&self) -> bool {
+        self.beats_as(WorkerState::Ready, false).await
+    }
+
+    /// Says that it leaves.
+    pub async fn leaves(&self) -> bool {
+        self.beats_as(WorkerState::Offline, true).await
+    }
+
+    async fn beats_as(&self, state: WorkerState, reads: bool) -> bool {
+        let Ok(Some(row)) = self
+            .client
+            .get(Table::Workers, self.id.get(), select::WORKER)
+            .await
+        else {
+            return false;
+        };
+        let row = rows::worker(&row).expect("its own row can be read");
+        if self.look_at_time().await.is_none() {
+            return false;
+        }
+        let mut cells = vec![
+            (workers::STATE, state.as_str().into()),
+            (workers::BEAT, Value::Int(row.beat + 1)),
+            (workers::LAST_SEEN, self.now().into()),
+            (workers::BOOT, self.boot.to_string().into()),
+        ];
+        if reads {
+            let asked = row.suspicion.map(|asked| asked.to_string());
+            cells.push((workers::ECHO, asked.map_or(Value::Null, Value::Text)));
+        }
+        let condition = Condition::Version(row.etag);
+        let beat = self
+            .client
+            .patch(Table::Workers, self.id.get(), &condition, &cells);
+        beat.await.is_ok()
+    }
+
+    /// Its row.
+    ///
+    /// # Panics
+    /// When the store does not answer.
+    pub async fn row(&self) -> Worker {
+        let row = self
+            .client
+            .get(Table::Workers, self.id.get(), select::WORKER)
+            .await;
+        let row = row.expect("the store answers").expect("it has checked in");
+        rows::worker(&row).expect("its own row can be read")
+    }
+
+    async fn look_at_time(&self) -> Option<Timestamp> {
+        let reply = self.client.read_batch(&[self.look_read()]).await.ok()?;
+        self.now.store(reply.now.as_secs(), Ordering::SeqCst);
+        Some(reply.now)
     }
 
     /// Claims these; `true` for each it got.

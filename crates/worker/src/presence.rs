@@ -368,6 +368,7 @@ impl Presence {
         let mut cells = vec![
             (workers::STATE, state.as_str().into()),
             (workers::BEAT, Value::Int(self.beat + 1)),
+            (workers::ECHO, text_or_null(self.nonce.clone())),
             (workers::LEASES, leases(&[]).into()),
             (workers::CURRENT_TASK, Value::Null),
             (workers::LAST_SEEN, now.into()),

@@ -6,14 +6,16 @@
 //!
 //! Without the columns that tell attempts apart nothing is taken back: what would be is only reported.
 //!
-//! Whether a silent process is dead is not decided here: that takes a suspicion written down and
-//! confirmed, which belongs to a loop of its own state.
+//! Whether a silent worker is dead is decided in `suspect`, and written into its row; here that is
+//! only read. A worker that said good-bye, or runs as another process, gets the confirmation time to
+//! take up or report what it held: an attempt that nobody does anything about is lost then.
 
 use super::draft::Draft;
+use super::suspect;
 use super::view::View;
 use super::{Loop, Plan, Policy, Snapshot, budget};
 use crate::json::Object;
-use crate::model::Mirror;
+use crate::model::{Mirror, Worker};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
@@ -72,6 +74,7 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
         plan.sets.push(set);
     }
     budget::draft(view, &mut plan);
+    suspect::add(view, &mut plan);
     plan
 }
 
@@ -99,6 +102,7 @@ fn judge(view: &View<'_>, mirror: &Mirror) -> Verdict {
             match reason {
                 Some(Ok(Reason::Released)) => Verdict::Return(Reason::Released),
                 Some(Ok(reason)) if may_be_put_off(view, mirror, reason) => Verdict::Return(reason),
+                Some(Ok(Reason::WorkerRestarted)) => Verdict::Loss(Reason::WorkerRestarted),
                 Some(_) | None => Verdict::Loss(Reason::Retry),
             }
         }
@@ -139,16 +143,15 @@ fn unclaimed(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestam
         let deleted = view.is_deleted(mirror.task);
         return deleted.then_some(Reason::ClaimTimeout).ok_or(None);
     }
-    let gone = mirror.worker().map(|worker| {
-        let offline = view.worker(worker).is_some_and(|row| row.state.is_gone());
-        (view.is_vanished(worker), offline)
-    });
-    let deadline = in_sight(view, given(mirror)).plus(view.policy.claim_timeout);
-    match gone {
-        Some((true, _)) => Ok(Reason::WorkerVanished),
-        Some((false, true)) => Ok(Reason::ClaimTimeout),
-        Some((false, false)) | None if deadline <= view.now => Ok(Reason::ClaimTimeout),
-        Some((false, false)) | None => Err(Some(deadline)),
+    if mirror.worker().is_some_and(|id| view.is_vanished(id)) {
+        return Ok(Reason::WorkerVanished);
+    }
+    let deadline = view.in_sight(given(mirror)).plus(view.policy.claim_timeout);
+    match mirror.worker().and_then(|id| view.worker(id)) {
+        Some(worker) if worker.is_fenced() => Ok(Reason::WorkerLost),
+        Some(worker) if worker.state.is_gone() => Ok(Reason::ClaimTimeout),
+        Some(_) | None if deadline <= view.now => Ok(Reason::ClaimTimeout),
+        Some(_) | None => Err(Some(deadline)),
     }
 }
 
@@ -159,26 +162,37 @@ fn given(mirror: &Mirror) -> Timestamp {
     said.map_or(mirror.modified, |since| since.max(mirror.modified))
 }
 
-/// From when on silence counts: while the store could not be looked at, workers could not write to it
-/// either.
-fn in_sight(view: &View<'_>, since: Timestamp) -> Timestamp {
-    let again = view.snapshot.in_sight_since;
-    again.map_or(since, |again| since.max(again))
-}
-
 /// Why a claimed attempt counts as lost, or when it may.
 fn lost(view: &View<'_>, mirror: &Mirror) -> Result<Reason, Option<Timestamp>> {
-    let vanished = mirror
-        .worker()
-        .is_some_and(|worker| view.is_vanished(worker));
-    let deadline = in_sight(view, mirror.modified).plus(view.policy.vanished);
-    if !vanished {
-        Err(None)
-    } else if deadline > view.now {
-        Err(Some(deadline))
-    } else {
-        Ok(Reason::WorkerVanished)
+    let Some(id) = mirror.worker() else {
+        return Err(None);
+    };
+    let (reason, since) = match view.worker(id) {
+        None if view.is_vanished(id) => (Reason::WorkerVanished, mirror.modified),
+        None => return Err(None),
+        Some(worker) if worker.is_fenced() => return Ok(Reason::WorkerLost),
+        Some(worker) if worker.state.is_gone() => {
+            let left = worker.last_seen.unwrap_or(mirror.modified);
+            (Reason::WorkerVanished, left.max(mirror.modified))
+        }
+        Some(worker) => match another_since(view, mirror, worker) {
+            Some(since) => (Reason::WorkerRestarted, since.max(mirror.modified)),
+            None => return Err(None),
+        },
+    };
+    let deadline = view.in_sight(since).plus(view.policy.confirm);
+    match deadline > view.now {
+        true => Err(Some(deadline)),
+        false => Ok(reason),
     }
+}
+
+/// Since when the worker is seen to run as another process than the one that holds this attempt.
+fn another_since(view: &View<'_>, mirror: &Mirror, worker: &Worker) -> Option<Timestamp> {
+    let holder = mirror.claimed()?.boot;
+    let watched = view.snapshot.watched.get(&worker.id)?;
+    let other = worker.boot.is_some() && worker.boot != holder && watched.boot == worker.boot;
+    other.then_some(watched.boot_since)
 }
 
 fn count_loss(view: &View<'_>, mirror: &Mirror, reason: Reason) -> ChangeSet {
@@ -189,6 +203,7 @@ fn count_loss(view: &View<'_>, mirror: &Mirror, reason: Reason) -> ChangeSet {
     let last = mirror.shown.message.as_deref().unwrap_or(reason.message());
     let said = format!("{losses} attempts did not end well; the last: {last}");
     let mut draft = Draft::update(view, mirror);
+    tell_of_loss(view, mirror, reason, &mut draft);
     draft.set(tasks::LOSSES, i64::from(losses)).end(
         TaskStatus::Failed,
         Reason::TooManyLosses,
@@ -218,6 +233,7 @@ fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> Ch
         .int("losses", losses)
         .time("not_before", until);
     let mut draft = Draft::update(view, mirror);
+    tell_of_loss(view, mirror, reason, &mut draft);
     draft
         .stand(TaskStatus::Pending, Some(reason), &said)
         .release()
@@ -229,6 +245,22 @@ fn put_back(view: &View<'_>, mirror: &Mirror, reason: Reason, losses: u32) -> Ch
         mirror.task.short(),
         until.since(view.now)
     ))
+}
+
+/// Says in the task's story that its worker was given up, and by which question it was asked.
+fn tell_of_loss(view: &View<'_>, mirror: &Mirror, reason: Reason, draft: &mut Draft) {
+    let worker = mirror.worker().and_then(|id| view.worker(id));
+    let Some(worker) = worker.filter(|_| reason == Reason::WorkerLost) else {
+        return;
+    };
+    let said = format!("worker {} did not answer and was given up", worker.name);
+    let boot = mirror.claimed().and_then(|lease| lease.boot);
+    let content = Object::new()
+        .text("worker", worker.id)
+        .known("boot", boot)
+        .int("beat", worker.beat)
+        .known("asked", worker.asked());
+    draft.event(EventKind::WorkerLost, &said, content);
 }
 
 /// How long a task waits after `losses` attempts that counted (at least one wait).

@@ -9,9 +9,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::ids::{EventId, MirrorId, TaskId, UserId, WorkerId};
+use crate::ids::{BootId, EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::limits;
-use crate::model::{Mirror, Person, UserTask, Worker};
+use crate::model::{Mirror, Person, Suspicion, UserTask, Worker};
 use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use crate::status::TaskStatus;
@@ -30,6 +30,7 @@ pub(crate) mod quarantine;
 pub mod repair;
 mod schedule;
 pub mod shares;
+pub mod suspect;
 pub mod sync;
 mod turns;
 mod view;
@@ -84,6 +85,45 @@ pub struct Snapshot {
     /// Since when the store can be looked at again, if it could not be for a while: silence before that
     /// is nobody's.
     pub in_sight_since: Option<Timestamp>,
+    /// Workers as this orchestrator has been watching them. One that is missing here was not looked at
+    /// before: nothing is concluded about it from time alone.
+    pub watched: HashMap<WorkerId, Watched>,
+}
+
+/// What one orchestrator saw of a worker's row, look after look. It begins anew with each process of
+/// the orchestrator, and whenever it could not look for a while, whatever the reason: what it did not
+/// see it does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The worker's process.
+    pub boot: Option<BootId>,
+    /// Store time of the first look at that process.
+    pub boot_since: Timestamp,
+    /// The question that the worker has not answered.
+    pub asked: Option<Suspicion>,
+    /// Store time of the first look that saw it.
+    pub asked_since: Timestamp,
+    /// Looks that saw it, one after the other.
+    pub looks: u32,
+}
+
+impl Watched {
+    /// What is seen of `worker` at `now`, after what was seen of it `before`.
+    #[must_use]
+    pub fn go_on(before: Option<Self>, worker: &Worker, now: Timestamp) -> Self {
+        let asked = worker.asked();
+        let same_boot = before.filter(|before| before.boot == worker.boot);
+        let same_question = before.filter(|before| before.asked == asked);
+        Self {
+            boot: worker.boot,
+            boot_since: same_boot.map_or(now, |before| before.boot_since),
+            asked,
+            asked_since: same_question.map_or(now, |before| before.asked_since),
+            looks: same_question
+                .map_or(0, |before| before.looks)
+                .saturating_add(1),
+        }
+    }
 }
 
 /// What the operator decided. Every span is of the store's time.
@@ -110,10 +150,13 @@ pub struct Policy {
     pub own_ids: bool,
     /// How long an assignment may stay unclaimed.
     pub claim_timeout: Span,
-    /// How long a worker may be silent and still be given work.
+    /// How long a worker may be silent before it is asked whether it lives, and given nothing more.
     pub silence: Span,
-    /// How long a claimed task stays with a worker whose row is gone.
-    pub vanished: Span,
+    /// How long a worker that was asked may stay silent before it is given up. Also how long a claimed
+    /// task stays with a process that is gone, in case another takes it up.
+    pub confirm: Span,
+    /// Whether the store has the columns to ask workers. Without, none is given up.
+    pub asks: bool,
     /// Attempts that may be lost or ask for a retry before the task fails.
     pub max_losses: u32,
     /// Wait after the first such attempt; doubles with each, up to `backoff_max`.
@@ -284,7 +327,8 @@ impl Default for Policy {
             own_ids: true,
             claim_timeout: Span::mins(2),
             silence: Span::secs(90),
-            vanished: Span::secs(210),
+            confirm: Span::secs(210),
+            asks: true,
             max_losses: 3,
             backoff: Span::secs(5),
             backoff_max: Span::mins(10),

@@ -67,7 +67,10 @@ fn pair(view: &View<'_>, mirror: &Mirror, task: &UserTask, plan: &mut Plan) {
         }
         return;
     }
-    let cancel = request.then(|| cancel(view, mirror, task)).flatten();
+    // Of two mirrors the one that she links is to end on request, the other as a second one.
+    let cancel = (request && view.is_settled(mirror))
+        .then(|| cancel(view, mirror, task))
+        .flatten();
     match cancel.or_else(|| answer(view, mirror, task)) {
         Some(set) => plan.sets.push(set),
         None if legacy => tell_beside_legacy(mirror, task, plan),

@@ -162,6 +162,13 @@ impl<'a> View<'a> {
         self.has(tasks::ATTEMPT) && self.has(tasks::LEASE)
     }
 
+    /// From when on silence counts: while the store could not be looked at, nobody could write to it
+    /// either.
+    pub(super) fn in_sight(&self, since: Timestamp) -> Timestamp {
+        let again = self.snapshot.in_sight_since;
+        again.map_or(since, |again| since.max(again))
+    }
+
     /// Whether this worker's row is known to be gone.
     pub(super) fn is_vanished(&self, id: WorkerId) -> bool {
         let has_row = self.worker(id).is_some() || self.snapshot.unread_workers.contains(&id);

@@ -10,15 +10,15 @@ use std::path::Path;
 use shraga_core::budget::Budget;
 use shraga_core::ids::{Attempt, Etag, EventId, MirrorId};
 use shraga_core::ledger::{Account, Allowance, Held, Ledger};
-use shraga_core::model::{Answer, Mirror, Person, UserTask, Worker};
-use shraga_core::plan::{Policy, Snapshot, all};
+use shraga_core::model::{Answer, Mirror, Person, Suspicion, UserTask, Worker};
+use shraga_core::plan::{Policy, Snapshot, Watched, all};
 use shraga_core::row::{Column, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Day, Span, Timestamp};
 use shraga_core::usage::{Spent, Usage};
 use uuid::Uuid;
 
-use crate::build::{held, id, mirror, secs, task, user, worker, worker_id};
+use crate::build::{boot, held, id, mirror, secs, task, user, worker, worker_id};
 
 const LINE: &str = "----";
 
@@ -136,6 +136,7 @@ impl Scene {
                 snapshot.legacy.push(worker_id(line.word(1)));
                 self.name(id(line.word(1)), line.word(1));
             }
+            "watched" => self.watched(line),
             "task" => self.task(line),
             "mirror" => self.mirror(line),
             "absent" => {
@@ -258,6 +259,7 @@ impl Scene {
                 "day" => self.policy.budget.day = allowance(value),
                 "attempt" => self.policy.budget.attempt = allowance(value),
                 "accounts" => self.policy.budget.accounts = value == "yes",
+                "asks" => self.policy.asks = value == "yes",
                 "patience" => self.policy.mirror_patience = Span::secs(number(value)),
                 other => panic!("`{other}` is not a policy"),
             }
@@ -299,6 +301,20 @@ impl Scene {
         }
         self.name(row.id.get(), name);
         self.snapshot.workers.push(row);
+    }
+
+    /// `watched NAME since=SECONDS looks=N`: this orchestrator has seen the row as it is since then.
+    fn watched(&mut self, line: &Line<'_>) {
+        let id = worker_id(line.word(1));
+        let mut rows = self.snapshot.workers.iter();
+        let row = rows.find(|row| row.id == id).expect("a worker above");
+        let find = |name| line.pairs.iter().find(|(key, _)| *key == name);
+        let since = secs(number(&find("since").expect("since=").1));
+        let watched = Watched {
+            looks: find("looks").map_or(1, |(_, looks)| number(looks)),
+            ..Watched::go_on(None, row, since)
+        };
+        self.snapshot.watched.insert(id, watched);
     }
 
     fn task(&mut self, line: &Line<'_>) {
@@ -406,8 +422,21 @@ fn set_worker(row: &mut Worker, key: &str, value: &str) {
         "agents" => row.agents = value.split(',').map(str::to_owned).collect(),
         "seen" => row.last_seen = Some(secs(number(value))),
         "drained" => row.drained = Some(secs(number(value))),
+        "boot" => row.boot = Some(boot(value)),
+        "beat" => row.beat = number(value),
+        // `BEAT@SECONDS`, as they stand in the columns.
+        "asked" => row.suspicion = Some(question(value)),
+        "echo" => row.echo = Some(question(value).to_string()),
         "assigned" => row.last_assigned = Some(secs(number(value))),
         other => panic!("`{other}` is not a worker's key"),
+    }
+}
+
+fn question(value: &str) -> Suspicion {
+    let (beat, at) = value.split_once('@').expect("a question is BEAT@SECONDS");
+    Suspicion {
+        beat: number(beat),
+        at: secs(number(at)),
     }
 }
 

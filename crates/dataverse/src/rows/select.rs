@@ -67,6 +67,8 @@ pub const WORKER: &[&str] = &[
     "cr_lastseen",
     "cr_lastassigned",
     "cr_drainedon",
+    "cr_nonce",
+    "cr_echo",
 ];
 
 /// Columns of [`super::event()`].

@@ -38,6 +38,8 @@ struct WorkerJson {
     cr_lastseen: Option<String>,
     cr_lastassigned: Option<String>,
     cr_drainedon: Option<String>,
+    cr_nonce: Option<String>,
+    cr_echo: Option<String>,
 }
 
 const WORKER_FIELDS: &[(&str, Kind)] = &[
@@ -56,6 +58,8 @@ const WORKER_FIELDS: &[(&str, Kind)] = &[
     ("cr_lastseen", Kind::Text),
     ("cr_lastassigned", Kind::Text),
     ("cr_drainedon", Kind::Text),
+    ("cr_nonce", Kind::Text),
+    ("cr_echo", Kind::Text),
 ];
 
 /// A worker's row (read with [`super::select::WORKER`]).
@@ -68,6 +72,9 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
     let state = WORKERS.required("cr_status", json.cr_status)?;
     let pool = WORKERS.parse_some("cr_pool", json.cr_pool.as_ref())?;
     Ok(Worker {
+        // Anything else is no question of ours, and is never answered.
+        suspicion: json.cr_nonce.and_then(|text| text.parse().ok()),
+        echo: json.cr_echo,
         kind: WORKERS.parse("cr_type", &kind)?,
         state: WORKERS.parse("cr_status", &state)?,
         pool: pool.unwrap_or(Pool::Dedicated),

@@ -30,6 +30,8 @@ fn row(holder: u128, seconds_ago: i64) -> Worker {
         last_seen: Some(NOON.minus(Span::secs(seconds_ago))),
         last_assigned: None,
         drained: None,
+        suspicion: None,
+        echo: None,
     }
 }
 

@@ -121,3 +121,84 @@ fn windows_halve_after_answers_that_were_too_large_and_recover() {
     (0..20).for_each(|_| memory.shrink());
     assert_eq!(memory.window(20), 1);
 }
+
+mod watching {
+    //! What one orchestrator saw of a worker, look after look.
+
+    use shraga_core::ids::{Etag, UserId};
+    use shraga_core::model::Suspicion;
+    use shraga_core::status::{Pool, WorkerKind, WorkerState};
+
+    use super::*;
+
+    const GAP: Span = Span::secs(60);
+    const ASKED: Suspicion = Suspicion { beat: 7, at: NOW };
+
+    fn worker() -> Worker {
+        Worker {
+            id: WorkerId::new(Uuid::from_u128(1)),
+            etag: Etag::new("1"),
+            owner: UserId::new(Uuid::nil()),
+            name: "w".to_owned(),
+            kind: WorkerKind::LocalMachine,
+            state: WorkerState::Suspect,
+            pool: Pool::Shared,
+            slots: 1,
+            labels: Vec::new(),
+            agents: Vec::new(),
+            boot: None,
+            beat: 7,
+            last_seen: Some(NOW.minus(Span::secs(90))),
+            last_assigned: None,
+            drained: None,
+            suspicion: Some(ASKED),
+            echo: None,
+        }
+    }
+
+    /// Looks at the worker after each of these seconds; what is known of it then.
+    fn looks(memory: &mut Memory, at: &[i64]) -> Watched {
+        let mut last = None;
+        for second in at {
+            let now = NOW.plus(Span::secs(*second));
+            let seen = memory.watch(&[worker()], now, GAP);
+            last = seen.get(&worker().id).copied();
+            memory.watched(seen, now);
+        }
+        last.unwrap()
+    }
+
+    #[test]
+    fn looks_that_follow_each_other_are_one_watch() {
+        let watched = looks(&mut Memory::new(false), &[0, 10, 70]);
+        assert_eq!((watched.asked_since, watched.looks), (NOW, 3));
+    }
+
+    #[test]
+    fn a_pause_of_ours_and_a_jump_of_the_stores_clock_begin_it_anew() {
+        for second in [3600, -3600] {
+            let watched = looks(&mut Memory::new(false), &[0, 10, second]);
+            let since = NOW.plus(Span::secs(second));
+            assert_eq!((watched.asked_since, watched.looks), (since, 1));
+        }
+    }
+
+    #[test]
+    fn so_does_a_look_that_was_not_answered() {
+        let mut memory = Memory::new(false);
+        looks(&mut memory, &[0, 10]);
+        memory.lose_sight();
+        assert_eq!(looks(&mut memory, &[20]).looks, 1);
+    }
+
+    #[test]
+    fn another_question_is_watched_from_when_it_is_seen() {
+        let mut memory = Memory::new(false);
+        looks(&mut memory, &[0, 10]);
+        let mut row = worker();
+        row.suspicion = Some(Suspicion { beat: 8, ..ASKED });
+        let now = NOW.plus(Span::secs(20));
+        let watched = memory.watch(&[row.clone()], now, GAP)[&row.id];
+        assert_eq!((watched.asked_since, watched.looks), (now, 1));
+    }
+}

@@ -117,6 +117,8 @@ pub(crate) struct Seen {
     pub(crate) people: HashMap<UserId, Person>,
     /// Whether all people were read.
     pub(crate) people_complete: bool,
+    /// Whether workers were read.
+    pub(crate) workers_read: bool,
     /// How far windows reached.
     pub(crate) reach: Reach,
     /// The other rows of tasks of which one row was read on purpose.
@@ -269,6 +271,7 @@ impl Seen {
             Question::Workers => {
                 rows.iter().for_each(|row| self.take_worker(row));
                 self.snapshot.workers_complete = complete(answer);
+                self.workers_read = true;
             }
             Question::People => {
                 self.take_people(rows);

@@ -12,6 +12,7 @@
 mod cast;
 mod crashes;
 mod crowds;
+mod fencing;
 mod legacy;
 mod lesser;
 mod original;

@@ -12,8 +12,8 @@ use url::Url;
 use super::error::ConfigError;
 use super::resolve::{Key, Resolver};
 use super::value::{
-    Authority, Counts, EntitySet, Every, Limit, Percent, Seconds, Slots, Tries, Unchecked, Weights,
-    word_setting,
+    Authority, Counts, EntitySet, Every, Limit, Patience, Percent, Seconds, Slots, Tries,
+    Unchecked, Weights, word_setting,
 };
 
 /// The name in a list of none or one.
@@ -149,6 +149,12 @@ sections! {
     Health health {
         /// Seconds a worker may take to claim a task assigned to it before the task goes to another.
         claim_timeout_seconds: Seconds = Seconds(120);
+        /// Seconds a worker may be silent before it is asked whether it lives, and given nothing more.
+        /// A worker beats every 30 s.
+        suspect_seconds: Patience = Patience(90);
+        /// Seconds it then has to answer before its tasks go to others. What a dead worker held waits for
+        /// another `suspect_seconds` + `confirm_seconds` after its last beat, and four ticks at most.
+        confirm_seconds: Patience = Patience(210);
     }
 
     /// What `shraga worker` (and the workers of `shraga up`) offer.

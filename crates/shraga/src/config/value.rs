@@ -259,6 +259,30 @@ impl Setting for Seconds {
     }
 }
 
+/// How long a worker may be silent, 60 to 86,400 seconds: two of its beats at least, since one may be
+/// lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience(pub u32);
+
+impl Patience {
+    /// As the standard library has it.
+    #[must_use]
+    pub fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.0.into())
+    }
+}
+
+impl Setting for Patience {
+    const EXPECTS: &'static str = "a whole number of seconds from 60 to 86400";
+    fn read(raw: &Raw) -> Option<Self> {
+        let number = u32::try_from(raw.integer()?).ok()?;
+        (60..=86_400).contains(&number).then_some(Self(number))
+    }
+    fn show(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
 /// A part of a whole, 1 to 100 percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Percent(pub u8);

@@ -132,6 +132,8 @@ pub(crate) fn policy(config: &Config) -> Policy {
             keys: config.assign.keys.0.clone(),
         },
         claim_timeout: span(config.health.claim_timeout_seconds.duration()),
+        silence: span(config.health.suspect_seconds.duration()),
+        confirm: span(config.health.confirm_seconds.duration()),
         ..Policy::default()
     }
 }

@@ -134,12 +134,12 @@ const OTHER_COLUMNS: &[(&str, &str, &str)] = &[
     (
         "cr_shraga_worker",
         "cr_nonce",
-        "silent workers are not asked before they are given up",
+        "silent workers are reported, not given up",
     ),
     (
         "cr_shraga_worker",
         "cr_echo",
-        "silent workers are not asked before they are given up",
+        "silent workers are reported, not given up",
     ),
     (
         "cr_shraga_worker",
@@ -159,7 +159,7 @@ const OTHER_COLUMNS: &[(&str, &str, &str)] = &[
     (
         "cr_shraga_worker",
         "cr_lastseen",
-        "it is not shown when a worker was last seen",
+        "silent workers are not noticed",
     ),
     (
         "cr_shraga_worker",
