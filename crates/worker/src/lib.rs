@@ -39,7 +39,10 @@ mod send;
 mod sessions;
 mod status;
 mod stored;
+mod survivors;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod wake;
 mod worker;
 mod workspace;
@@ -47,7 +50,7 @@ mod workspace;
 pub use clock::Mark;
 pub use config::{
     Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_CHECKPOINT, DEFAULT_DRAIN,
-    DEFAULT_GRACE,
+    DEFAULT_GRACE, DEFAULT_ORPHAN,
 };
 pub use error::WorkerError;
 pub use status::{Status, Work};

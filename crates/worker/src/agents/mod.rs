@@ -14,16 +14,19 @@ use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
 use shraga_core::usage::Usage;
 use shraga_core::worker::pipeline::Phase;
-use shraga_process::{Ended, Running};
+use shraga_process::supervise::Cause;
+use shraga_process::{Ended, Ending};
 use tokio::sync::mpsc;
 
 use crate::attempt::{CarriedSession, Interrupt, Interruption, Job, News};
 use crate::capture::{Capture, Captured};
-use crate::clock::Mark;
 use crate::config::Command;
 use crate::folder::AttemptFolder;
 
 mod command;
+mod supervised;
+
+pub(crate) use supervised::Supervision;
 
 /// What an agent is to do in one phase, and with what.
 #[derive(Clone, Debug)]
@@ -57,6 +60,15 @@ pub(crate) struct PhaseJob {
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// How long it gets between being asked to end and being killed.
     pub(crate) grace: Duration,
+    /// How its program is looked after.
+    pub(crate) supervision: Supervision,
+}
+
+impl PhaseJob {
+    /// Where it is recorded who runs its program.
+    fn record(&self) -> PathBuf {
+        self.folder.record(self.mirror, self.attempt)
+    }
 }
 
 /// The name of an agent's own session.
@@ -107,8 +119,12 @@ pub(crate) struct PhaseEnd {
 impl PhaseEnd {
     /// The end of a phase whose program never ran.
     fn unavailable(message: String) -> Self {
+        Self::without_run(PhaseOutcome::Failed(Reason::AgentUnavailable), message)
+    }
+
+    fn without_run(outcome: PhaseOutcome, message: String) -> Self {
         Self {
-            outcome: PhaseOutcome::Failed(Reason::AgentUnavailable),
+            outcome,
             message,
             result: String::new(),
             transcript: String::new(),
@@ -142,49 +158,60 @@ struct Ran {
     ran: Duration,
 }
 
-/// Runs one phase to its end.
+/// Runs one phase to its end, or takes it up where an earlier process of this worker left it.
 pub(crate) async fn run(
     job: PhaseJob,
     agent: &Command,
     interrupt: &Interrupt,
     news: &mpsc::Sender<News>,
 ) -> PhaseEnd {
-    let ran = match attend(&job, agent, interrupt, news).await {
-        Ok(ran) => ran,
-        Err(error) => return PhaseEnd::unavailable(chain(error.as_ref())),
-    };
-    let end = command::judge(&ran, agent);
-    let outcome = command::outcome_file(&job, &ran, &end);
-    if let Err(error) = job.folder.write("outcome.json", outcome.as_bytes()) {
-        tracing::warn!(%error, "the outcome of an attempt isn't in its folder");
+    if let Some(why) = interrupt.why().filter(|_| !supervised::was_started(&job)) {
+        let (outcome, message) = (PhaseOutcome::Interrupted(why), why.outcome().1);
+        return PhaseEnd::without_run(outcome, message.to_owned());
     }
-    end
-}
-
-/// Starts the program and listens to it until nothing of it is left.
-async fn attend(
-    job: &PhaseJob,
-    agent: &Command,
-    interrupt: &Interrupt,
-    news: &mpsc::Sender<News>,
-) -> Result<Ran, Box<dyn std::error::Error + Send + Sync>> {
-    let mut capture = Capture::new(&job.folder, job.mirror, news.clone())?;
-    let began = Mark::now();
-    let running = Running::start(command::program(job, agent))?;
-    job.folder.record_group(&running.record())?;
-    let ended = running.finish(interrupt.stop(), &mut capture).await;
-    job.folder.forget_group();
-    let ended = ended?;
-    let ran = began.elapsed();
+    let mut capture = Capture::new(job.mirror, news.clone());
+    let program = command::program(&job, agent);
+    let end = match supervised::run(&job, program, interrupt, &mut capture).await {
+        Ok(end) => end,
+        Err(error) if error.is_about_the_program() => {
+            return PhaseEnd::unavailable(chain(&error));
+        }
+        Err(error) => return PhaseEnd::without_run(PhaseOutcome::Retry, chain(&error)),
+    };
     let mut captured = capture.finish();
     let rest = std::mem::take(&mut captured.rest);
     if !rest.is_empty() {
         let _ = news.send(News::Lines(job.mirror, rest)).await;
     }
-    Ok(Ran {
-        ended,
+    let ending = match end.cause {
+        Cause::DeadlinePassed => Ending::DeadlinePassed,
+        Cause::ByItself => Ending::ByItself,
+        Cause::Stopped
+        | Cause::TooMuchOutput
+        | Cause::Orphaned
+        | Cause::Abandoned
+        | Cause::Lost => Ending::Stopped,
+    };
+    let ran = Ran {
+        ended: Ended {
+            ending,
+            exit: end.exit,
+            killed: end.killed,
+        },
         captured,
         why: interrupt.why(),
-        ran,
-    })
+        ran: end.ran(),
+    };
+    let mut judged = command::judge(&ran, agent);
+    if let Some(message) = supervised::without_judgement(end.cause)
+        && ran.why.is_none()
+    {
+        judged.outcome = PhaseOutcome::Retry;
+        judged.message = message.to_owned();
+    }
+    let outcome = command::outcome_file(&job, &ran, &judged);
+    if let Err(error) = job.folder.rewrite("outcome.json", outcome.as_bytes()) {
+        tracing::warn!(%error, "the outcome of an attempt isn't in its folder");
+    }
+    judged
 }

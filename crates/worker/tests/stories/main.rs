@@ -17,5 +17,6 @@ mod phases;
 mod presence;
 mod races;
 mod stops;
+mod survivors;
 mod tasks;
 mod world;
