@@ -57,8 +57,9 @@ pub struct Config {
     pub verifier: Option<String>,
     /// When work that is done is summarised.
     pub summaries: Summaries,
-    /// How often what another attempt would go on from is noted in the store, while one runs.
-    pub checkpoint: Duration,
+    /// How often what another attempt would go on from is noted in the store, while one runs; only at
+    /// its end when `None`.
+    pub checkpoint: Option<Duration>,
     /// The process's environment; agents see an allow-listed part of it.
     pub environment: BTreeMap<String, String>,
     /// Version of the binary.
@@ -96,7 +97,7 @@ impl Config {
             default_agent: String::new(),
             verifier: None,
             summaries: Summaries::Rounds,
-            checkpoint: DEFAULT_CHECKPOINT,
+            checkpoint: Some(DEFAULT_CHECKPOINT),
             environment: BTreeMap::new(),
             version: String::new(),
             beat: DEFAULT_BEAT,

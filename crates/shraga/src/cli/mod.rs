@@ -3,6 +3,7 @@
 //! Here are only the options every verb has, the list of verbs, and the way from arguments to an
 //! exit code. Verbs print through [`Output`] and end through [`Exit`] or [`Failure`].
 
+pub mod answer;
 pub mod cancel;
 pub mod completions;
 pub mod config;
@@ -102,6 +103,7 @@ enum Verb {
     Show(show::Show),
     Logs(logs::Logs),
     Why(why::Why),
+    Answer(answer::Answer),
     Cancel(cancel::Cancel),
     Workers(workers::Workers),
     Drain(drain::Drain),
@@ -232,6 +234,7 @@ impl Verb {
             | Self::Show(_)
             | Self::Logs(_)
             | Self::Why(_)
+            | Self::Answer(_)
             | Self::Cancel(_)
             | Self::Workers(_)
             | Self::Drain(_)
@@ -270,6 +273,7 @@ impl Verb {
             Self::Show(verb) => verb.run(context).await,
             Self::Logs(verb) => verb.run(context).await,
             Self::Why(verb) => verb.run(context).await,
+            Self::Answer(verb) => verb.run(context).await,
             Self::Cancel(verb) => verb.run(context).await,
             Self::Workers(verb) => verb.run(context).await,
             Self::Drain(verb) => verb.run(context).await,

@@ -38,9 +38,13 @@ pub struct Submit {
     /// A short name [default: the prompt's first line]
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// How to tell that it is done; the agent gets it with the prompt
+    /// How to tell that it is done: judged by a session of its own, and worked on until it holds
     #[arg(long, value_name = "TEXT")]
     criteria: Option<String>,
+    /// How often it may be worked on until the criteria hold [default: 3]
+    #[arg(long, value_name = "N", requires = "criteria",
+          value_parser = clap::value_parser!(u32).range(1..=10))]
+    rounds: Option<u32>,
     /// The agent to run it with [default: the worker's]
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
@@ -123,6 +127,7 @@ impl Submit {
             prompt,
             input: json!({
                 "successCriteria": self.criteria,
+                "rounds": self.rounds,
                 "agent": self.agent,
                 "labels": (!self.labels.is_empty()).then_some(&self.labels),
                 "key": self.key,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 use shraga_core::status::Pool;
+use shraga_core::worker::pipeline::Summaries;
 use shraga_dataverse::auth::{Choice, PUBLIC_AUTHORITY};
 use url::Url;
 
@@ -170,6 +171,15 @@ sections! {
         labels: Vec<String> = Vec::new();
         /// The agent for tasks that don't name one. Unset: the only one configured, if it is the only one.
         agent: Option<String> = None;
+        /// The agent that judges whether a task's criteria hold. Unset: the one that worked, in a session
+        /// of its own.
+        verifier: Option<String> = None;
+        /// When what was done is summarised, which costs another session: `never`, `rounds` (when it took
+        /// more than one) or `always`.
+        summaries: Summaries = Summaries::Rounds;
+        /// Minutes between notes of what another worker would go on from, while an agent runs; 0 or `off`:
+        /// only when an attempt ends.
+        checkpoint_minutes: Every = Every(5);
         /// Where attempts have their folders. Unset: `work` in the data folder.
         folder: Option<PathBuf> = None;
         /// Seconds an agent gets between being asked to end and being killed.
@@ -228,6 +238,12 @@ pub enum LogFormat {
 word_setting!(LogFormat, "\"human\" or \"json\"", {
     "human" => LogFormat::Human,
     "json" => LogFormat::Json,
+});
+
+word_setting!(Summaries, "\"never\", \"rounds\" or \"always\"", {
+    "never" => Summaries::Never,
+    "rounds" => Summaries::Rounds,
+    "always" => Summaries::Always,
 });
 
 word_setting!(Pool, "\"shared\" or \"dedicated\"", {

@@ -71,6 +71,9 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.pool = config.worker.pool;
     settings.agents = agents::usable(config);
     settings.default_agent = default_agent(config);
+    settings.verifier.clone_from(&config.worker.verifier);
+    settings.summaries = config.worker.summaries;
+    settings.checkpoint = config.worker.checkpoint_minutes.duration();
     settings.environment = env::all();
     settings.version = env!("CARGO_PKG_VERSION").to_owned();
     settings.grace = config.worker.grace_seconds.duration();

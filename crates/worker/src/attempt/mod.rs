@@ -74,7 +74,7 @@ pub(crate) struct Job {
     /// When work is summarised.
     pub(crate) summaries: Summaries,
     /// How often what another attempt would go on from is noted, while this one runs.
-    pub(crate) checkpoint: Duration,
+    pub(crate) checkpoint: Option<Duration>,
     /// The worker's folder.
     pub(crate) root: PathBuf,
     /// The worker's environment.

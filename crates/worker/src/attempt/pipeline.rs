@@ -6,6 +6,7 @@
 //! changes is never part of the work. A question ends the attempt, in whatever phase it is asked.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shraga_core::causes::chain;
@@ -258,7 +259,7 @@ impl<'a> Course<'a> {
         loop {
             tokio::select! {
                 end = &mut running => return end,
-                () = clock::after(self.job.checkpoint) => {}
+                () = every(self.job.checkpoint) => {}
             }
             // The agent goes on meanwhile; what it does until then is in the next one.
             let noted = tokio::select! {
@@ -400,6 +401,14 @@ impl<'a> Course<'a> {
         if let Err(error) = write(&path, &stop) {
             tracing::warn!(%error, "the place of an attempt isn't in its folder");
         }
+    }
+}
+
+/// Completes after `span`; never without one.
+async fn every(span: Option<Duration>) {
+    match span {
+        Some(span) => clock::after(span).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -54,7 +54,7 @@ impl Stage {
             attempt: Attempt(3),
             agent_name: "sh".to_owned(),
             agent,
-            checkpoint: HANG,
+            checkpoint: None,
             verifier: None,
             summaries: Summaries::Rounds,
             root: self.root.path().to_owned(),

@@ -130,7 +130,7 @@ async fn work_that_waits_to_be_judged_is_not_done_again() {
 async fn a_worker_that_is_gone_leaves_what_it_noted_while_the_agent_ran() {
     let world = World::new().await;
     let mut config = world.config("w", "echo half > half; echo $$ > $SHARED/pid; sleep 1000");
-    config.checkpoint = std::time::Duration::from_millis(10);
+    config.checkpoint = Some(std::time::Duration::from_millis(10));
     let first = world.start_as(WORKER, config);
     let task = world.assign("do it").await;
     pid_in(&world.shared("pid")).await;
@@ -154,7 +154,7 @@ async fn a_checkpoint_does_not_keep_a_report_from_being_published() {
         "w",
         "for n in 1 2 3 4 5 6 7 8; do echo $n > file; sleep 0.02; done",
     );
-    config.checkpoint = std::time::Duration::from_millis(5);
+    config.checkpoint = Some(std::time::Duration::from_millis(5));
     config.slots = 4;
     let worker = world.start_as(WORKER, config);
     let mut tasks = Vec::new();
