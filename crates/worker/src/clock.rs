@@ -2,7 +2,7 @@
 //!
 //! Decisions use the store's time. Replies carry it with whole seconds only, so [`StoreClock`] keeps
 //! the best lower bound seen so far and moves it on with the machine's monotonic clock. The machine's
-//! wall clock is never read.
+//! wall clock is read for one thing only: what programs of this machine said by it.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,15 @@ impl Mark {
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The machine's wall clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only for spans from now to a time that another program of this machine told"
+)]
+pub(crate) fn wall() -> std::time::SystemTime {
+    std::time::SystemTime::now()
 }
 
 /// Completes after `span`.

@@ -19,16 +19,16 @@ pub const DEFAULT_BUSY_LOOK: Duration = Duration::from_secs(10);
 /// throws away more work.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(600);
 
-/// How long an agent goes on when its worker is gone. Shorter, and a machine that takes long to start its
-/// worker again loses hours of work; longer, and an agent that nobody can stop spends more.
-pub const DEFAULT_ORPHAN: Duration = Duration::from_secs(30 * 60);
-
 /// How long an agent may take to end after `SIGTERM`, before `SIGKILL`.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// How often a running attempt notes what another would go on from. Each is a write of up to a
 /// megabyte; rarer, and a lost machine costs more work.
 pub const DEFAULT_CHECKPOINT: Duration = Duration::from_secs(300);
+
+/// How long a program may go on after it said its last word. Closing takes a second or two; a child
+/// that keeps a pipe open takes for ever, and holds the slot meanwhile.
+pub const DEFAULT_RESULT_GRACE: Duration = Duration::from_secs(30);
 
 /// What a worker is made of.
 #[derive(Clone, Debug)]
@@ -72,11 +72,6 @@ pub struct Config {
     pub drain: Duration,
     /// How long an agent may take to end after it is asked to.
     pub grace: Duration,
-    /// What is started to look after an agent: a program and its arguments, which must end in
-    /// [`shraga_process::supervise::serve`].
-    pub supervisor: Vec<String>,
-    /// How long an agent goes on when its worker is gone.
-    pub orphan: Duration,
     /// Whether to stop as soon as there is nothing assigned (`--once`).
     pub until_idle: bool,
 }
@@ -104,8 +99,6 @@ impl Config {
             busy_look: DEFAULT_BUSY_LOOK,
             drain: DEFAULT_DRAIN,
             grace: DEFAULT_GRACE,
-            supervisor: Vec::new(),
-            orphan: DEFAULT_ORPHAN,
             until_idle: false,
         }
     }
@@ -130,4 +123,62 @@ pub struct Command {
     pub env: Vec<String>,
     /// How long it may run; without bound when `None`.
     pub timeout: Option<Duration>,
+    /// How it is called and understood.
+    pub kind: Kind,
+    /// How long it may print nothing before it counts as hanging; for ever when `None`.
+    pub silence: Option<Duration>,
+    /// How long it may go on after its last word, where its kind has one.
+    pub result_grace: Duration,
+    /// What people call it.
+    pub name: String,
+    /// The agents that are tried in its place when it can't work for a reason of its vendor's.
+    pub fallback: Vec<Command>,
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self {
+            program: Vec::new(),
+            env: Vec::new(),
+            timeout: None,
+            kind: Kind::Command,
+            silence: None,
+            result_grace: DEFAULT_RESULT_GRACE,
+            name: String::new(),
+            fallback: Vec::new(),
+        }
+    }
+}
+
+/// How a program is called and understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any program: prompt on standard input, result on standard output.
+    Command,
+    /// Claude Code.
+    Claude(Claude),
+    /// OpenAI's Codex CLI.
+    Codex(Codex),
+}
+
+/// What Claude Code is called with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claude {
+    /// The model; its own choice when `None`.
+    pub model: Option<String>,
+    /// Its `--permission-mode`.
+    pub permission_mode: String,
+    /// Tools it may use without asking.
+    pub allowed_tools: Vec<String>,
+    /// Most turns of one phase.
+    pub max_turns: Option<u32>,
+}
+
+/// What Codex is called with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Codex {
+    /// The model; its own choice when `None`.
+    pub model: Option<String>,
+    /// Its `sandbox_mode`.
+    pub sandbox: String,
 }

@@ -39,18 +39,15 @@ mod send;
 mod sessions;
 mod status;
 mod stored;
-mod survivors;
 mod tell;
-#[cfg(test)]
-mod tests;
 mod wake;
 mod worker;
 mod workspace;
 
 pub use clock::Mark;
 pub use config::{
-    Agent, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_CHECKPOINT, DEFAULT_DRAIN,
-    DEFAULT_GRACE, DEFAULT_ORPHAN,
+    Agent, Claude, Codex, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_CHECKPOINT,
+    DEFAULT_DRAIN, DEFAULT_GRACE, DEFAULT_RESULT_GRACE, Kind,
 };
 pub use error::WorkerError;
 pub use status::{Status, Work};

@@ -4,19 +4,16 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId, UserId, WorkerId};
+use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::model::Mirror;
 use shraga_core::worker::{Finish, Outcome};
 use shraga_dataverse::Client;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::agents::Supervision;
 use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
 use crate::config::{Agent, Command, Config};
-use crate::folder;
 use crate::status::Work;
-use crate::survivors::{About, Survivor, Told};
 
 /// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
 const KNOWN_SPARE: usize = 1_000;
@@ -26,12 +23,9 @@ pub(crate) struct Sessions {
     config: Arc<Config>,
     environment: Arc<std::collections::BTreeMap<String, String>>,
     root: PathBuf,
-    holder: (WorkerId, BootId),
     news: mpsc::Sender<News>,
     known: HashMap<MirrorId, Known>,
     running: HashMap<MirrorId, Session>,
-    /// Attempts to go on with, until they are.
-    survivors: HashMap<MirrorId, (Survivor, Told)>,
     next_run: u64,
 }
 
@@ -39,20 +33,8 @@ pub(crate) struct Sessions {
 #[derive(Clone, Debug)]
 struct Known {
     task: TaskId,
-    user: Option<UserId>,
     name: String,
     agent: Option<String>,
-}
-
-impl Known {
-    fn of(about: &About) -> Self {
-        Self {
-            task: about.task,
-            user: about.user,
-            name: about.name.clone(),
-            agent: Some(about.agent.clone()),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -60,29 +42,20 @@ struct Session {
     run: RunId,
     work: Work,
     interrupt: Interrupt,
-    /// What the store was told of it by an earlier process.
-    told: Told,
-    /// Ends with the session; an agent that runs then is its supervisor's.
+    /// Ends with the session, so that a driver that is gone leaves no agent behind.
     _task: AbortOnDropHandle<()>,
 }
 
 impl Sessions {
     /// No sessions yet; their folders will be under `root`, their news go to `news`.
-    pub(crate) fn new(
-        config: Arc<Config>,
-        root: PathBuf,
-        news: mpsc::Sender<News>,
-        holder: (WorkerId, BootId),
-    ) -> Self {
+    pub(crate) fn new(config: Arc<Config>, root: PathBuf, news: mpsc::Sender<News>) -> Self {
         Self {
             environment: Arc::new(config.environment.clone()),
             config,
             root,
-            holder,
             news,
             known: HashMap::new(),
             running: HashMap::new(),
-            survivors: HashMap::new(),
             next_run: 1,
         }
     }
@@ -96,27 +69,11 @@ impl Sessions {
         self.known.extend(rows.iter().map(|mirror| {
             let known = Known {
                 task: mirror.task,
-                user: mirror.user,
                 name: mirror.name.clone(),
                 agent: mirror.wants.agent.clone(),
             };
             (mirror.id, known)
         }));
-    }
-
-    /// Remembers what an earlier process left to go on with.
-    pub(crate) fn expect(&mut self, survivors: Vec<(Survivor, Told)>) {
-        let survivors = survivors.into_iter();
-        self.survivors
-            .extend(survivors.map(|(survivor, told)| (survivor.about.mirror, (survivor, told))));
-    }
-
-    /// Those of the agent's `lines` that the store wasn't told already by an earlier process.
-    pub(crate) fn untold(&mut self, mirror: MirrorId, lines: Vec<String>) -> Vec<String> {
-        match self.running.get_mut(&mirror) {
-            Some(session) => session.told.hold_back(lines),
-            None => lines,
-        }
     }
 
     /// Starts the agent of `mirror`, or tells how the attempt ends without one.
@@ -126,16 +83,7 @@ impl Sessions {
         mirror: MirrorId,
         attempt: Attempt,
     ) -> Option<Box<Finish>> {
-        let survivor = self.survivors.remove(&mirror);
-        let (survivor, told) = survivor
-            .filter(|(survivor, _)| survivor.about.attempt == attempt)
-            .unzip();
-        let survivor: Option<Survivor> = survivor;
-        let known = survivor
-            .as_ref()
-            .map(|survivor| Known::of(&survivor.about))
-            .or_else(|| self.known.remove(&mirror));
-        let Some(known) = known else {
+        let Some(known) = self.known.remove(&mirror) else {
             return Some(Box::new(attempt::unavailable("its row was not read")));
         };
         let name = known.agent.as_deref().unwrap_or(&self.config.default_agent);
@@ -153,27 +101,10 @@ impl Sessions {
         };
         let span = tracing::info_span!("attempt", task.id = %known.task, attempt = attempt.0);
         let _inside = span.enter();
-        match &survivor {
-            Some(_) => tracing::info!(
-                agent = name,
-                "the agent of an earlier process is gone on with"
-            ),
-            None => tracing::info!(agent = name, "the agent starts"),
-        }
+        tracing::info!(agent = name, "the agent starts");
         let run = RunId(self.next_run);
         self.next_run += 1;
         let interrupt = Interrupt::default();
-        let (worker, boot) = self.holder;
-        let about = About {
-            mirror,
-            task: known.task,
-            user: known.user,
-            worker,
-            boot,
-            attempt,
-            name: known.name.clone(),
-            agent: name.to_owned(),
-        };
         let job = Job {
             run,
             mirror,
@@ -188,12 +119,6 @@ impl Sessions {
             root: self.root.clone(),
             environment: Arc::clone(&self.environment),
             grace: self.config.grace,
-            supervision: Supervision {
-                launcher: self.config.supervisor.clone(),
-                orphan: self.config.orphan,
-                about: about.to_map(),
-            },
-            resumed: survivor.map(|survivor| survivor.folder),
         };
         let order = Order::read(client.clone(), mirror, interrupt.clone());
         let task = attempt::start(job, order, interrupt.clone(), self.news.clone());
@@ -209,7 +134,6 @@ impl Sessions {
                 run,
                 work,
                 interrupt,
-                told: told.unwrap_or_default(),
                 _task: task,
             },
         );
@@ -231,11 +155,6 @@ impl Sessions {
             .get(&mirror)
             .filter(|session| session.run == run)?;
         self.running.remove(&mirror).map(|session| session.work)
-    }
-
-    /// The store knows what came of an attempt: nobody needs to find its agents any more.
-    pub(crate) fn forget(&self, mirror: MirrorId, attempt: Attempt) {
-        folder::forget(&self.root, mirror, attempt);
     }
 
     /// Asks the agent of `mirror` to end.

@@ -184,9 +184,6 @@ sections! {
         folder: Option<PathBuf> = None;
         /// Seconds an agent gets between being asked to end and being killed.
         grace_seconds: Seconds = Seconds(10);
-        /// Minutes an agent goes on when its worker is gone; a worker that is started again in the same folder
-        /// finds it. `off`: for as long as it takes.
-        orphan_minutes: Every = Every(30);
     }
 
     /// Dev Boxes for people with much to do. Values are checked where they are used: a wrong one turns

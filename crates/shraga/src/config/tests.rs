@@ -100,7 +100,9 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn a_bad_value_is_refused_by_key_origin_and_expectation() {
     insta::assert_snapshot!(refused("[worker]\nslots = 0"), @"`worker.slots` from shraga.toml is 0, but must be a whole number from 1 to 256");
     insta::assert_snapshot!(refused("[log]\nformat = \"xml\""), @r#"`log.format` from shraga.toml is "xml", but must be "human" or "json""#);
-    insta::assert_snapshot!(refused("[agents.a]\nkind = \"claude\"\nprogram = [\"x\"]"), @r#"`agents.a.kind` from shraga.toml is "claude", but must be "command" (the only kind this version runs)"#);
+    insta::assert_snapshot!(refused("[agents.a]\nkind = \"gpt\"\nprogram = [\"x\"]"), @r#"`agents.a.kind` from shraga.toml is "gpt", but must be "command", "claude" or "codex""#);
+    insta::assert_snapshot!(refused("[agents.a]\nkind = \"codex\"\nallowed_tools = [\"x\"]"), @r#"`agents.a.allowed_tools` from shraga.toml is ["x"], but must be left out: agents of kind "codex" don't know it"#);
+    insta::assert_snapshot!(refused("[agents.a]\nkind = \"claude\"\nfallback = [\"a\"]"), @r#"`agents.a.fallback` from shraga.toml is ["a"], but must be names of other agents of this file"#);
     insta::assert_snapshot!(refused("[agents.a]\nkind = \"command\""), @"`agents.a.program` is not set: it is needed for every agent");
     let env = |name: &str| (name == "REQUEST_TIMEOUT").then(|| "soon".to_owned());
     let error = Config::merge(None, &env, &Overrides::new()).unwrap_err();

@@ -6,21 +6,29 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use shraga_worker::{Agent, Command};
+use shraga_worker::{Agent, Claude, Codex, Command, Kind};
 
-use crate::config::agents::Agent as Configured;
-use crate::config::{Config, env};
+use crate::config::agents::{Agent as Configured, Kind as ConfiguredKind};
+use crate::config::{Config, Seconds, env};
 
 /// The agents whose programs are there, by name.
 pub(crate) fn usable(config: &Config) -> BTreeMap<String, Agent> {
-    let commands = config
-        .agents
-        .iter()
-        .map(|agent| (agent, command(agent, config)));
-    commands
-        .filter(|(_, command)| is_there(command))
-        .map(|(agent, command)| (agent.name.clone(), Agent::Command(command)))
+    let there = |agent: &&Configured| is_there(&command(agent, config));
+    let agents = config.agents.iter().filter(there);
+    agents
+        .map(|agent| {
+            let mut own = command(agent, config);
+            own.fallback = stand_ins(agent, config);
+            (agent.name.clone(), Agent::Command(own))
+        })
         .collect()
+}
+
+/// Those that stand in for `agent` and are there. Their own stand-ins don't count.
+fn stand_ins(agent: &Configured, config: &Config) -> Vec<Command> {
+    let named = agent.fallback.iter().filter_map(|name| config.agent(name));
+    let commands = named.map(|agent| command(agent, config));
+    commands.filter(is_there).collect()
 }
 
 /// Warns of every agent whose program isn't there, in a line each; how many those are.
@@ -75,8 +83,29 @@ fn command(agent: &Configured, config: &Config) -> Command {
         program[0] = absolute.map_or(program[0].clone(), |path| path.display().to_string());
     }
     Command {
+        name: agent.name.clone(),
         program,
         env: agent.env.clone(),
         timeout: Some(agent.timeout.duration()),
+        kind: kind(agent),
+        silence: agent.silence.map(Seconds::duration),
+        result_grace: agent.result_grace.duration(),
+        fallback: Vec::new(),
+    }
+}
+
+fn kind(agent: &Configured) -> Kind {
+    match agent.kind {
+        ConfiguredKind::Command => Kind::Command,
+        ConfiguredKind::Claude => Kind::Claude(Claude {
+            model: agent.model.clone(),
+            permission_mode: agent.permission_mode.clone(),
+            allowed_tools: agent.allowed_tools.clone(),
+            max_turns: agent.max_turns.0,
+        }),
+        ConfiguredKind::Codex => Kind::Codex(Codex {
+            model: agent.model.clone(),
+            sandbox: agent.sandbox.clone(),
+        }),
     }
 }

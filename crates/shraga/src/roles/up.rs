@@ -20,7 +20,8 @@ use super::{agents, local, orchestrator, server, worker};
 use crate::cli::Context;
 use crate::cli::up::Up;
 use crate::clock;
-use crate::config::{Config, agents::Agent};
+use crate::config::Config;
+use crate::config::agents::{Agent, Kind};
 use crate::demo;
 use crate::exit::{Exit, Failure};
 use crate::tasks::{mine, watch::Watch};
@@ -157,11 +158,10 @@ fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server)
 fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
     let program = std::env::current_exe()?;
     config.agents.retain(|agent| agent.name != demo::AGENT);
+    let program = vec![program.display().to_string(), "demo-agent".to_owned()];
     config.agents.push(Agent {
-        name: demo::AGENT.to_owned(),
-        program: vec![program.display().to_string(), "demo-agent".to_owned()],
-        env: Vec::new(),
         timeout: crate::config::Seconds(DEMO_TIMEOUT_SECONDS),
+        ..Agent::new(demo::AGENT, Kind::Command, program)
     });
     if !config.is_set("worker.slots") {
         config.worker.slots.0 = DEMO_SLOTS;

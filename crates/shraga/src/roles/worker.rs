@@ -1,13 +1,12 @@
 //! The worker role: settings and agents become a worker's configuration.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use shraga_worker::{Stop, Worker, WorkerError};
 
 use super::session::{Caller, Session};
 use super::{agents, signals};
-use crate::cli::{Context, supervise};
+use crate::cli::Context;
 use crate::config::{Config, env};
 use crate::endpoint;
 use crate::exit::{Exit, Failure};
@@ -16,9 +15,6 @@ use crate::vitals::{MetricsArgs, Role, Vitals};
 /// How to configure an agent, for those who have none.
 pub const AGENT_HINT: &str = "add one to shraga.toml, for example:\n  \
      [agents.shell]\n  kind = \"command\"\n  program = [\"sh\"]";
-
-/// Longer than any agent runs.
-const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Runs one worker until it is told to stop.
 ///
@@ -77,8 +73,6 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.environment = env::all();
     settings.version = env!("CARGO_PKG_VERSION").to_owned();
     settings.grace = config.worker.grace_seconds.duration();
-    settings.supervisor = supervise::launcher();
-    settings.orphan = config.worker.orphan_minutes.duration().unwrap_or(FOR_EVER);
     settings
 }
 

@@ -12,6 +12,7 @@ use shraga_core::reason::Reason;
 use shraga_core::usage::Usage;
 use shraga_process::{Ending, Exit, Program};
 
+use super::failures::Failure;
 use super::{PhaseEnd, PhaseJob, PhaseOutcome, Ran};
 use crate::attempt::Interruption;
 use crate::capture::Captured;
@@ -42,10 +43,24 @@ pub(super) fn program(job: &PhaseJob, command: &Command) -> Program {
     }
 }
 
+/// The prompt with what an agent that reads prose is to know of its surroundings.
+pub(super) fn framed(prompt: &str, frame: &str) -> String {
+    match frame.trim() {
+        "" => prompt.to_owned(),
+        frame => format!("{prompt}\n\n---\n{frame}\n"),
+    }
+}
+
 /// What the end of the program means for the phase.
 pub(super) fn judge(ran: &Ran, command: &Command) -> PhaseEnd {
     let captured = &ran.captured;
     let (outcome, message) = match (ran.ended.ending, ran.ended.exit) {
+        (Ending::Stopped, _) if ran.silent.is_some() => {
+            let failure = Failure::Silent;
+            let limit = ran.silent.unwrap_or_default().as_secs();
+            let message = format!("ended: it said nothing for {limit} s");
+            return PhaseEnd::failed(&failure, ran, command, message);
+        }
         (Ending::Stopped, _) => {
             let why = ran.why.unwrap_or(Interruption::WorkerStops);
             (PhaseOutcome::Interrupted(why), why.outcome().1.to_owned())
@@ -81,11 +96,12 @@ pub(super) fn judge(ran: &Ran, command: &Command) -> PhaseEnd {
         ran: ran.ran,
         session: None,
         structured: None,
+        question: None,
     }
 }
 
 /// The first words of a failure and as much of the end of standard error as fits one message.
-fn complaint(what: &str, captured: &Captured) -> String {
+pub(super) fn complaint(what: &str, captured: &Captured) -> String {
     let said = captured.complaint.trim();
     if said.is_empty() {
         return what.to_owned();
@@ -98,7 +114,10 @@ fn complaint(what: &str, captured: &Captured) -> String {
 fn result(outcome: PhaseOutcome, captured: &Captured) -> String {
     let failed = match outcome {
         PhaseOutcome::Failed(_) | PhaseOutcome::Retry => true,
-        PhaseOutcome::Completed | PhaseOutcome::Interrupted(_) => false,
+        PhaseOutcome::Completed
+        | PhaseOutcome::Asked
+        | PhaseOutcome::PutOff(..)
+        | PhaseOutcome::Interrupted(_) => false,
     };
     if !failed || captured.complaint.trim().is_empty() {
         return captured.result.clone();

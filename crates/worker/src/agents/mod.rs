@@ -13,20 +13,33 @@ use shraga_core::causes::chain;
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
 use shraga_core::usage::Usage;
+use shraga_core::worker::Until;
 use shraga_core::worker::pipeline::Phase;
-use shraga_process::supervise::Cause;
-use shraga_process::{Ended, Ending};
+use shraga_process::{Ended, Program, Running};
 use tokio::sync::mpsc;
 
 use crate::attempt::{CarriedSession, Interrupt, Interruption, Job, News};
 use crate::capture::{Capture, Captured};
-use crate::config::Command;
+use crate::clock::Mark;
+use crate::config::{Command, Kind};
 use crate::folder::AttemptFolder;
 
+mod claude;
+mod codex;
 mod command;
-mod supervised;
+mod failures;
+mod judge;
+mod listen;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod vigil;
 
-pub(crate) use supervised::Supervision;
+use failures::{Action, Failure};
+pub(crate) use listen::Listener;
+pub(crate) use stream::Heard;
+use vigil::Patience;
+pub(crate) use vigil::Sign;
 
 /// What an agent is to do in one phase, and with what.
 #[derive(Clone, Debug)]
@@ -48,6 +61,8 @@ pub(crate) struct PhaseJob {
     pub(crate) new_session: Session,
     /// The JSON schema that its answer is to follow, where the kind can do that.
     pub(crate) schema: Option<&'static str>,
+    /// Most turns it may take, where its kind can bound them.
+    pub(crate) turns: Option<u32>,
     /// Further variables of its environment.
     pub(crate) env: Vec<(String, String)>,
     /// The folder in which it may write what it hands back, beside where it works.
@@ -60,15 +75,6 @@ pub(crate) struct PhaseJob {
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// How long it gets between being asked to end and being killed.
     pub(crate) grace: Duration,
-    /// How its program is looked after.
-    pub(crate) supervision: Supervision,
-}
-
-impl PhaseJob {
-    /// Where it is recorded who runs its program.
-    fn record(&self) -> PathBuf {
-        self.folder.record(self.mirror, self.attempt)
-    }
 }
 
 /// The name of an agent's own session.
@@ -92,6 +98,10 @@ pub(crate) enum PhaseOutcome {
     Retry,
     /// Badly.
     Failed(Reason),
+    /// For a reason that waiting cures.
+    PutOff(Reason, Until),
+    /// It can't go on without the person: [`PhaseEnd::question`].
+    Asked,
     /// It was interrupted.
     Interrupted(Interruption),
 }
@@ -114,17 +124,15 @@ pub(crate) struct PhaseEnd {
     pub(crate) session: Option<Session>,
     /// Its answer by [`PhaseJob::schema`], as JSON, where its kind can do that.
     pub(crate) structured: Option<String>,
+    /// What the person is to be asked, beside what the agent asks itself.
+    pub(crate) question: Option<String>,
 }
 
 impl PhaseEnd {
     /// The end of a phase whose program never ran.
     fn unavailable(message: String) -> Self {
-        Self::without_run(PhaseOutcome::Failed(Reason::AgentUnavailable), message)
-    }
-
-    fn without_run(outcome: PhaseOutcome, message: String) -> Self {
         Self {
-            outcome,
+            outcome: PhaseOutcome::Failed(Reason::AgentUnavailable),
             message,
             result: String::new(),
             transcript: String::new(),
@@ -132,6 +140,7 @@ impl PhaseEnd {
             ran: Duration::ZERO,
             session: None,
             structured: None,
+            question: None,
         }
     }
 }
@@ -155,63 +164,153 @@ struct Ran {
     ended: Ended,
     captured: Captured,
     why: Option<Interruption>,
+    /// For how long it had said nothing when it was ended for that.
+    silent: Option<Duration>,
     ran: Duration,
 }
 
-/// Runs one phase to its end, or takes it up where an earlier process of this worker left it.
+/// Most programs run for one phase: fallbacks, and new sessions in place of lost ones.
+const RUNS: usize = 6;
+
+/// Runs one phase to its end: the agent's program and, where that can't work for a reason of its
+/// vendor's, those that are to stand in for it.
 pub(crate) async fn run(
     job: PhaseJob,
     agent: &Command,
     interrupt: &Interrupt,
     news: &mpsc::Sender<News>,
 ) -> PhaseEnd {
-    if let Some(why) = interrupt.why().filter(|_| !supervised::was_started(&job)) {
-        let (outcome, message) = (PhaseOutcome::Interrupted(why), why.outcome().1);
-        return PhaseEnd::without_run(outcome, message.to_owned());
-    }
-    let mut capture = Capture::new(job.mirror, news.clone());
-    let program = command::program(&job, agent);
-    let end = match supervised::run(&job, program, interrupt, &mut capture).await {
-        Ok(end) => end,
-        Err(error) if error.is_about_the_program() => {
-            return PhaseEnd::unavailable(chain(&error));
+    let mut others = agent.fallback.iter();
+    let (mut agent, mut fresh) = (agent, false);
+    let mut spent = Usage::NONE;
+    for number in 1.. {
+        let folder = match job.folder.of_run(number) {
+            Ok(folder) => folder,
+            Err(error) => return PhaseEnd::unavailable(chain(&error)),
+        };
+        let job = PhaseJob {
+            folder,
+            ..job.clone()
+        };
+        let (mut end, failure) = run_once(&job, agent, fresh, interrupt, news).await;
+        end.usage = spent.plus(end.usage);
+        let Some(failure) = failure.filter(|_| number < RUNS && interrupt.why().is_none()) else {
+            return end;
+        };
+        if failure.action() == Action::Afresh && !fresh {
+            fresh = true;
+            say(&job, news, "[its session is not there; a new one goes on]").await;
+        } else if failure.may_fall_back()
+            && let Some(next) = others.next()
+        {
+            let line = format!(
+                "[the agent `{}` can't go on: {}; `{}` stands in]",
+                agent.name, end.message, next.name
+            );
+            say(&job, news, &line).await;
+            (agent, fresh) = (next, true);
+        } else {
+            return end;
         }
-        Err(error) => return PhaseEnd::without_run(PhaseOutcome::Retry, chain(&error)),
+        spent = end.usage;
+    }
+    PhaseEnd::unavailable("it was run too often".to_owned())
+}
+
+async fn say(job: &PhaseJob, news: &mpsc::Sender<News>, line: &str) {
+    tracing::info!(task.id = %job.task, attempt = job.attempt.0, "{line}");
+    let _ = news
+        .send(News::Lines(job.mirror, vec![line.to_owned()]))
+        .await;
+}
+
+/// One run of one program, and what went wrong if something did.
+async fn run_once(
+    job: &PhaseJob,
+    agent: &Command,
+    fresh: bool,
+    interrupt: &Interrupt,
+    news: &mpsc::Sender<News>,
+) -> (PhaseEnd, Option<Failure>) {
+    let ran = match attend(job, agent, fresh, interrupt, news).await {
+        Ok(ran) => ran,
+        Err(error) => {
+            let end = PhaseEnd::unavailable(chain(error.as_ref()));
+            return (end, Some(Failure::NotThere));
+        }
     };
+    let (end, failure) = match &agent.kind {
+        Kind::Command => (command::judge(&ran, agent), None),
+        Kind::Claude(_) | Kind::Codex(_) => judge::judge(&ran, agent, job.schema.is_some()),
+    };
+    let outcome = command::outcome_file(job, &ran, &end);
+    if let Err(error) = job.folder.write("outcome.json", outcome.as_bytes()) {
+        tracing::warn!(%error, "the outcome of an attempt isn't in its folder");
+    }
+    (end, failure)
+}
+
+/// How the program is called.
+fn program(job: &PhaseJob, agent: &Command, fresh: bool) -> std::io::Result<Program> {
+    Ok(match &agent.kind {
+        Kind::Command => command::program(job, agent),
+        Kind::Claude(claude) => claude::program(job, agent, claude, fresh),
+        Kind::Codex(codex) => {
+            if let Some(schema) = job.schema {
+                std::fs::write(codex::schema_file(job), schema)?;
+            }
+            codex::program(job, agent, codex, fresh)
+        }
+    })
+}
+
+/// Starts the program and listens to it until nothing of it is left.
+async fn attend(
+    job: &PhaseJob,
+    agent: &Command,
+    fresh: bool,
+    interrupt: &Interrupt,
+    news: &mpsc::Sender<News>,
+) -> Result<Ran, Box<dyn std::error::Error + Send + Sync>> {
+    let listener = Listener::new(&agent.kind, listen::here());
+    let mut capture = Capture::new(&job.folder, job.mirror, news.clone(), listener)?;
+    let patience = Patience {
+        after_result: agent.result_grace,
+        silence: agent.silence,
+    };
+    let own = interrupt.of_program();
+    let vigil = vigil::watch(capture.signs(), patience, &own);
+    let began = Mark::now();
+    let running = Running::start(program(job, agent, fresh)?)?;
+    job.folder.record_group(&running.record())?;
+    let attended = running.finish(own.stop(), &mut capture);
+    let (ended, watched) = alongside(attended, vigil).await;
+    job.folder.forget_group();
+    let ended = ended?;
+    let ran = began.elapsed();
     let mut captured = capture.finish();
     let rest = std::mem::take(&mut captured.rest);
     if !rest.is_empty() {
         let _ = news.send(News::Lines(job.mirror, rest)).await;
     }
-    let ending = match end.cause {
-        Cause::DeadlinePassed => Ending::DeadlinePassed,
-        Cause::ByItself => Ending::ByItself,
-        Cause::Stopped
-        | Cause::TooMuchOutput
-        | Cause::Orphaned
-        | Cause::Abandoned
-        | Cause::Lost => Ending::Stopped,
+    let silent = match watched {
+        Some(vigil::Ended::Silent(limit)) => Some(limit),
+        Some(vigil::Ended::AfterResult) | None => None,
     };
-    let ran = Ran {
-        ended: Ended {
-            ending,
-            exit: end.exit,
-            killed: end.killed,
-        },
+    Ok(Ran {
+        ended,
         captured,
         why: interrupt.why(),
-        ran: end.ran(),
-    };
-    let mut judged = command::judge(&ran, agent);
-    if let Some(message) = supervised::without_judgement(end.cause)
-        && ran.why.is_none()
-    {
-        judged.outcome = PhaseOutcome::Retry;
-        judged.message = message.to_owned();
+        silent,
+        ran,
+    })
+}
+
+/// Waits for `work`, with `beside` running as long; what either came to.
+async fn alongside<W: Future, B: Future>(work: W, beside: B) -> (W::Output, Option<B::Output>) {
+    tokio::pin!(work, beside);
+    tokio::select! {
+        done = &mut work => (done, None),
+        said = &mut beside => (work.await, Some(said)),
     }
-    let outcome = command::outcome_file(&job, &ran, &judged);
-    if let Err(error) = job.folder.rewrite("outcome.json", outcome.as_bytes()) {
-        tracing::warn!(%error, "the outcome of an attempt isn't in its folder");
-    }
-    judged
 }

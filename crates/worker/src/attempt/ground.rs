@@ -43,16 +43,6 @@ impl Ground {
         }
     }
 
-    /// The ground that an earlier process made; an agent may be at work on it.
-    pub(super) fn found(folder: &AttemptFolder) -> Made {
-        Made {
-            ground: Self {
-                work: folder.work(),
-            },
-            lost: None,
-        }
-    }
-
     /// Where agents work.
     pub(super) fn dir(&self) -> PathBuf {
         self.work.clone()

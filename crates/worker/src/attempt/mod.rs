@@ -22,7 +22,6 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::agents::Supervision;
 use crate::config::Command;
 
 mod carry;
@@ -80,10 +79,6 @@ pub(crate) struct Job {
     /// The worker's environment.
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     pub(crate) grace: Duration,
-    /// How its agents are looked after.
-    pub(crate) supervision: Supervision,
-    /// Its folder, when an earlier process of this worker began it under the same boot.
-    pub(crate) resumed: Option<PathBuf>,
 }
 
 /// Why an attempt is interrupted.
@@ -137,6 +132,23 @@ impl Interrupt {
         self.stop.now.cancel();
     }
 
+    /// One for a single program of the attempt: it is told whatever the attempt is told, and can be
+    /// ended without ending the attempt.
+    pub(crate) fn of_program(&self) -> Self {
+        Self {
+            why: Arc::clone(&self.why),
+            stop: shraga_process::Stop {
+                ask: self.stop.ask.child_token(),
+                now: self.stop.now.child_token(),
+            },
+        }
+    }
+
+    /// Asks the program to end, for no reason of the attempt's.
+    pub(crate) fn end_program(&self) {
+        self.stop.ask.cancel();
+    }
+
     /// What tells a program to end.
     pub(crate) const fn stop(&self) -> &shraga_process::Stop {
         &self.stop
@@ -161,8 +173,8 @@ impl Interrupt {
     }
 }
 
-/// Starts on `job` once its order is there; news go to `news`. Dropping the handle leaves what
-/// runs to its supervisor.
+/// Starts on `job` once its order is there; news go to `news`. Dropping the handle kills what runs
+/// without another word.
 pub(crate) fn start<O>(
     job: Job,
     order: O,
@@ -178,10 +190,6 @@ where
         let work = async move {
             match order.await {
                 Ok(order) => run::run(job, order, &interrupt, &teller).await,
-                // What its agent did until now is there, though what it was to do can't be read any more.
-                Err(_) if job.resumed.is_some() => {
-                    run::run(job, Order::default(), &interrupt, &teller).await
-                }
                 Err(finish) => *finish,
             }
         };

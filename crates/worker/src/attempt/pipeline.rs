@@ -28,9 +28,6 @@ use crate::clock;
 use crate::folder::AttemptFolder;
 use crate::stored::StoredProgress;
 
-/// Where an attempt's folder says in which phase it is.
-const COURSE: &str = "course.json";
-
 /// What the phases of an attempt came to.
 #[derive(Debug)]
 pub(super) struct Came {
@@ -84,8 +81,6 @@ pub(super) struct Course<'a> {
     question: Option<String>,
     /// The last checkpoint that was sent.
     noted: Option<String>,
-    /// What the agent of the phase to take up was handed by an earlier process, until it is.
-    taken_up: Option<Exchange>,
 }
 
 impl<'a> Course<'a> {
@@ -98,7 +93,7 @@ impl<'a> Course<'a> {
             without_files,
         } = begun;
         let rules = Rules::new(order.criteria.is_some(), order.rounds, job.summaries);
-        let mut course = Self {
+        Self {
             job,
             order,
             folder,
@@ -112,38 +107,13 @@ impl<'a> Course<'a> {
             transcript: start.transcript,
             question: None,
             noted: None,
-            taken_up: None,
-        };
-        if job.resumed.is_some() {
-            course.take_up(rules);
-        }
-        course
-    }
-
-    /// Goes to the phase in which an earlier process left the attempt.
-    fn take_up(&mut self, rules: Rules) {
-        let path = self.folder.path().join(COURSE);
-        let stop = std::fs::read(path).map_err(|error| error.to_string());
-        let stop = stop.and_then(|text| {
-            let stop: Stop = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-            let progress = Progress::try_from(stop.progress.clone());
-            Ok((progress.map_err(|error| error.to_string())?, stop))
-        });
-        match stop {
-            Ok((progress, stop)) => {
-                self.pipeline = Pipeline::new(rules, self.job.attempt, progress);
-                self.number = stop.number.saturating_sub(1);
-                self.session = stop.session.map(Session);
-                self.taken_up = Some(stop.exchange);
-            }
-            Err(error) => tracing::warn!(error, "an attempt begins again: its place can't be read"),
         }
     }
 
     /// Goes through the phases to the end of the attempt.
     pub(super) async fn run(mut self, interrupt: &Interrupt, news: &mpsc::Sender<News>) -> Came {
         loop {
-            if let Some(why) = interrupt.why().filter(|_| self.taken_up.is_none()) {
+            if let Some(why) = interrupt.why() {
                 let (outcome, message) = why.outcome();
                 return self.came(outcome, message.to_owned()).await;
             }
@@ -187,18 +157,10 @@ impl<'a> Course<'a> {
         self.number += 1;
         let place = self.pipeline.progress().place;
         let handed = self.handed().await;
-        let (exchange, dir) = match self.taken_up.take() {
-            Some(exchange) => (exchange, self.dir_of(place.phase)),
-            None => {
-                let opened = Exchange::open(self.folder.path(), self.number, &handed);
-                let exchange = opened.map_err(|error| {
-                    format!("nothing can be handed to the agent: {}", chain(&error))
-                })?;
-                let dir = self.dir(place.phase).await?;
-                self.note(&exchange);
-                (exchange, dir)
-            }
-        };
+        let exchange = Exchange::open(self.folder.path(), self.number, &handed)
+            .map_err(|error| format!("nothing can be handed to the agent: {}", chain(&error)))?;
+        self.note(&exchange);
+        let dir = self.dir(place.phase).await?;
         let phase = self.phase_job(&exchange, &handed, dir.clone())?;
         let agent = match place.phase {
             Phase::Verify => self.job.verifier.as_ref().unwrap_or(&self.job.agent),
@@ -239,13 +201,13 @@ impl<'a> Course<'a> {
             resume,
             new_session: Session(Uuid::new_v4().to_string()),
             schema: (place.phase == Phase::Verify).then_some(words::VERDICT_SCHEMA),
+            turns: None,
             env: exchange.environment(place, handed),
             exchange: exchange.folder().to_owned(),
             dir,
             folder: folder.map_err(|error| chain(&error))?,
             environment: self.job.environment.clone(),
             grace: self.job.grace,
-            supervision: self.job.supervision.clone(),
         })
     }
 
@@ -317,33 +279,31 @@ impl<'a> Course<'a> {
     }
 
     /// Where the phase works: where the files are, or, to judge them, in a copy.
-    fn dir_of(&self, phase: Phase) -> PathBuf {
-        match phase {
-            Phase::Work | Phase::Summarise => self.ground.dir(),
-            Phase::Verify => self.folder.path().join(format!("copy-{}", self.number)),
-        }
-    }
-
-    /// The same, with the copy made.
     async fn dir(&self, phase: Phase) -> Result<PathBuf, String> {
-        let dir = self.dir_of(phase);
-        if phase == Phase::Verify {
-            // An earlier process may have left half of it.
-            copy::remove(dir.clone()).await;
-            copy::make(self.ground.dir(), dir.clone())
-                .await
-                .map_err(|error| format!("there is no copy to judge: {}", chain(&error)))?;
+        let work = self.ground.dir();
+        match phase {
+            Phase::Work | Phase::Summarise => Ok(work),
+            Phase::Verify => {
+                let to = self.folder.path().join(format!("copy-{}", self.number));
+                copy::make(work, to.clone())
+                    .await
+                    .map_err(|error| format!("there is no copy to judge: {}", chain(&error)))?;
+                Ok(to)
+            }
         }
-        Ok(dir)
     }
 
     /// Takes in what a phase came to.
     fn take_in(&mut self, end: PhaseEnd, exchange: &Exchange) -> PhaseEnded {
         let phase = self.pipeline.progress().place.phase;
         let mut outcome = outcome(end.outcome);
-        let question = exchange.question().filter(|_| phase != Phase::Summarise);
+        let written = exchange.question().filter(|_| phase != Phase::Summarise);
+        let question = end.question.or(written);
         // An agent that asks ends by itself, and not badly.
-        let may_ask = matches!(outcome, Outcome::Completed | Outcome::Retry);
+        let may_ask = matches!(
+            outcome,
+            Outcome::Completed | Outcome::Retry | Outcome::Asked
+        );
         let mut message = end.message;
         if let Some(question) = question.filter(|_| may_ask) {
             message = limits::line(&format!("asks: {question}"), limits::MESSAGE_UNITS);
@@ -397,7 +357,7 @@ impl<'a> Course<'a> {
             exchange: exchange.clone(),
             session: self.session.as_ref().map(|session| session.0.clone()),
         };
-        let path = self.folder.path().join(COURSE);
+        let path = self.folder.path().join("course.json");
         if let Err(error) = write(&path, &stop) {
             tracing::warn!(%error, "the place of an attempt isn't in its folder");
         }
@@ -423,6 +383,8 @@ fn outcome(end: PhaseOutcome) -> Outcome {
         PhaseOutcome::Completed => Outcome::Completed,
         PhaseOutcome::Retry => Outcome::Retry,
         PhaseOutcome::Failed(reason) => Outcome::Failed(reason),
+        PhaseOutcome::PutOff(reason, until) => Outcome::PutOff(reason, until),
+        PhaseOutcome::Asked => Outcome::Asked,
         PhaseOutcome::Interrupted(why) => why.outcome().0,
     }
 }

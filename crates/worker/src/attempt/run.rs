@@ -28,13 +28,7 @@ pub(super) async fn run(
         Err(finish) => return *finish,
     };
     let mut start = Start::of(&job, &order);
-    if job.resumed.is_some() {
-        start = start.taken_up();
-    }
-    let Made { ground, lost } = match job.resumed {
-        Some(_) => Ground::found(&folder),
-        None => Ground::make(&folder, std::mem::take(&mut start.files)).await,
-    };
+    let Made { ground, lost } = Ground::make(&folder, std::mem::take(&mut start.files)).await;
     let without_files = lost.is_some();
     if let Some(why) = lost {
         start = start.without_files(&why);
@@ -57,9 +51,6 @@ pub(super) async fn run(
 }
 
 async fn make_folder(job: &Job, order: &Order) -> Result<AttemptFolder, Box<Finish>> {
-    if let Some(path) = &job.resumed {
-        return Ok(AttemptFolder::existing(&job.root, path.clone()));
-    }
     let (root, task, attempt) = (job.root.clone(), job.task, job.attempt);
     let prompt = order.prompt.clone();
     let made =

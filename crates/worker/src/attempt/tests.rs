@@ -60,12 +60,6 @@ impl Stage {
             root: self.root.path().to_owned(),
             environment: Arc::new(BTreeMap::from(own)),
             grace: Duration::from_millis(50),
-            supervision: Supervision {
-                launcher: crate::tests::supervisor(),
-                orphan: HANG,
-                about: BTreeMap::new(),
-            },
-            resumed: None,
         }
     }
 
@@ -84,6 +78,7 @@ impl Stage {
             program: ["sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec!["MODEL".to_owned()],
             timeout,
+            ..Command::default()
         };
         let _agent = start(
             self.job(command),
@@ -158,6 +153,12 @@ async fn a_program_gets_its_prompt_and_surroundings_and_its_output_is_the_result
         (&outcome["exit_code"], &outcome["ending"]),
         (&0.into(), &"by-itself".into())
     );
+    assert_eq!(
+        fs::read_dir(stage.root.path().join("running"))
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -211,6 +212,7 @@ async fn a_program_that_is_not_there_is_named() {
         program: vec!["/no/such".to_owned()],
         env: Vec::new(),
         timeout: None,
+        ..Command::default()
     };
     let _agent = start(
         stage.job(command),

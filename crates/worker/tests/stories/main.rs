@@ -17,6 +17,5 @@ mod phases;
 mod presence;
 mod races;
 mod stops;
-mod survivors;
 mod tasks;
 mod world;

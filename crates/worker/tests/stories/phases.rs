@@ -174,6 +174,7 @@ async fn another_agent_judges_where_one_is_configured() {
         program: ["sh", "-c", PASS].map(str::to_owned).to_vec(),
         env: Vec::new(),
         timeout: None,
+        ..Command::default()
     };
     config
         .agents

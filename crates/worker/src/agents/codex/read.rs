@@ -1,0 +1,126 @@
+//! Reads what `codex exec --json` prints.
+//!
+//! What is known of its lines: `thread.started` names the session; `item.completed` carries messages,
+//! commands, changed files and complaints; `turn.completed` tells what was used, `turn.failed` why
+//! there is nothing. Everything else is passed over.
+
+use serde_json::Value;
+use shraga_core::limits;
+use shraga_core::usage::Usage;
+
+use crate::agents::failures::{At, Failure, by_words};
+use crate::agents::stream::{Heard, Telling, count, text};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    at: At,
+    heard: Heard,
+}
+
+impl Reader {
+    pub(crate) fn new(at: At) -> Self {
+        Self {
+            at,
+            heard: Heard::default(),
+        }
+    }
+
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.heard
+    }
+
+    /// Takes a line; what people should see of it goes to `tell`.
+    pub(crate) fn line(&mut self, line: &str, tell: &mut dyn FnMut(&str)) {
+        match serde_json::from_str::<Value>(line) {
+            Ok(value) if value.is_object() => self.object(&value, tell),
+            Ok(_) | Err(_) => self.telling(tell).text(line),
+        }
+    }
+
+    fn telling<'a>(&'a mut self, tell: &'a mut dyn FnMut(&str)) -> Telling<'a> {
+        Telling {
+            heard: &mut self.heard.transcript,
+            tell,
+        }
+    }
+
+    fn object(&mut self, value: &Value, tell: &mut dyn FnMut(&str)) {
+        match text(value, "type") {
+            "thread.started" => {
+                let session = text(value, "thread_id");
+                self.heard.session = Some(session.to_owned());
+                let line = format!("[Codex, session {session}]");
+                self.telling(tell).line(&line);
+            }
+            "item.started" => self.begun(&value["item"], tell),
+            "item.completed" => self.item(&value["item"], tell),
+            "turn.completed" => {
+                self.count(&value["usage"]);
+                self.heard.end = Some(Ok(()));
+            }
+            "turn.failed" => self.failed(text(&value["error"], "message")),
+            "error" => {
+                let line = format!("[{}]", text(value, "message"));
+                self.telling(tell).text(&line);
+            }
+            _ => {}
+        }
+    }
+
+    fn begun(&mut self, item: &Value, tell: &mut dyn FnMut(&str)) {
+        if text(item, "type") == "command_execution" {
+            self.telling(tell).tool("shell", item);
+        }
+    }
+
+    fn item(&mut self, item: &Value, tell: &mut dyn FnMut(&str)) {
+        match text(item, "type") {
+            "agent_message" => {
+                let said = text(item, "text");
+                self.heard.result = limits::tail(said, limits::MEMO_UNITS);
+                self.telling(tell).text(said);
+            }
+            "command_execution" => {
+                let failed = item["exit_code"].as_i64().unwrap_or(0) != 0;
+                let said = text(item, "aggregated_output");
+                self.telling(tell).answer(said, failed);
+            }
+            "file_change" => {
+                for change in item["changes"].as_array().into_iter().flatten() {
+                    self.telling(tell).tool(text(change, "kind"), change);
+                }
+            }
+            "error" => {
+                let line = format!("[{}]", text(item, "message"));
+                self.telling(tell).text(&line);
+            }
+            "mcp_tool_call" => self
+                .telling(tell)
+                .tool(text(item, "tool"), &item["arguments"]),
+            "web_search" => self.telling(tell).tool("search", item),
+            _ => {}
+        }
+    }
+
+    /// It counts cached tokens among those read, and tells no price.
+    fn count(&mut self, usage: &Value) {
+        let cached = count(usage, "cached_input_tokens");
+        let told = Usage {
+            input_tokens: count(usage, "input_tokens").saturating_sub(cached),
+            output_tokens: count(usage, "output_tokens"),
+            cache_read_tokens: cached,
+            cache_write_tokens: count(usage, "cache_write_input_tokens"),
+            turns: self.heard.usage.turns + 1,
+            cost_micros: None,
+        };
+        // Each turn tells the sum of all so far.
+        self.heard.usage = told;
+    }
+
+    fn failed(&mut self, said: &str) {
+        self.heard.result = limits::tail(said, limits::MEMO_UNITS);
+        let failure = by_words(said, &self.at).unwrap_or(Failure::Other);
+        self.heard.end = Some(Err(failure));
+    }
+}

@@ -1,0 +1,112 @@
+//! How Codex is called, and what its lines mean. The lines are what version 0.169 prints.
+
+use jiff::tz::TimeZone;
+
+use super::read::Reader;
+use super::*;
+use crate::agents::failures::{At, Failure};
+use crate::agents::tests::job;
+use crate::agents::{Resume, Session};
+
+fn codex() -> Codex {
+    Codex {
+        model: None,
+        sandbox: "workspace-write".to_owned(),
+    }
+}
+
+fn agent() -> Command {
+    Command {
+        program: vec!["codex".to_owned()],
+        ..Command::default()
+    }
+}
+
+fn read(lines: &[&str]) -> (Reader, Vec<String>) {
+    let mut reader = Reader::new(At {
+        now: "2026-11-22T20:00:00Z".parse().unwrap(),
+        zone: TimeZone::UTC,
+    });
+    let mut told = Vec::new();
+    for line in lines {
+        reader.line(line, &mut |line| told.push(line.to_owned()));
+    }
+    (reader, told)
+}
+
+#[test]
+fn the_prompt_is_on_standard_input_also_when_a_session_is_resumed() {
+    let mut job = job("the secret plan");
+    let begun = program(&job, &agent(), &codex(), false);
+    let line = begun.argv.join(" ");
+    assert!(
+        line.starts_with(
+            "codex exec --json --skip-git-repo-check -c sandbox_mode=\"workspace-write\""
+        ),
+        "{line}"
+    );
+    assert!(
+        line.ends_with(" -") && !line.contains("secret plan"),
+        "{line}"
+    );
+    assert!(begun.stdin.starts_with(b"the secret plan\n"));
+    job.resume = Some(Resume {
+        session: Session("t0".to_owned()),
+        prompt: "the news".to_owned(),
+    });
+    let resumed = program(&job, &agent(), &codex(), false);
+    let line = resumed.argv.join(" ");
+    assert!(
+        line.starts_with("codex exec resume --json") && line.ends_with(" t0 -"),
+        "{line}"
+    );
+    assert!(resumed.stdin.starts_with(b"the news"));
+}
+
+#[test]
+fn people_see_text_and_commands_and_the_usage_is_counted() {
+    let (reader, told) = read(&[
+        r#"{"type":"thread.started","thread_id":"t1"}"#,
+        r#"{"type":"turn.started"}"#,
+        r#"{"type":"item.completed","item":{"id":"item_1","type":"agent_message","text":"first"}}"#,
+        r#"{"type":"item.started","item":{"id":"item_2","type":"command_execution","command":"/bin/bash -lc 'false'","aggregated_output":"","exit_code":null,"status":"in_progress"}}"#,
+        r#"{"type":"item.completed","item":{"id":"item_2","type":"command_execution","command":"/bin/bash -lc 'false'","aggregated_output":"no\n","exit_code":1,"status":"failed"}}"#,
+        r#"{"type":"item.completed","item":{"id":"item_3","type":"agent_message","text":"done"}}"#,
+        r#"{"type":"turn.completed","usage":{"input_tokens":200,"cached_input_tokens":20,"cache_write_input_tokens":0,"output_tokens":40,"reasoning_output_tokens":10}}"#,
+    ]);
+    assert_eq!(
+        told,
+        [
+            "[Codex, session t1]",
+            "first",
+            "> shell: /bin/bash -lc 'false'",
+            "< failed: no",
+            "done"
+        ]
+    );
+    let heard = reader.heard();
+    assert_eq!(
+        (heard.result.as_str(), heard.end.clone()),
+        ("done", Some(Ok(())))
+    );
+    let usage = heard.usage;
+    assert_eq!(
+        (
+            usage.input_tokens,
+            usage.cache_read_tokens,
+            usage.output_tokens
+        ),
+        (180, 20, 40)
+    );
+    assert_eq!(usage.cost_micros, None);
+}
+
+#[test]
+fn a_failed_turn_says_why() {
+    let (reader, told) = read(&[
+        r#"{"type":"error","message":"Reconnecting... 1/1 (exceeded retry limit, last status: 429 Too Many Requests)"}"#,
+        r#"{"type":"turn.failed","error":{"message":"exceeded retry limit, last status: 429 Too Many Requests"}}"#,
+    ]);
+    assert_eq!(reader.heard().end, Some(Err(Failure::RateLimited(None))));
+    assert_eq!(told.len(), 1);
+}
