@@ -68,6 +68,8 @@ words! {
         TimedOut = "timed-out",
         /// The agent could not be started.
         AgentUnavailable = "agent-unavailable",
+        /// Its repository is not for that worker, or has no such branch, tag or commit.
+        RepositoryRefused = "repository-refused",
         /// No verifier said that the criteria hold.
         NotVerified = "not-verified",
         /// The agent asks the person.
@@ -155,6 +157,7 @@ impl Reason {
             Self::AgentFailed => "the agent failed",
             Self::TimedOut => "the agent ran out of time",
             Self::AgentUnavailable => "the agent could not be started",
+            Self::RepositoryRefused => "its repository can't be used",
             Self::NotVerified => "its criteria were not found to hold",
             Self::NeedsAnswer => "it asks a question",
             Self::NobodyToAnswer => "it asked a question, and its row was deleted",
@@ -221,6 +224,9 @@ impl Reason {
                 "give it more time in its agent's `timeout_seconds`, then file it again"
             }
             Self::AgentUnavailable => "check the agent's `program` on the worker's machine",
+            Self::RepositoryRefused => {
+                "check --repo and --ref; local paths and private hosts need `worker.repositories`"
+            }
             Self::NotVerified => {
                 "read what the verifier found: `shraga show ID`; then file it again, or with --rounds"
             }
@@ -315,6 +321,7 @@ impl Reason {
             | Self::AgentFailed
             | Self::TimedOut
             | Self::AgentUnavailable
+            | Self::RepositoryRefused
             | Self::NotVerified
             | Self::NeedsAnswer
             | Self::NobodyToAnswer

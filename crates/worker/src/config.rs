@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use shraga_core::ids::UserId;
 use shraga_core::status::{Pool, WorkerKind};
+use shraga_core::worker::Keeping;
 use shraga_core::worker::pipeline::Summaries;
+
+use crate::workspace::Repositories;
 
 /// How often a worker beats when nothing else makes it. Health suspects after 90 s of silence, so
 /// two beats may be lost; twice as often would double a quiet hour's requests.
@@ -72,6 +75,10 @@ pub struct Config {
     pub drain: Duration,
     /// How long an agent may take to end after it is asked to.
     pub grace: Duration,
+    /// How repositories are checked out.
+    pub repositories: Repositories,
+    /// How long attempts' folders are kept, and how much they may take.
+    pub keeping: Keeping,
     /// Whether to stop as soon as there is nothing assigned (`--once`).
     pub until_idle: bool,
 }
@@ -99,6 +106,8 @@ impl Config {
             busy_look: DEFAULT_BUSY_LOOK,
             drain: DEFAULT_DRAIN,
             grace: DEFAULT_GRACE,
+            repositories: Repositories::default(),
+            keeping: Keeping::default(),
             until_idle: false,
         }
     }

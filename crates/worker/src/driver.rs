@@ -31,6 +31,7 @@ use crate::status::Status;
 use crate::tell;
 use crate::wake::Wake;
 use crate::worker::Stop;
+use crate::workspace::Retention;
 
 mod asking;
 mod leave;
@@ -61,6 +62,7 @@ enum Event {
     Kept(Vec<MirrorId>),
     Wake,
     OwnRow,
+    Room,
     BeatDue,
     LookDue,
     Tick,
@@ -78,6 +80,7 @@ pub(crate) struct Driver {
     clock: StoreClock,
     presence: Presence,
     keeper: Keeper,
+    retention: Retention,
     sessions: Sessions,
     news: mpsc::Receiver<News>,
     wake: Arc<Wake>,
@@ -120,6 +123,7 @@ pub(crate) struct Parts {
     pub(crate) clock: StoreClock,
     pub(crate) presence: Presence,
     pub(crate) keeper: Keeper,
+    pub(crate) retention: Retention,
     pub(crate) sessions: Sessions,
     pub(crate) news: mpsc::Receiver<News>,
     pub(crate) wake: Arc<Wake>,
@@ -139,6 +143,7 @@ impl Driver {
             clock: parts.clock,
             presence: parts.presence,
             keeper: parts.keeper,
+            retention: parts.retention,
             sessions: parts.sessions,
             news: parts.news,
             wake: parts.wake,
@@ -169,7 +174,7 @@ impl Driver {
 
     /// Runs until told to stop, or until another process took over.
     pub(crate) async fn run(mut self, restored: Input) -> Result<(), WorkerError> {
-        self.heed_operator();
+        self.heed_limits();
         self.step(restored);
         loop {
             self.turn();
@@ -213,6 +218,7 @@ impl Driver {
             kept = self.keeper.done() => Event::Kept(kept),
             () = self.wake.tasks.notified(), if !self.look_wanted => Event::Wake,
             () = self.wake.row.notified(), if !self.row_wanted => Event::OwnRow,
+            () = self.retention.changed() => Event::Room,
             () = self.beat_due.wait(), if !self.beat_wanted => Event::BeatDue,
             () = at(self.look_due) => Event::LookDue,
             () = at(tick) => Event::Tick,
@@ -244,6 +250,7 @@ impl Driver {
                 self.look_wanted = true;
             }
             Event::BeatDue => self.beat_wanted = true,
+            Event::Room => self.heed_limits(),
             Event::LookDue => {
                 self.look_due = None;
                 self.look_wanted = true;
@@ -289,7 +296,9 @@ impl Driver {
             Effect::Drop(mirror, attempt, fate) => match fate {
                 Fate::Published | Fate::Candidate | Fate::Moot => {
                     tell::reported(mirror, attempt, fate);
-                    self.keeper.settle(mirror, attempt);
+                    if let Some(task) = self.keeper.settle(mirror, attempt) {
+                        self.retention.accepted(task, attempt, self.clock);
+                    }
                     self.look_wanted |=
                         std::mem::take(&mut self.more_waits) || self.config.until_idle;
                     self.status.send_modify(|status| status.reported += 1);

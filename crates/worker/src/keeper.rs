@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use shraga_core::ids::{Attempt, MirrorId};
+use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::worker::Report;
 use tokio::task::JoinHandle;
 
@@ -26,6 +26,7 @@ pub(crate) struct Keeper {
     idle: Option<Reports>,
     job: Option<Job>,
     waiting: Vec<StoredReport>,
+    task_of: HashMap<Key, TaskId>,
     entry_of: HashMap<Key, EntryId>,
     open_in: HashMap<EntryId, usize>,
     settled: Vec<EntryId>,
@@ -44,11 +45,14 @@ impl Keeper {
             idle: outbox,
             job: None,
             waiting: Vec::new(),
+            task_of: HashMap::new(),
             entry_of: HashMap::new(),
             open_in: HashMap::new(),
             settled: Vec::new(),
         };
         for (entry, reports) in found {
+            let tasks = reports.iter().map(|it| (it.key(), it.task()));
+            keeper.task_of.extend(tasks);
             keeper.note(*entry, reports.iter().map(StoredReport::key).collect());
         }
         keeper
@@ -56,11 +60,18 @@ impl Keeper {
 
     /// Takes a report, to be written with the next job.
     pub(crate) fn add(&mut self, report: &Report) {
+        let key = (report.mirror, report.attempt);
+        self.task_of.insert(key, report.task);
         self.waiting.push(report.into());
     }
 
-    /// The store has the report: it isn't needed any more.
-    pub(crate) fn settle(&mut self, mirror: MirrorId, attempt: Attempt) {
+    /// The store has the report: it isn't needed any more. Tells whose it was.
+    pub(crate) fn settle(&mut self, mirror: MirrorId, attempt: Attempt) -> Option<TaskId> {
+        self.forget(mirror, attempt);
+        self.task_of.remove(&(mirror, attempt))
+    }
+
+    fn forget(&mut self, mirror: MirrorId, attempt: Attempt) {
         let Some(entry) = self.entry_of.remove(&(mirror, attempt)) else {
             return;
         };
@@ -77,6 +88,7 @@ impl Keeper {
     /// The store refuses the report for good: its entry stays on disk, for a person to look at.
     pub(crate) fn give_up(&mut self, mirror: MirrorId, attempt: Attempt) {
         self.entry_of.remove(&(mirror, attempt));
+        self.task_of.remove(&(mirror, attempt));
     }
 
     /// Reports taken and not settled.

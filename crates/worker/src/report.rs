@@ -106,6 +106,11 @@ impl From<StoredUntil> for Until {
 }
 
 impl StoredReport {
+    /// The person's task.
+    pub(crate) fn task(&self) -> TaskId {
+        TaskId::new(self.task)
+    }
+
     /// The attempt it reports.
     pub(crate) fn key(&self) -> (MirrorId, Attempt) {
         (MirrorId::new(self.mirror), Attempt(self.attempt))

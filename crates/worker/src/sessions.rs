@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shraga_core::ids::{Attempt, MirrorId, TaskId};
+use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId};
 use shraga_core::model::Mirror;
 use shraga_core::worker::{Finish, Outcome};
 use shraga_dataverse::Client;
@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
 use crate::config::{Agent, Command, Config};
 use crate::status::Work;
+use crate::workspace::Workspaces;
 
 /// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
 const KNOWN_SPARE: usize = 1_000;
@@ -22,6 +23,7 @@ const KNOWN_SPARE: usize = 1_000;
 pub(crate) struct Sessions {
     config: Arc<Config>,
     environment: Arc<std::collections::BTreeMap<String, String>>,
+    workspaces: Workspaces,
     root: PathBuf,
     news: mpsc::Sender<News>,
     known: HashMap<MirrorId, Known>,
@@ -35,6 +37,7 @@ struct Known {
     task: TaskId,
     name: String,
     agent: Option<String>,
+    owner: Option<UserId>,
 }
 
 #[derive(Debug)]
@@ -49,8 +52,11 @@ struct Session {
 impl Sessions {
     /// No sessions yet; their folders will be under `root`, their news go to `news`.
     pub(crate) fn new(config: Arc<Config>, root: PathBuf, news: mpsc::Sender<News>) -> Self {
+        let environment = Arc::new(config.environment.clone());
+        let repositories = config.repositories.clone();
         Self {
-            environment: Arc::new(config.environment.clone()),
+            workspaces: Workspaces::new(&root, repositories, Arc::clone(&environment)),
+            environment,
             config,
             root,
             news,
@@ -71,6 +77,7 @@ impl Sessions {
                 task: mirror.task,
                 name: mirror.name.clone(),
                 agent: mirror.wants.agent.clone(),
+                owner: mirror.user,
             };
             (mirror.id, known)
         }));
@@ -116,6 +123,8 @@ impl Sessions {
             verifier: self.verifier(),
             checkpoint: self.config.checkpoint,
             summaries: self.config.summaries,
+            owner: known.owner,
+            workspaces: self.workspaces.clone(),
             root: self.root.clone(),
             environment: Arc::clone(&self.environment),
             grace: self.config.grace,

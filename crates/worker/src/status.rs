@@ -7,6 +7,7 @@ use shraga_core::status::WorkerState;
 use shraga_core::time::Timestamp;
 
 use crate::clock::Mark;
+use crate::workspace::retention::Disk;
 
 /// A worker's state, as its `watch` channel shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Status {
     pub running: Vec<Work>,
     /// Reports that the store hasn't taken yet.
     pub unsent: usize,
+    /// How its disk was at the last look.
+    pub disk: Disk,
     /// Store time of the last beat that the store took.
     pub last_beat: Option<Timestamp>,
     /// Attempts reported since it started.

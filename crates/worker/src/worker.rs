@@ -25,6 +25,8 @@ use crate::presence::{self, Offer, Presence};
 use crate::sessions::Sessions;
 use crate::status::Status;
 use crate::wake;
+use crate::workspace::Retention;
+use crate::workspace::retention::Disk;
 
 /// News that wait for the driver, of all agents together. It takes them at once; more would only
 /// hold more memory while it doesn't.
@@ -75,6 +77,7 @@ impl Worker {
             slots: config.slots,
             running: Vec::new(),
             unsent: 0,
+            disk: Disk::default(),
             last_beat: None,
             reported: 0,
             trouble: None,
@@ -129,14 +132,17 @@ impl Worker {
         let offer = &begun.presence.offer;
         let span =
             tracing::info_span!("worker", worker.id = %offer.worker, worker.name = offer.name);
+        let clock = StoreClock::new(begun.now);
+        let retention = Retention::start(&root, config.keeping, clock);
         let driver = Driver::new(Parts {
             machine: machine(&begun.presence.offer, woken, has_events(&self.client)),
-            clock: StoreClock::new(begun.now),
+            clock,
             sessions: Sessions::new(Arc::clone(&config), root, sender),
             client: self.client,
             config,
             presence: begun.presence,
             keeper,
+            retention,
             news,
             wake,
             status: self.status,

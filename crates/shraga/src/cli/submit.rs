@@ -5,6 +5,7 @@ use std::io::Read;
 use clap::Args;
 use serde_json::json;
 use shraga_core::ids::TaskId;
+use shraga_core::repository::{Address, BadAddress, Reference};
 use shraga_core::row::{Column, Table, Value, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::Role;
@@ -29,6 +30,7 @@ const PROMPT_MAX_CHARS: usize = 100_000;
 Examples:
   shraga submit \"Add a --json flag to the list command, tests green\" --wait
   shraga submit - --name nightly --priority 20 < prompt.txt
+  shraga submit \"Fix issue 12\" --repo https://github.com/acme/app --ref main --push
 
 Prints the task's identity. With --wait it shows progress and exits 0 when the task completed, 1 when it \
 failed or was canceled.")]
@@ -45,6 +47,15 @@ pub struct Submit {
     #[arg(long, value_name = "N", requires = "criteria",
           value_parser = clap::value_parser!(u32).range(1..=10))]
     rounds: Option<u32>,
+    /// The repository it is about: https://, ssh://, USER@HOST:PATH, or a path that the worker allows
+    #[arg(long, value_name = "ADDRESS")]
+    repo: Option<String>,
+    /// The branch, tag or commit to begin from [default: the repository's default branch]
+    #[arg(long = "ref", value_name = "REF", requires = "repo")]
+    reference: Option<String>,
+    /// Push the branch with its commits when it has completed
+    #[arg(long, requires = "repo")]
+    push: bool,
     /// The agent to run it with [default: the worker's]
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
@@ -86,10 +97,12 @@ impl Submit {
     /// What this store can't hold: said, or refused when the task would run otherwise than asked.
     fn say_what_is_lost(&self, context: &Context, session: &Session) -> Result<(), Failure> {
         let absent = session.client.absent();
-        let asks = self.agent.is_some() || self.key.is_some() || !self.labels.is_empty();
+        let asks = self.agent.is_some()
+            || self.repo.is_some()
+            || self.key.is_some()
+            || !self.labels.is_empty();
         if asks && !absent.has(Table::Tasks, tasks::INPUT) {
-            let message =
-                "this store has no cr_input, so a task can't name an agent, labels or a key";
+            let message = "this store has no cr_input, so a task can't name an agent, a repository, labels or a key";
             return Err(Failure::new(Exit::Configuration, message)
                 .hint("file it without them, or ask an admin to run `shraga schema apply`"));
         }
@@ -128,6 +141,9 @@ impl Submit {
             input: json!({
                 "successCriteria": self.criteria,
                 "rounds": self.rounds,
+                "repo": repository(self)?.map(|address| address.to_string()),
+                "ref": self.reference,
+                "push": self.push.then_some(true),
                 "agent": self.agent,
                 "labels": (!self.labels.is_empty()).then_some(&self.labels),
                 "key": self.key,
@@ -273,6 +289,22 @@ fn at_most(what: &str, text: &str, limit: usize) -> Result<(), Failure> {
         Exit::Usage,
         format!("the {what} has {length} characters, at most {limit} fit"),
     ))
+}
+
+/// What is said of a repository, checked before anybody waits for a worker to refuse it. An address may
+/// hold a password, so it isn't repeated.
+fn repository(submit: &Submit) -> Result<Option<Address>, Failure> {
+    if let Some(reference) = &submit.reference {
+        let checked = reference.parse::<Reference>();
+        checked.map_err(|error| Failure::from_error(Exit::Usage, error))?;
+    }
+    let address = submit.repo.as_ref().map(|text| text.parse()).transpose();
+    address.map_err(|error: BadAddress| {
+        Failure::new(Exit::Usage, format!("the address of --repo {error}")).hint(
+            "write https://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH, or an absolute path that a \
+             worker allows",
+        )
+    })
 }
 
 /// The first line that says something, cut to fit.

@@ -11,6 +11,7 @@ pub mod env;
 mod error;
 pub mod file;
 mod found;
+mod repositories;
 mod resolve;
 pub mod sections;
 mod value;

@@ -8,9 +8,11 @@ use secrecy::SecretString;
 use shraga_core::status::Pool;
 use shraga_core::worker::pipeline::Summaries;
 use shraga_dataverse::auth::{Choice, PUBLIC_AUTHORITY};
+use shraga_worker::PushPolicy;
 use url::Url;
 
 use super::error::ConfigError;
+use super::repositories::{GitAuthor, Places};
 use super::resolve::{Key, Resolver};
 use super::value::{
     Authority, Counts, EntitySet, Every, Limit, Patience, Percent, Seconds, Slots, Tries,
@@ -184,6 +186,21 @@ sections! {
         folder: Option<PathBuf> = None;
         /// Seconds an agent gets between being asked to end and being killed.
         grace_seconds: Seconds = Seconds(10);
+        /// Repositories that tasks may name beyond public hosts: absolute paths of folders, with all below
+        /// them, and hosts of private networks.
+        repositories: Places = Places::default();
+        /// Whom the worker commits as, and the agent unless it is told otherwise: `NAME <EMAIL>`.
+        git_author: GitAuthor = GitAuthor::default();
+        /// Seconds that a git command which talks to a repository may take in total.
+        git_timeout_seconds: Seconds = Seconds(1800);
+        /// Whether a task's branch is pushed when the task asks for it: `on-request`, or `off`.
+        push: PushPolicy = PushPolicy::OnRequest;
+        /// Days an attempt's folder stays after its report was taken; 0 or `off`: for ever.
+        retention_days: Limit = Limit(Some(7));
+        /// Gigabytes (10^9 bytes) the worker's folder may take; 0 or `off`: any amount. Above it, folders whose
+        /// reports were taken go earlier, oldest first, unless their commits are nowhere else; when that
+        /// isn't enough, nothing new is taken.
+        disk_cap_gb: Limit = Limit(None);
     }
 
     /// Dev Boxes for people with much to do. Values are checked where they are used: a wrong one turns
@@ -246,4 +263,9 @@ word_setting!(Summaries, "\"never\", \"rounds\" or \"always\"", {
 word_setting!(Pool, "\"shared\" or \"dedicated\"", {
     "shared" => Pool::Shared,
     "dedicated" => Pool::Dedicated,
+});
+
+word_setting!(PushPolicy, "\"on-request\" or \"off\"", {
+    "on-request" => PushPolicy::OnRequest,
+    "off" => PushPolicy::Off,
 });

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use shraga_worker::{Stop, Worker, WorkerError};
+use shraga_core::repository::Allowed;
+use shraga_core::time::Span;
+use shraga_core::worker::Keeping;
+use shraga_worker::{Repositories, Stop, Worker, WorkerError};
 
 use super::session::{Caller, Session};
 use super::{agents, signals};
@@ -73,7 +76,24 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.environment = env::all();
     settings.version = env!("CARGO_PKG_VERSION").to_owned();
     settings.grace = config.worker.grace_seconds.duration();
+    settings.repositories = Repositories {
+        allowed: Allowed::new(config.worker.repositories.0.clone()),
+        author: config.worker.git_author.0.clone(),
+        push: config.worker.push,
+        timeout: config.worker.git_timeout_seconds.duration(),
+    };
+    settings.keeping = keeping(config);
     settings
+}
+
+/// How long attempts' folders are kept, and how much they may take.
+fn keeping(config: &Config) -> Keeping {
+    let days = config.worker.retention_days.0;
+    let gigabytes = config.worker.disk_cap_gb.0;
+    Keeping {
+        retention: days.map(|days| Span::secs(i64::from(days) * 86_400)),
+        cap_bytes: gigabytes.map(|gigabytes| u64::from(gigabytes) * 1_000_000_000),
+    }
 }
 
 /// Where the workers of this machine keep their attempts.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use shraga_core::ids::{Attempt, MirrorId, TaskId};
+use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId};
 use shraga_core::reason::Reason;
 use shraga_core::worker::pipeline::Summaries;
 use shraga_core::worker::{Finish, Outcome};
@@ -23,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use crate::config::Command;
+use crate::workspace::Workspaces;
 
 mod carry;
 mod checkpoint;
@@ -74,6 +75,10 @@ pub(crate) struct Job {
     pub(crate) summaries: Summaries,
     /// How often what another attempt would go on from is noted, while this one runs.
     pub(crate) checkpoint: Option<Duration>,
+    /// Whose task it is.
+    pub(crate) owner: Option<UserId>,
+    /// How repositories are checked out.
+    pub(crate) workspaces: Workspaces,
     /// The worker's folder.
     pub(crate) root: PathBuf,
     /// The worker's environment.

@@ -9,18 +9,20 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use shraga_core::ids::MirrorId;
 use shraga_core::model::Answer;
+use shraga_core::repository::{Address, BadReference};
 use shraga_core::row::{Column, Table, tasks};
 use shraga_core::worker::Finish;
 use shraga_dataverse::{Client, Error, rows};
 
 use super::{Interrupt, unavailable};
 use crate::clock;
+use crate::workspace::Wanted;
 
 /// Wait between two tries at reading it.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// See the module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     /// What the agent is asked to do.
     pub(crate) prompt: String,
@@ -32,6 +34,22 @@ pub(crate) struct Order {
     pub(crate) answered: Option<Answer>,
     /// What an earlier attempt left to go on from.
     pub(crate) checkpoint: Option<String>,
+    /// The repository it is about, or why what stands there is none: such a task must not run
+    /// elsewhere.
+    pub(crate) repository: Result<Option<Wanted>, String>,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            criteria: None,
+            rounds: None,
+            answered: None,
+            checkpoint: None,
+            repository: Ok(None),
+        }
+    }
 }
 
 impl Order {
@@ -78,14 +96,23 @@ impl Order {
             let object = object.as_ref()?;
             object.get(column.name())?.as_str()
         };
-        let input = Input::read(text(tasks::INPUT));
         Ok(Self {
-            prompt: text(tasks::PROMPT).unwrap_or_default().to_owned(),
-            criteria: input.criteria(),
-            rounds: input.rounds(),
             answered: rows::answer(text(tasks::ANSWER)).filter(|it| it.text.is_some()),
             checkpoint: text(tasks::EXECUTION_DETAILS).map(str::to_owned),
+            ..Self::of(text(tasks::PROMPT), text(tasks::INPUT))
         })
+    }
+
+    /// What the prompt and the input ask for.
+    pub(super) fn of(prompt: Option<&str>, input: Option<&str>) -> Self {
+        let input = Input::read(input);
+        Self {
+            prompt: prompt.unwrap_or_default().to_owned(),
+            criteria: input.criteria(),
+            rounds: input.rounds(),
+            repository: input.repository(),
+            ..Self::default()
+        }
     }
 }
 
@@ -96,6 +123,10 @@ struct Input {
     #[serde(rename = "successCriteria")]
     criteria: Json,
     rounds: Json,
+    repo: Json,
+    #[serde(rename = "ref")]
+    reference: Json,
+    push: Json,
 }
 
 impl Input {
@@ -116,6 +147,36 @@ impl Input {
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => String::new(),
         };
         (!text.is_empty()).then_some(text)
+    }
+
+    /// The repository. What is there and can't be understood is refused, unlike the rest: the agent
+    /// would work on something else than the person means.
+    fn repository(&self) -> Result<Option<Wanted>, String> {
+        let text = |value: &Json, what: &str| match value {
+            Json::Null => Ok(None),
+            Json::String(text) if text.trim().is_empty() => Ok(None),
+            Json::String(text) => Ok(Some(text.trim().to_owned())),
+            Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+                Err(format!("its {what} is no text"))
+            }
+        };
+        let reference = text(&self.reference, "ref")?;
+        let Some(repository) = text(&self.repo, "repo")? else {
+            return match reference {
+                Some(_) => Err("it names a ref and no repository".to_owned()),
+                None => Ok(None),
+            };
+        };
+        // The address itself may hold a password, so it isn't repeated.
+        let address: Address = repository
+            .parse()
+            .map_err(|error| format!("its repository {error}"))?;
+        let reference = reference.map(|it| it.parse()).transpose();
+        Ok(Some(Wanted {
+            address,
+            reference: reference.map_err(|error: BadReference| error.to_string())?,
+            push: self.push == Json::Bool(true),
+        }))
     }
 
     fn rounds(&self) -> Option<u32> {
@@ -145,5 +206,30 @@ mod tests {
         }
         assert_eq!(Input::read(Some(r#"{"rounds":2}"#)).rounds(), Some(2));
         assert_eq!(Input::read(Some(r#"{"rounds":-2}"#)).rounds(), None);
+    }
+
+    #[test]
+    fn a_repository_that_cannot_be_understood_is_refused_and_its_address_not_repeated() {
+        let repository = |text| Input::read(Some(text)).repository();
+        assert_eq!(repository("{}"), Ok(None));
+        assert_eq!(
+            repository(r#"{"repo":null,"ref":"","push":true}"#),
+            Ok(None)
+        );
+        let wanted = r#"{"repo":"https://example.com/a","ref":"main","push":true}"#;
+        let wanted = repository(wanted).unwrap().unwrap();
+        assert_eq!(wanted.address.as_str(), "https://example.com/a");
+        assert_eq!(wanted.reference.unwrap().as_str(), "main");
+        assert!(wanted.push);
+        for bad in [
+            r#"{"repo":7}"#,
+            r#"{"repo":"https://me:secret@example.com/a"}"#,
+            r#"{"repo":"https://example.com/a","ref":"--upload-pack=x"}"#,
+            r#"{"repo":"https://example.com/a","ref":["main"]}"#,
+            r#"{"ref":"main"}"#,
+        ] {
+            let why = repository(bad).unwrap_err();
+            assert!(!why.contains("secret"), "{why}");
+        }
     }
 }

@@ -28,7 +28,12 @@ pub(super) async fn run(
         Err(finish) => return *finish,
     };
     let mut start = Start::of(&job, &order);
-    let Made { ground, lost } = Ground::make(&folder, std::mem::take(&mut start.files)).await;
+    let files = std::mem::take(&mut start.files);
+    let made = Ground::make(&job, &order, &folder, files, interrupt).await;
+    let Made { ground, lost } = match made {
+        Ok(made) => made,
+        Err(finish) => return *finish,
+    };
     let without_files = lost.is_some();
     if let Some(why) = lost {
         start = start.without_files(&why);
@@ -47,7 +52,9 @@ pub(super) async fn run(
         without_files,
     };
     let came = Course::new(&job, &order, begun).run(interrupt, news).await;
-    finish(&job, came, folder.path())
+    let mut finish = finish(&job, came, folder.path());
+    ground.close(&job, interrupt, &mut finish).await;
+    finish
 }
 
 async fn make_folder(job: &Job, order: &Order) -> Result<AttemptFolder, Box<Finish>> {

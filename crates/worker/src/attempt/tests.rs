@@ -8,15 +8,36 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
+use crate::workspace::Repositories;
+use shraga_core::repository::Allowed;
 
 /// Long enough that only a hang reaches it.
 const HANG: Duration = Duration::from_secs(60);
 
 struct Stage {
     root: tempfile::TempDir,
+    workspaces: Workspaces,
     interrupt: Interrupt,
     news: mpsc::Receiver<News>,
     sender: mpsc::Sender<News>,
+}
+
+fn environment() -> BTreeMap<String, String> {
+    let own = [
+        ("PATH", "/usr/bin:/bin"),
+        ("TOKEN", "secret"),
+        ("MODEL", "small"),
+    ];
+    own.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Any folder may be named here.
+fn repositories() -> Repositories {
+    Repositories {
+        allowed: Allowed::new(vec!["/tmp".parse().unwrap()]),
+        ..Repositories::default()
+    }
 }
 
 struct Played {
@@ -31,8 +52,11 @@ impl Stage {
             fs::create_dir(root.path().join(name)).unwrap();
         }
         let (sender, news) = mpsc::channel(16);
+        let environment = Arc::new(environment());
+        let workspaces = Workspaces::new(root.path(), repositories(), environment);
         Self {
             root,
+            workspaces,
             interrupt: Interrupt::default(),
             news,
             sender,
@@ -40,12 +64,6 @@ impl Stage {
     }
 
     fn job(&self, agent: Command) -> Job {
-        let own = [
-            ("PATH", "/usr/bin:/bin"),
-            ("TOKEN", "secret"),
-            ("MODEL", "small"),
-        ];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Job {
             run: RunId(1),
             mirror: MirrorId::new(Uuid::from_u128(1)),
@@ -57,8 +75,10 @@ impl Stage {
             checkpoint: None,
             verifier: None,
             summaries: Summaries::Rounds,
+            owner: None,
+            workspaces: self.workspaces.clone(),
             root: self.root.path().to_owned(),
-            environment: Arc::new(BTreeMap::from(own)),
+            environment: Arc::new(environment()),
             grace: Duration::from_millis(50),
         }
     }
@@ -231,4 +251,133 @@ async fn a_program_that_is_not_there_is_named() {
         "{}",
         finish.message
     );
+}
+
+/// A repository with one commit on `main`, as its own program makes it.
+async fn repository(stage: &Stage) -> std::path::PathBuf {
+    let path = stage.root.path().join("origin");
+    fs::create_dir(&path).unwrap();
+    let script = "git init -q -b main && echo hello > README && git add README && \
+                  git -c user.name=a -c user.email=a@b commit -q -m first";
+    let argv = ["sh", "-c", script];
+    let ran = shraga_process::run_tool(&argv, &path, environment(), HANG).await;
+    ran.unwrap();
+    path
+}
+
+async fn play_in(stage: &mut Stage, input: &str, script: &str) -> Finish {
+    let order = Order::of(Some("do it"), Some(input));
+    play_order(stage, order, Attempt(3), script).await
+}
+
+async fn play_order(stage: &mut Stage, order: Order, attempt: Attempt, script: &str) -> Finish {
+    let command = Command {
+        program: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        env: Vec::new(),
+        timeout: None,
+    };
+    let job = Job {
+        attempt,
+        ..stage.job(command)
+    };
+    let interrupt = stage.interrupt.clone();
+    let _agent = start(job, async { Ok(order) }, interrupt, stage.sender.clone());
+    loop {
+        let news = tokio::time::timeout(HANG, stage.news.recv()).await;
+        if let News::Ended(_, _, finish) = news.expect("it hangs").unwrap() {
+            return *finish;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_with_a_repository_works_in_a_checkout_and_its_commits_are_evidence() {
+    let mut stage = Stage::new();
+    let origin = repository(&stage).await;
+    let input = format!(
+        r#"{{"repo":"{}","ref":"main","push":true}}"#,
+        origin.display()
+    );
+    let script = "cat README; echo more >> README; git commit -q -a -m second; echo left > left";
+    let finish = play_in(&mut stage, &input, script).await;
+    assert_eq!(finish.outcome, Outcome::Completed, "{}", finish.message);
+    assert_eq!(finish.result, "hello\n");
+    let evidence = finish.evidence.unwrap();
+    assert_eq!((evidence.commit_count, evidence.file_count), (2, 2));
+    assert!(evidence.unfinished);
+    let message = &finish.message;
+    assert!(
+        message.contains("2 commits, 2 files on shraga/"),
+        "{message}"
+    );
+    assert!(message.ends_with("attempt-3, pushed"), "{message}");
+    let argv = ["git", "rev-parse", "--verify", &evidence.branch];
+    let tip = shraga_process::run_tool(&argv, &origin, environment(), HANG).await;
+    assert_eq!(tip.unwrap().trim(), evidence.head);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_refused_ends_the_attempt_before_any_agent_runs() {
+    for input in [
+        r#"{"repo":"https://127.0.0.1/a"}"#,
+        r#"{"repo":"ext::sh -c id"}"#,
+        r#"{"repo":"/etc"}"#,
+        r#"{"repo":["/tmp"]}"#,
+    ] {
+        let mut stage = Stage::new();
+        let finish = play_in(&mut stage, input, "echo ran").await;
+        let refused = Outcome::Failed(Reason::RepositoryRefused);
+        assert_eq!(finish.outcome, refused, "{input}: {}", finish.message);
+        assert_eq!(finish.result, "");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_fetched_asks_for_another_attempt() {
+    let mut stage = Stage::new();
+    let empty = stage.root.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let input = format!(r#"{{"repo":"{}"}}"#, empty.display());
+    let finish = play_in(&mut stage, &input, "echo ran").await;
+    assert_eq!(finish.outcome, Outcome::Retry, "{}", finish.message);
+    assert!(
+        finish
+            .message
+            .starts_with("the repository can't be fetched"),
+        "{}",
+        finish.message
+    );
+}
+
+#[tokio::test]
+async fn what_a_failed_agent_has_done_is_evidence_and_is_not_pushed() {
+    let mut stage = Stage::new();
+    let origin = repository(&stage).await;
+    let input = format!(r#"{{"repo":"{}","push":true}}"#, origin.display());
+    let finish = play_in(&mut stage, &input, "echo part > part; exit 3").await;
+    let evidence = finish.evidence.unwrap();
+    assert_eq!(evidence.files[0].path, "part");
+    assert_eq!(evidence.push, shraga_core::worker::Push::NotAsked);
+}
+
+#[tokio::test]
+async fn an_attempt_goes_on_with_the_commits_and_changes_that_another_left() {
+    let mut stage = Stage::new();
+    let origin = repository(&stage).await;
+    let input = format!(r#"{{"repo":"{}"}}"#, origin.display());
+    let script = "echo one > one; git add one; git commit -q -m one; echo two > two; exit 75";
+    let first = play_in(&mut stage, &input, script).await;
+    assert_eq!(first.outcome, Outcome::Retry, "{}", first.message);
+    // Another worker, which has nothing of the first one's.
+    let mut other = Stage::new();
+    let order = Order {
+        checkpoint: first.checkpoint,
+        ..Order::of(Some("do it"), Some(&input))
+    };
+    let script = "git log --format=%s; git status --porcelain";
+    let second = play_order(&mut other, order, Attempt(4), script).await;
+    assert_eq!(second.outcome, Outcome::Completed, "{}", second.message);
+    assert_eq!(second.result, "one\nfirst\n?? two\n");
+    let evidence = second.evidence.unwrap();
+    assert_eq!(evidence.file_count, 2);
 }

@@ -189,12 +189,14 @@ impl Driver {
             }
             Err(error) => tracing::warn!(%error, "the worker's own row can't be understood"),
         }
-        self.heed_operator();
+        self.heed_limits();
     }
 
-    /// Does as the own row says that an operator wants.
-    pub(super) fn heed_operator(&mut self) {
-        let drained = self.presence.is_drained();
+    /// Takes nothing new while an operator wants that, as the own row says, or the disk is full.
+    pub(super) fn heed_limits(&mut self) {
+        let disk = self.retention.disk();
+        self.status.send_modify(|status| status.disk = disk);
+        let drained = self.presence.is_drained() || disk.full;
         if drained == std::mem::replace(&mut self.drained, drained) {
             return;
         }

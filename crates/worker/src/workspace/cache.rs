@@ -368,7 +368,7 @@ async fn is_broken(git: &Git) -> bool {
 }
 
 /// Removes what a killed git has left locked; tells how much that was.
-fn remove_locks(clone: &Path) -> usize {
+pub(super) fn remove_locks(clone: &Path) -> usize {
     let mut folders = vec![clone.to_owned()];
     let mut removed = 0;
     while let Some(folder) = folders.pop() {

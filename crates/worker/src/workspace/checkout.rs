@@ -10,18 +10,31 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use shraga_core::repository::Address;
 
 use super::cache::Found;
 use super::git::Git;
 use super::{Repositories, Wanted, WorkspaceError, Workspaces, git_error, io_error};
-use crate::private::{new_private_folder, remove_folder};
+use crate::private::{new_private_folder, read_within, remove_folder};
 
 /// Where commits of the agent's repository are kept in the worker's copy.
 pub(super) const AGENT_HEAD: &str = "refs/shraga/agent/HEAD";
 
 /// The branches of the agent's repository there.
 pub(super) const AGENT_BRANCHES: &str = "refs/shraga/agent/heads";
+
+/// The file in the attempt's folder that says that the checkout is whole.
+const NOTE: &str = "checkout.json";
+
+/// Bytes of that file.
+const NOTE_BYTES: usize = 4 * 1024;
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    branch: String,
+    base: String,
+}
 
 /// An attempt's checkout.
 #[derive(Clone, Debug)]
@@ -59,7 +72,37 @@ impl Checkout {
         };
         checkout.init(found).await?;
         checkout.fill(found).await?;
+        checkout.note()?;
         Ok(checkout)
+    }
+
+    /// The checkout that an earlier process of this worker made in `folder`; `None` when it made none,
+    /// or got no further than the middle.
+    pub(super) fn find(workspaces: &Workspaces, wanted: &Wanted, folder: &Path) -> Option<Self> {
+        let head = read_within(folder, Path::new(NOTE), NOTE_BYTES).ok()?;
+        let note: Note = serde_json::from_slice(&head.bytes).ok()?;
+        Some(Self {
+            settings: Arc::clone(&workspaces.settings),
+            environment: Arc::clone(&workspaces.environment),
+            folder: folder.to_owned(),
+            address: wanted.address.clone(),
+            branch: note.branch,
+            base: note.base,
+            push: wanted.push,
+        })
+    }
+
+    /// Notes that the checkout is whole.
+    fn note(&self) -> Result<(), WorkspaceError> {
+        let note = Note {
+            branch: self.branch.clone(),
+            base: self.base.clone(),
+        };
+        let path = self.folder.join(NOTE);
+        let written = serde_json::to_vec(&note)
+            .map_err(io::Error::from)
+            .and_then(|text| fs::write(&path, text));
+        written.map_err(io_error("written", &path))
     }
 
     /// Where the agent works.
@@ -70,16 +113,6 @@ impl Checkout {
     /// The worker's copy.
     pub(super) fn copy(&self) -> PathBuf {
         self.folder.join("repo.git")
-    }
-
-    /// The attempt's branch, without prefix.
-    pub(crate) fn branch(&self) -> &str {
-        &self.branch
-    }
-
-    /// The commit it begins from.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
     }
 
     /// Git in the worker's copy.
@@ -169,6 +202,7 @@ impl Checkout {
 /// Empties an attempt's folder of a checkout that was begun.
 pub(super) async fn clear(folder: &Path) -> Result<(), WorkspaceError> {
     let (work, copy) = (folder.join("work"), folder.join("repo.git"));
+    let _ = fs::remove_file(folder.join(NOTE));
     let cleared = tokio::task::spawn_blocking(move || -> Result<(), WorkspaceError> {
         for path in [&work, &copy] {
             match remove_folder(path) {

@@ -195,6 +195,12 @@ impl Workspaces {
         }
     }
 
+    /// The checkout that an earlier process of this worker made in an attempt's `folder`, if it got to
+    /// the end.
+    pub(crate) fn find(&self, wanted: &Wanted, folder: &Path) -> Option<Checkout> {
+        Checkout::find(self, wanted, folder)
+    }
+
     /// Makes the checkout of an attempt in its `folder`, whose `work/` is there and empty. The branch
     /// is called after `branch`. Dropping the future ends what it started.
     ///

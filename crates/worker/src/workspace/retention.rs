@@ -96,6 +96,13 @@ impl Retention {
         }
     }
 
+    /// Completes when the disk was looked at again.
+    pub(crate) async fn changed(&mut self) {
+        if self.disk.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// How the disk was at the last look.
     pub(crate) fn disk(&self) -> Disk {
         *self.disk.borrow()

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::cache::remove_locks;
 use super::checkout::{AGENT_BRANCHES, AGENT_HEAD, Checkout};
 use super::git::GitError;
 use super::{WorkspaceError, git_error};
@@ -23,6 +24,9 @@ const LARGEST_SUM: u64 = 500 * 1024 * 1024;
 
 /// Bytes of a list of changed paths. A checkout with more changes than that was filled by a program.
 const LIST_BYTES: usize = 16 * 1024 * 1024;
+
+/// The index of the worker's own, in the attempt's folder.
+const INDEX: &str = "snapshot.index";
 
 /// Paths named in one note.
 const NAMED: usize = 3;
@@ -65,6 +69,8 @@ impl Checkout {
         reference: &str,
     ) -> Result<Snapshot, WorkspaceError> {
         let mut notes = Vec::new();
+        // Nobody else works in the copy: a lock there is of a git that was ended half-way.
+        self.unlock();
         let tip = match self.fetch_commits().await {
             Ok(tip) => tip,
             Err(why) => {
@@ -87,6 +93,11 @@ impl Checkout {
         let set = self.git().run(&args).await;
         set.map_err(git_error("the changes can't be kept"))?;
         Ok(Snapshot { tip, head, notes })
+    }
+
+    fn unlock(&self) {
+        let _ = fs::remove_file(self.folder.join(format!("{INDEX}.lock")));
+        remove_locks(&self.copy());
     }
 
     /// Copies the agent's commits; its last one, or the base's when it made none.
@@ -129,7 +140,7 @@ impl Checkout {
             notes.push("its folder is gone, or a link".to_owned());
             return Ok(None);
         }
-        let index = self.folder.join("snapshot.index");
+        let index = self.folder.join(INDEX);
         let git = self
             .git()
             .set("GIT_WORK_TREE", &work.display().to_string())

@@ -113,7 +113,7 @@ async fn locks_that_a_killed_git_left_are_removed() {
     fs::write(clone.join("refs/heads/main.lock"), "").unwrap();
     fs::write(clone.join("packed-refs.lock"), "").unwrap();
     let tip = stage.commit("new", "n").await;
-    assert_eq!(stage.check_out("t2").await.checkout.base(), tip);
+    assert_eq!(stage.check_out("t2").await.checkout.base, tip);
 }
 
 #[tokio::test]

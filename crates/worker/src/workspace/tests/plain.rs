@@ -12,7 +12,7 @@ async fn an_attempt_gets_a_checkout_on_a_branch_of_its_own() {
     assert_eq!(branch, "shraga/t1/attempt-1");
     assert_eq!(stage.git(&work, "status --porcelain").await, "");
     let base = stage.git(&stage.origin(), "rev-parse main").await;
-    assert_eq!(played.checkout.base(), base);
+    assert_eq!(played.checkout.base, base);
     let tracked = stage.git(&work, "rev-parse origin/main").await;
     assert_eq!(tracked, base, "so that an agent can compare with it");
 }
@@ -113,7 +113,7 @@ async fn a_branch_a_tag_a_commit_or_any_ref_can_be_begun_from() {
     ] {
         let wanted = stage.wanted(Some(reference));
         let played = stage.try_check_out(name, &wanted).await.unwrap();
-        assert_eq!(played.checkout.base(), commit, "{reference}");
+        assert_eq!(&played.checkout.base, commit, "{reference}");
     }
     let wanted = stage.wanted(Some("nowhere"));
     let error = stage.try_check_out("f", &wanted).await.err().unwrap();
