@@ -273,8 +273,7 @@ async fn play_in(stage: &mut Stage, input: &str, script: &str) -> Finish {
 async fn play_order(stage: &mut Stage, order: Order, attempt: Attempt, script: &str) -> Finish {
     let command = Command {
         program: ["sh", "-c", script].map(str::to_owned).to_vec(),
-        env: Vec::new(),
-        timeout: None,
+        ..Command::default()
     };
     let job = Job {
         attempt,
