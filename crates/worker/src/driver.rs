@@ -91,6 +91,8 @@ pub(crate) struct Driver {
     looking: Option<BoxFuture<'static, Looked>>,
     inspecting: Option<BoxFuture<'static, Inspected>>,
     to_inspect: Vec<MirrorId>,
+    /// Mirrors that could not be understood: read again with the next beat.
+    unread: Vec<MirrorId>,
     look_wanted: bool,
     /// Whether the next look reads the own row too.
     row_wanted: bool,
@@ -154,6 +156,7 @@ impl Driver {
             looking: None,
             inspecting: None,
             to_inspect: Vec::new(),
+            unread: Vec::new(),
             look_wanted: true,
             row_wanted: false,
             beat_wanted: false,

@@ -146,6 +146,9 @@ pub(crate) struct Inspected {
     pub(crate) mirrors: Vec<(MirrorId, Option<Box<Mirror>>)>,
     /// Those that have to be asked for again, and why.
     pub(crate) again: Vec<MirrorId>,
+    /// Those that are there and can't be understood: to be asked for again once somebody has had the
+    /// time to mend them. They are no lost leases.
+    pub(crate) unread: Vec<MirrorId>,
     /// Why the request, or a part of it, failed.
     pub(crate) error: Option<Error>,
 }
@@ -168,6 +171,7 @@ pub(crate) async fn inspect(client: Client, asked: Vec<MirrorId>) -> Inspected {
         now: None,
         mirrors: Vec::new(),
         again: Vec::new(),
+        unread: Vec::new(),
         error: None,
     };
     let answers = match client.read_batch(&reads).await {
@@ -181,10 +185,11 @@ pub(crate) async fn inspect(client: Client, asked: Vec<MirrorId>) -> Inspected {
     found.now = Some(answers.now);
     for (mirror, answer) in asked.into_iter().zip(answers.answers) {
         match answer {
-            Ok(rows) => {
-                let row = rows.rows.first().and_then(understood);
-                found.mirrors.push((mirror, row.map(Box::new)));
-            }
+            Ok(rows) => match rows.rows.first().map(understood) {
+                Some(None) => found.unread.push(mirror),
+                Some(Some(row)) => found.mirrors.push((mirror, Some(Box::new(row)))),
+                None => found.mirrors.push((mirror, None)),
+            },
             Err(Error::Missing(_)) => found.mirrors.push((mirror, None)),
             Err(error) => {
                 found.again.push(mirror);

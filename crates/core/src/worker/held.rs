@@ -124,11 +124,12 @@ impl Held {
                 *stop = Some(StopCause::Cancel);
                 Review::Do(Effect::Stop(self.ids.mirror, StopCause::Cancel))
             }
-            (Stage::Running(stop @ (None | Some(StopCause::Cancel))), None) => {
-                *stop = Some(StopCause::LeaseLost);
-                Review::Do(Effect::Stop(self.ids.mirror, StopCause::LeaseLost))
+            // A row that a look does not show is no lost lease yet: it is read by its identity.
+            (Stage::Running(None | Some(StopCause::Cancel)), None) if row.is_none() => {
+                Review::Do(Effect::Inspect(self.ids.mirror))
             }
-            (Stage::Saving(_, standing) | Stage::Settling(_, standing), None) => {
+            (Stage::Running(None | Some(StopCause::Cancel)), None) => self.lose(),
+            (Stage::Saving(_, standing) | Stage::Settling(_, standing), None) if row.is_some() => {
                 *standing = Standing::Lost;
                 Review::Nothing
             }
@@ -150,6 +151,25 @@ impl Held {
             (true, _) => Some(Outcome::Canceled),
             (false, true) => Some(Outcome::Released),
             (false, false) => None,
+        }
+    }
+
+    /// The attempt is somebody else's, or nobody's: its agent is ended.
+    fn lose(&mut self) -> Review {
+        self.stage = Stage::Running(Some(StopCause::LeaseLost));
+        Review::Do(Effect::Stop(self.ids.mirror, StopCause::LeaseLost))
+    }
+
+    /// What the row by its identity, or that there is none, says of an attempt that runs.
+    pub(super) fn lost_unless_ours(&mut self, row: Option<&Mirror>) -> Option<Effect> {
+        let runs = matches!(self.stage, Stage::Running(None | Some(StopCause::Cancel)));
+        let ours = row.is_some_and(|row| row.is_active() && self.ids.hold(row.lease.as_ref()));
+        if !runs || ours {
+            return None;
+        }
+        match self.lose() {
+            Review::Do(effect) => Some(effect),
+            Review::Nothing | Review::End(_) | Review::Forget => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The machine itself: what each input does to the attempts this worker holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::held::{Doubt, Held, RESEND, Review, Seen, Stage, Standing};
 use super::talk::Talk;
@@ -10,7 +10,7 @@ use super::{
     Ticket, WriteKind,
 };
 use crate::audit::Stream;
-use crate::ids::{Attempt, Etag, MirrorId};
+use crate::ids::{Attempt, Etag, MirrorId, UserId};
 use crate::ledger::Ledger;
 use crate::model::Mirror;
 use crate::status::{TaskStatus, WorkPhase};
@@ -29,6 +29,8 @@ pub struct Machine {
     over: BTreeMap<(MirrorId, Attempt), Mark>,
     /// Reports of earlier processes about tasks that are held for an older one, newest first.
     behind: BTreeMap<MirrorId, Vec<Report>>,
+    /// Whose mirrors count, where a store lets other people make rows that say they are mirrors.
+    trusted: Option<BTreeSet<UserId>>,
 }
 
 impl Machine {
@@ -43,7 +45,13 @@ impl Machine {
             held: BTreeMap::new(),
             over: BTreeMap::new(),
             behind: BTreeMap::new(),
+            trusted: None,
         }
+    }
+
+    /// Takes up nothing from now on but what stands in rows of these owners. What runs goes on.
+    pub fn trust_only(&mut self, owners: BTreeSet<UserId>) {
+        self.trusted = Some(owners);
     }
 
     /// To be taken before a look is sent.
@@ -176,12 +184,18 @@ impl Machine {
         effects
     }
 
+    /// Whether rows of this owner say what to work on.
+    fn trusts(&self, owner: UserId) -> bool {
+        let trusted = self.trusted.as_ref();
+        trusted.is_none_or(|trusted| trusted.contains(&owner))
+    }
+
     /// A row that is not held: an assignment, or a lease of this or an earlier process.
     fn meet(&mut self, row: &Mirror, now: Timestamp) -> Option<Effect> {
         let lease = row.lease.as_ref()?;
         let mine = lease.worker == self.identity.worker && row.is_active();
         let assigned = lease.boot.is_none();
-        if !mine || self.over.contains_key(&(row.id, lease.attempt)) {
+        if !mine || !self.trusts(row.owner) || self.over.contains_key(&(row.id, lease.attempt)) {
             return None;
         }
         if assigned && row.status == TaskStatus::Canceling {
@@ -195,6 +209,11 @@ impl Machine {
             // Not begun, or begun by an earlier process and not to be begun again here.
             let ticket = Ticket::new(row.id, WriteKind::Release);
             return Some(Effect::Write(ticket, writes::release(row, now)));
+        }
+        if !assigned && !held && row.status != TaskStatus::Canceling {
+            // Begun by a process of which nothing is left here: that attempt is lost.
+            let ticket = Ticket::new(row.id, WriteKind::Release);
+            return Some(Effect::Write(ticket, writes::lose(row, now)));
         }
         match (free, held) {
             (false, _) => None,
@@ -307,7 +326,7 @@ impl Machine {
         let stage = std::mem::replace(&mut held.stage, Stage::Claiming);
         let Stage::Inspecting(report, doubt) = stage else {
             held.stage = stage;
-            return Vec::new();
+            return held.lost_unless_ours(row).into_iter().collect();
         };
         let ours = row.filter(|row| held.ids.hold(row.lease.as_ref()));
         match ours {

@@ -84,8 +84,9 @@ pub enum Input {
     Checkpoint(MirrorId, String),
     /// The agent of this task ended (or could not be started); its report's content.
     Ended(MirrorId, Box<Finish>),
-    /// What the row of this task is now, whatever its status; `None` when it can't be seen. Answers
-    /// [`Effect::Inspect`].
+    /// What the row of this task is now, whatever its status; `None` when there is none, or none that
+    /// this worker may see. Answers [`Effect::Inspect`]. A row that can't be understood says nothing:
+    /// it is read again later.
     Inspected(MirrorId, Option<Box<Mirror>>),
     /// The report is in the outbox, or could not be written there (it is sent all the same).
     Saved(MirrorId),
@@ -161,7 +162,7 @@ impl Ticket {
 pub enum WriteKind {
     /// Taking the assignment.
     Claim,
-    /// Putting an assignment back untouched, while draining.
+    /// Putting back an assignment untouched, while draining, or one whose process is gone.
     Release,
     /// Lines of the agent.
     Lines,

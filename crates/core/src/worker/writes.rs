@@ -175,6 +175,18 @@ pub(super) fn release(mirror: &Mirror, now: Timestamp) -> ChangeSet {
     }
 }
 
+/// Gives up an attempt of an earlier process, of which nothing is left.
+pub(super) fn lose(mirror: &Mirror, now: Timestamp) -> ChangeSet {
+    let reason = Reason::WorkerRestarted;
+    let mut cells = put_back(reason, reason.message());
+    cells.push((tasks::LAST_PING, now.into()));
+    ChangeSet {
+        task: Some(mirror.task),
+        why: format!("put back task {}: its process is gone", mirror.task.short()),
+        writes: vec![mirror_write(mirror, &mirror.etag, cells)],
+    }
+}
+
 /// Notes what another attempt would go on from.
 pub(super) fn checkpoint(ids: &Ids, etag: &Etag, text: String, now: Timestamp) -> ChangeSet {
     let cells = vec![

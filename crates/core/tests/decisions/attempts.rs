@@ -11,7 +11,7 @@ use shraga_core::worker::{
     Ticket, Until, WriteKind,
 };
 
-use crate::build::{boot, held, mirror, secs, task, worker_id};
+use crate::build::{boot, held, mirror, secs, task, user, worker_id};
 
 struct Bench {
     machine: Machine,
@@ -269,6 +269,8 @@ fn a_lost_attempt_without_a_result_leaves_nothing() {
     let mut bench = bench();
     bench.start();
     bench.look(&[], 8);
+    let gone = Input::Inspected(bench.row.id, None);
+    assert_eq!(bench.machine.step(gone, secs(8)).len(), 1);
     bench.end(Outcome::Retry, 9);
     let id = bench.row.id;
     assert_eq!(bench.save(), [Effect::Drop(id, Attempt(1), Fate::Moot)]);
@@ -414,14 +416,46 @@ fn report_of(effects: &[Effect]) -> Report {
 }
 
 #[test]
-fn a_lease_of_an_earlier_process_without_a_report_is_claimed_again() {
+fn what_an_earlier_process_left_without_a_report_is_put_back_as_a_loss_full_or_not() {
     let row = held(mirror(&task("t", "ann", 0)), "w", Some("old"), 5);
-    let mut machine = machine("b", 1);
-    let looked = Input::Looked {
-        asked: machine.mark(),
-        rows: vec![row],
+    for slots in [0, 1] {
+        let mut machine = machine("b", slots);
+        let looked = Input::Looked {
+            asked: machine.mark(),
+            rows: vec![row.clone()],
+        };
+        let put_back = written(&machine.step(looked, secs(6)), WriteKind::Release);
+        assert_eq!(status(&put_back[0]), TaskStatus::Pending);
+        let reason = put_back[0].get(tasks::REASON);
+        assert_eq!(reason, Some(&Value::Text("worker-restarted".to_owned())));
+    }
+}
+
+#[test]
+fn a_row_that_a_look_does_not_show_is_read_before_the_lease_counts_as_lost() {
+    let mut bench = bench();
+    bench.start();
+    let id = bench.row.id;
+    assert_eq!(bench.look(&[], 6), [Effect::Inspect(id)]);
+    let still = Some(Box::new(bench.row.clone()));
+    assert_eq!(bench.machine.step(Input::Inspected(id, still), secs(7)), []);
+    assert_eq!(bench.look(&[], 8), [Effect::Inspect(id)]);
+    let gone = bench.machine.step(Input::Inspected(id, None), secs(9));
+    assert_eq!(gone, [Effect::Stop(id, StopCause::LeaseLost)]);
+}
+
+#[test]
+fn nothing_is_taken_from_a_row_of_somebody_who_is_not_the_admin() {
+    let mut planted = held(mirror(&task("t", "ann", 0)), "w", None, 5);
+    let mut bench = Bench {
+        machine: machine("b", 1),
+        row: planted.clone(),
     };
-    written(&machine.step(looked, secs(6)), WriteKind::Claim);
+    bench.machine.trust_only([planted.owner].into());
+    planted.owner = user("eve");
+    assert_eq!(bench.look(&[&planted], 6), []);
+    let real = bench.row.clone();
+    written(&bench.look(&[&real], 7), WriteKind::Claim);
 }
 
 #[test]

@@ -39,6 +39,8 @@ impl Driver {
         if self.inspecting.is_some() || self.to_inspect.is_empty() {
             return;
         }
+        self.to_inspect.sort_unstable();
+        self.to_inspect.dedup();
         let count = self.to_inspect.len().min(INSPECTED_AT_ONCE);
         let asked: Vec<MirrorId> = self.to_inspect.drain(..count).collect();
         self.inspecting = Some(Box::pin(look::inspect(self.client.clone(), asked)));
@@ -74,6 +76,7 @@ impl Driver {
             self.row_wanted = true;
             self.beat_owed = beside.beat.is_none();
             self.beat_wanted = false;
+            self.to_inspect.append(&mut self.unread);
             self.beat_due = Due::after(self.config.beat);
         }
         if std::mem::take(&mut self.row_wanted) {
@@ -132,6 +135,7 @@ impl Driver {
             self.clock.heard(now);
         }
         self.to_inspect.extend(inspected.again);
+        self.unread.extend(inspected.unread);
         match &inspected.error {
             Some(error) => self.fails(error),
             None => self.works(),
