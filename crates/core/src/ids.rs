@@ -129,6 +129,11 @@ impl fmt::Display for Etag {
     }
 }
 
+/// The row of the workers table that all orchestrators of an organisation share: its holder assigns, and
+/// its owner is who they are.
+pub const COURTESY: WorkerId =
+    WorkerId::new(Uuid::from_u128(0x5348_5241_4741_8000_8000_0000_0000_0001));
+
 impl MirrorId {
     /// The identity that the mirror of `task` must have.
     ///

@@ -5,19 +5,16 @@
 //! never depends on it: two that assign at once meet at the mirror's version and one of them is told
 //! 412. An orchestrator with nothing to assign doesn't renew, so an idle system writes nothing.
 
-use shraga_core::ids::{BootId, WorkerId};
+use crate::status::LeaseView;
+use shraga_core::ids::{BootId, COURTESY, WorkerId};
 use shraga_core::limits;
 use shraga_core::model::Worker;
 use shraga_core::row::{ChangeSet, Condition, Table, Value, Write, workers};
 use shraga_core::status::{Pool, WorkerKind, WorkerState};
 use shraga_core::time::{Span, Timestamp};
-use uuid::Uuid;
-
-use crate::status::LeaseView;
 
 /// The row all orchestrators of an organisation share.
-pub(crate) const ROW: WorkerId =
-    WorkerId::new(Uuid::from_u128(0x5348_5241_4741_8000_8000_0000_0000_0001));
+pub(crate) const ROW: WorkerId = COURTESY;
 
 /// How long a renewal counts. Longer delays the next orchestrator after a crash, shorter costs
 /// writes.

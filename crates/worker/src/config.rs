@@ -49,6 +49,9 @@ pub struct Config {
     pub pool: Option<Pool>,
     /// Whose it is, with an admin's token: the caller's when `None`.
     pub owner: Option<UserId>,
+    /// Whose mirrors it takes up, where people could make rows that say they are mirrors (Dataverse).
+    /// None: those of its own identity and of whoever holds the orchestrators' lease.
+    pub trusts: Vec<UserId>,
     /// What kind of machine it is.
     pub kind: WorkerKind,
     /// Agents by name.
@@ -94,6 +97,7 @@ impl Config {
             labels: Vec::new(),
             pool: None,
             owner: None,
+            trusts: Vec::new(),
             kind: WorkerKind::LocalMachine,
             agents: BTreeMap::new(),
             default_agent: String::new(),

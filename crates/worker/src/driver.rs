@@ -29,6 +29,7 @@ use crate::send::{self, BATCH_WRITES, Posted, Sent};
 use crate::sessions::Sessions;
 use crate::status::Status;
 use crate::tell;
+use crate::trust::Trust;
 use crate::wake::Wake;
 use crate::worker::Stop;
 use crate::workspace::Retention;
@@ -77,6 +78,7 @@ pub(crate) struct Driver {
     client: Client,
     config: Arc<Config>,
     machine: Machine,
+    trust: Trust,
     clock: StoreClock,
     presence: Presence,
     keeper: Keeper,
@@ -122,6 +124,7 @@ pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) config: Arc<Config>,
     pub(crate) machine: Machine,
+    pub(crate) trust: Trust,
     pub(crate) clock: StoreClock,
     pub(crate) presence: Presence,
     pub(crate) keeper: Keeper,
@@ -142,6 +145,7 @@ impl Driver {
             client: parts.client,
             config: parts.config,
             machine: parts.machine,
+            trust: parts.trust,
             clock: parts.clock,
             presence: parts.presence,
             keeper: parts.keeper,

@@ -40,7 +40,9 @@ mod sessions;
 mod status;
 mod stored;
 mod tell;
+mod trust;
 mod wake;
+mod warmup;
 mod worker;
 mod workspace;
 

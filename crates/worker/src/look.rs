@@ -3,7 +3,7 @@
 //! One request does it all. What is read is every open assignment, so that what is missing from an
 //! answer is known to be gone.
 
-use shraga_core::ids::{MirrorId, WorkerId};
+use shraga_core::ids::{MirrorId, UserId, WorkerId};
 use shraga_core::model::Mirror;
 use shraga_core::row::{ChangeSet, Table, tasks};
 use shraga_core::status::TaskStatus;
@@ -12,6 +12,8 @@ use shraga_core::worker::Mark;
 use shraga_dataverse::{Client, Error, Outcome, Read, Row, Rows, rows};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::Query;
+
+use crate::trust;
 
 /// What a look found.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Looked {
     pub(crate) beat: Option<Outcome>,
     /// The own row, when it was asked for and read: `Some(None)` is a row that is gone.
     pub(crate) own: Option<Option<Row>>,
+    /// Who owns the orchestrators' lease, when that was asked for and there is one.
+    pub(crate) courtesy: Option<UserId>,
     /// The running and canceling mirrors assigned to this worker.
     pub(crate) mirrors: Result<Vec<Mirror>, Error>,
 }
@@ -35,6 +39,8 @@ pub(crate) struct Beside {
     pub(crate) beat: Option<ChangeSet>,
     /// The read of the own row.
     pub(crate) own: Option<Read>,
+    /// The read of the row that shows who the orchestrators are.
+    pub(crate) courtesy: Option<Read>,
 }
 
 /// Looks once.
@@ -44,13 +50,16 @@ pub(crate) async fn look(client: Client, worker: WorkerId, asked: Mark, beside: 
         table: Table::Tasks,
         query: query.clone(),
     }];
+    let asks_own = beside.own.is_some();
     reads.extend(beside.own);
+    reads.extend(beside.courtesy);
     let sets: Vec<ChangeSet> = beside.beat.into_iter().collect();
     let nothing = |error| Looked {
         asked,
         now: None,
         beat: (!sets.is_empty()).then_some(Outcome::Unknown),
         own: None,
+        courtesy: None,
         mirrors: Err(error),
     };
     // A beat has its own part of the budget: what there is to report must not make it late.
@@ -70,12 +79,18 @@ pub(crate) async fn look(client: Client, worker: WorkerId, asked: Mark, beside: 
         Ok(rows) => all_pages(&client, rows, &query).await,
         Err(error) => Err(error),
     };
-    let own = answers.next().and_then(Result::ok);
+    let own = match asks_own {
+        true => answers.next().and_then(Result::ok),
+        false => None,
+    };
+    let courtesy = answers.next().and_then(Result::ok);
+    let courtesy = courtesy.and_then(|rows| trust::owner(rows.rows.first()?));
     Looked {
         asked,
         now,
         beat: outcomes.into_iter().next(),
         own: own.map(|rows| rows.rows.into_iter().next()),
+        courtesy,
         mirrors: mirrors.map(|rows| parse(&rows)),
     }
 }

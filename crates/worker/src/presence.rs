@@ -35,6 +35,8 @@ pub(crate) struct Offer {
     pub(crate) boot: BootId,
     pub(crate) name: String,
     pub(crate) slots: u32,
+    /// Whom the store takes this process for.
+    pub(crate) caller: UserId,
     /// Whether its identity was computed here, and not given with a token.
     computed: bool,
     owner: UserId,
@@ -114,6 +116,7 @@ impl Offer {
             boot,
             name: config.name.clone(),
             slots: config.slots,
+            caller,
             computed: true,
             owner,
             bind_owner: (owner != caller).then_some(owner),

@@ -24,9 +24,10 @@ use crate::keeper::{Keeper, Reports};
 use crate::presence::{self, Offer, Presence};
 use crate::sessions::Sessions;
 use crate::status::Status;
-use crate::wake;
+use crate::trust::Trust;
 use crate::workspace::Retention;
 use crate::workspace::retention::Disk;
+use crate::{wake, warmup};
 
 /// News that wait for the driver, of all agents together. It takes them at once; more would only
 /// hold more memory while it doesn't.
@@ -134,8 +135,10 @@ impl Worker {
             tracing::info_span!("worker", worker.id = %offer.worker, worker.name = offer.name);
         let clock = StoreClock::new(begun.now);
         let retention = Retention::start(&root, config.keeping, clock);
+        let trust = Trust::new(woken, &config.trusts, begun.presence.offer.caller);
         let driver = Driver::new(Parts {
             machine: machine(&begun.presence.offer, woken, has_events(&self.client)),
+            trust,
             clock,
             sessions: Sessions::new(Arc::clone(&config), root, sender),
             client: self.client,
@@ -159,7 +162,7 @@ impl Worker {
         let folder = open_folder(&self.config.folder, boot).await?;
         let offer = Offer::make(&self.client, &self.config, boot).await?;
         let previous = folder.previous_boot();
-        let (presence, now) = Presence::register(&self.client, offer, previous).await?;
+        let (mut presence, now) = Presence::register(&self.client, offer, previous).await?;
         let offer = &presence.offer;
         tracing::info!(worker.id = %offer.worker, worker.name = offer.name, slots = offer.slots, "registered");
         self.status.send_modify(|status| {
@@ -169,7 +172,9 @@ impl Worker {
             status.last_beat = Some(now);
             status.beaten = Some(Mark::now());
         });
-        end_leftovers(&folder).await;
+        let slow = end_leftovers(&folder);
+        let beat = self.config.beat;
+        warmup::while_beating(&self.client, &mut presence, now, beat, slow).await;
         Ok(Begun {
             folder,
             presence,

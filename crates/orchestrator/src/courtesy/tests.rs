@@ -3,6 +3,7 @@
 use shraga_core::ids::{Etag, UserId};
 
 use super::*;
+use uuid::Uuid;
 
 const NOON: Timestamp = Timestamp::from_secs(1_700_000_000);
 

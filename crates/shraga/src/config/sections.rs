@@ -15,8 +15,8 @@ use super::error::ConfigError;
 use super::repositories::{GitAuthor, Places};
 use super::resolve::{Key, Resolver};
 use super::value::{
-    Authority, Counts, EntitySet, Every, Limit, Patience, Percent, Seconds, Slots, Tries,
-    Unchecked, Weights, word_setting,
+    Authority, Counts, EntitySet, Every, Identities, Limit, Patience, Percent, Seconds, Slots,
+    Tries, Unchecked, Weights, word_setting,
 };
 
 /// The name in a list of none or one.
@@ -169,6 +169,9 @@ sections! {
         /// Whom it serves: `shared` (anybody) or `dedicated` (its owner). Unset: what its token says,
         /// and `shared` with an admin's token.
         pool: Option<Pool> = None;
+        /// Whose mirrors it takes up on Dataverse, by identity: the orchestrator's. Unset: those of its own
+        /// identity, and of whoever owns the row that orchestrators hold their lease in.
+        trusts: Identities = Identities(Vec::new());
         /// Labels it carries.
         labels: Vec<String> = Vec::new();
         /// The agent for tasks that don't name one. Unset: the only one configured, if it is the only one.

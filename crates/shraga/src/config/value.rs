@@ -234,6 +234,23 @@ fn split_list(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Identities of people or applications.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identities(pub Vec<UserId>);
+
+impl Setting for Identities {
+    const EXPECTS: &'static str = "a list of GUIDs";
+    fn read(raw: &Raw) -> Option<Self> {
+        let named = Vec::<String>::read(raw)?;
+        let ids: Option<Vec<UserId>> = named.iter().map(|id| id.parse().ok()).collect();
+        ids.map(Self)
+    }
+    fn show(&self) -> Option<String> {
+        let ids: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        Some(format!("{ids:?}"))
+    }
+}
+
 /// A length of time in whole seconds, 1 to 86,400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seconds(pub u32);

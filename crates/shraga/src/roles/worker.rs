@@ -68,6 +68,7 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.slots = config.worker.slots.0;
     settings.labels.clone_from(&config.worker.labels);
     settings.pool = config.worker.pool;
+    settings.trusts.clone_from(&config.worker.trusts.0);
     settings.agents = agents::usable(config);
     settings.default_agent = default_agent(config);
     settings.verifier.clone_from(&config.worker.verifier);

@@ -82,6 +82,7 @@ impl Driver {
         if std::mem::take(&mut self.row_wanted) {
             beside.own = Some(self.presence.read());
         }
+        beside.courtesy = self.trust.question();
         self.look_wanted = false;
         let worker = self.presence.offer.worker;
         let asked = self.machine.mark();
@@ -94,6 +95,7 @@ impl Driver {
                     now: None,
                     beat: None,
                     own: None,
+                    courtesy: None,
                     mirrors: Err(Error::NotReached),
                 }
             })
@@ -110,9 +112,14 @@ impl Driver {
         if let Some(own) = looked.own {
             self.saw_own_row(own.as_ref());
         }
+        self.trust.learn(looked.courtesy);
         match looked.mirrors {
             Ok(rows) => {
                 self.works();
+                if let Some(owners) = self.trust.owners() {
+                    self.trust.warn_of(&rows);
+                    self.machine.trust_only(owners);
+                }
                 let seen = rows.len();
                 self.looked_idle = rows.is_empty();
                 self.sessions.know(&rows);

@@ -146,6 +146,7 @@ impl Driver {
                 let beside = Beside {
                     beat: set,
                     own: Some(self.presence.read()),
+                    courtesy: None,
                 };
                 let wrote = beside.beat.is_some();
                 let worker = self.presence.offer.worker;
