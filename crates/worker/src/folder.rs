@@ -11,13 +11,18 @@
 //!                 exchange-N/   what agent and worker hand each other in phase N
 //!                 2-verify/     what the first phase has in the attempt's folder, of a later one
 //!                 copy-N/       the files that phase N judges
+//!                 repo.git/     the worker's copy of what was committed in a checkout, with diff.patch
+//!                               checkout.json evidence.json ([`crate::workspace`])
+//! tasks/TASK/attempt-N.accepted     the store has the report of attempt N
+//! repositories/             cached repositories
+//! removed/                  folders on their way out
 //! ```
 //!
 //! Every file here is made new (`O_EXCL`) and every folder is checked to be one, so that no link is
 //! ever followed. The agent works in `work/`: nothing it names can collide with the worker's files.
 //! An attempt that is begun again, because the worker ended in mid-run, gets a fresh folder
-//! (`attempt-N.2`), so that nothing half-done is mistaken for its own. Nothing is deleted here:
-//! folders stay until a person clears them.
+//! (`attempt-N.2`), so that nothing half-done is mistaken for its own. Nothing is deleted here: that is
+//! [`crate::workspace::retention`]'s.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};

@@ -54,5 +54,5 @@ pub use config::{
 pub use error::WorkerError;
 pub use status::{Status, Work};
 pub use worker::{Stop, Worker};
-pub use workspace::retention::Disk;
+pub use workspace::retention::{Disk, Holdings, holdings};
 pub use workspace::{Author, DEFAULT_GIT_TIMEOUT, PushPolicy, Repositories};

@@ -18,6 +18,7 @@ mod limits;
 mod outbox;
 mod permissions;
 mod reachability;
+mod retention;
 mod sandbox;
 mod schema;
 pub mod show;
@@ -62,6 +63,7 @@ pub async fn examine(config: &Config, fix: bool) -> Vec<Finding> {
         found.extend(sandbox::check(&case));
         found.extend(disk::check(&case));
         found.extend(outbox::check(&case));
+        found.extend(retention::check(&case));
         found
     };
     // A dead address is removed before the store is looked for.

@@ -88,7 +88,7 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
 }
 
 /// How long attempts' folders are kept, and how much they may take.
-fn keeping(config: &Config) -> Keeping {
+pub(crate) fn keeping(config: &Config) -> Keeping {
     let days = config.worker.retention_days.0;
     let gigabytes = config.worker.disk_cap_gb.0;
     Keeping {

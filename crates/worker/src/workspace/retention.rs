@@ -179,6 +179,30 @@ struct Found {
     kept: Kept,
 }
 
+/// What a worker's folder holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// What it takes on the disk, cached repositories included.
+    pub bytes: u64,
+    /// Attempts with a folder.
+    pub attempts: usize,
+    /// Those that aren't known to be in the store: they run, wait, or are of an earlier version.
+    pub unaccepted: usize,
+}
+
+/// Looks at the worker's folder `root` and changes nothing.
+#[must_use]
+pub fn holdings(root: &Path) -> Holdings {
+    let attempts = attempts(root);
+    let used: u64 = attempts.iter().map(|found| found.kept.bytes).sum();
+    let unaccepted = attempts.iter().filter(|it| it.kept.accepted.is_none());
+    Holdings {
+        bytes: used + size(&root.join("repositories")),
+        attempts: attempts.len(),
+        unaccepted: unaccepted.count(),
+    }
+}
+
 /// Looks at the disk, removes what may go, and tells how it is then.
 pub(crate) fn sweep(root: &Path, keeping: &Keeping, now: Timestamp) -> Disk {
     finish_removals(root);

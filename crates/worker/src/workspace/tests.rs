@@ -50,10 +50,10 @@ impl Stage {
             push,
             ..Repositories::default()
         };
-        let path = std::env::vars().find(|(name, _)| name == "PATH");
         let home = root.join("home").display().to_string();
-        let environment = path.into_iter().chain([("HOME".to_owned(), home)]);
-        let environment = Arc::new(environment.collect());
+        let environment = [("PATH", "/usr/bin:/bin".to_owned()), ("HOME", home)];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value));
+        let environment = Arc::new(environment.into());
         let workspaces = Workspaces::new(&root.join("worker"), settings, environment);
         let stage = Self { folder, workspaces };
         let app = stage.origin();

@@ -16,6 +16,7 @@ mod lesser;
 mod phases;
 mod presence;
 mod races;
+mod repositories;
 mod stops;
 mod tasks;
 mod world;
