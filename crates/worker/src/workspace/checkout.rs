@@ -187,14 +187,8 @@ impl Checkout {
             let args = ["config", "--local", key, value];
             git.run(&args).await.map_err(failed())?;
         }
-        let args = [
-            "checkout",
-            "--quiet",
-            "--force",
-            "--no-guess",
-            &self.branch,
-            "--",
-        ];
+        // `git checkout` tells of no missing object in older versions.
+        let args = ["read-tree", "-u", "--reset", &self.base];
         git.run(&args).await.map(drop).map_err(failed())
     }
 }
