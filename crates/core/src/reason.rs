@@ -188,6 +188,10 @@ impl Reason {
 
     /// What somebody can do about it.
     #[must_use]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a line for each of a closed set, and nothing else"
+    )]
     pub const fn advice(self) -> &'static str {
         match self {
             Self::AdminUnknown => "check the orchestrator's token and log",
@@ -282,6 +286,21 @@ impl Reason {
         matches!(
             self,
             Self::UsageLimit | Self::RateLimited | Self::ModelOverloaded
+        )
+    }
+
+    /// Whether a task that waits for this goes on by itself only if somebody does something.
+    #[must_use]
+    pub const fn is_stuck(self) -> bool {
+        matches!(
+            self,
+            Self::UserDisabled
+                | Self::NoWorker
+                | Self::NotFenced
+                | Self::NoWorkerForAgent
+                | Self::NoLabel
+                | Self::NotReleased
+                | Self::Unreadable
         )
     }
 

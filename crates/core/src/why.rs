@@ -14,7 +14,8 @@ use crate::plan::quarantine::{columns, false_claims};
 use crate::plan::{Explained, Policy, Snapshot, explain};
 use crate::reason::Reason;
 use crate::status::TaskStatus;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
+use crate::usage::dollars;
 
 /// One condition on a task's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,9 +91,12 @@ pub fn why(snapshot: &Snapshot, policy: &Policy, now: Timestamp, task: TaskId) -
 /// A gate; `None` when it says nothing about this task.
 type Judge = fn(&Explained<'_>, Timestamp) -> Option<Gate>;
 
-const ALL: [Judge; 9] = [
-    filed, believed, released, ended, mirrored, canceled, worker, claimed, finished,
+const ALL: [Judge; 11] = [
+    filed, believed, released, ended, mirrored, canceled, worker, claimed, heard, budget, finished,
 ];
+
+/// After how long without a beat it is said to be silent: three beats.
+const SILENT: Span = Span::secs(90);
 
 /// The status that counts: the mirror's when it can be seen.
 fn status(seen: &Explained<'_>) -> Option<TaskStatus> {
@@ -297,6 +301,57 @@ fn claimed(seen: &Explained<'_>, _: Timestamp) -> Option<Gate> {
             "wait: it is given to another after a while; see `shraga workers`",
         )),
     }
+}
+
+/// Whether the worker of a running task is heard.
+fn heard(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
+    let running = |mirror: &&Mirror| mirror.status == TaskStatus::Running;
+    seen.mirror.filter(running)?.claimed()?;
+    let worker = seen.worker?;
+    let at = worker.last_seen?;
+    if now.since(at) > SILENT {
+        return Some(Gate::closed(
+            "heard",
+            format!("{} was last heard {}", worker.name, ago(now, at)),
+            "wait: it may come back with its work; see `shraga workers`",
+        ));
+    }
+    let mut value = format!("{} beat {}", worker.name, ago(now, at));
+    if worker.drained.is_some() {
+        value += "; it is drained, and finishes this";
+    }
+    Some(Gate::passed("heard", value))
+}
+
+/// What a running task has spent, and may spend.
+fn budget(seen: &Explained<'_>, _: Timestamp) -> Option<Gate> {
+    let running = |mirror: &&Mirror| mirror.status == TaskStatus::Running;
+    let ledger = &seen.mirror.filter(running)?.ledger;
+    let open = ledger.open.as_ref()?;
+    let mut parts = Vec::new();
+    if let Some(micros) = ledger.spent.usage.cost_micros.filter(|micros| *micros > 0) {
+        parts.push(format!("{} spent by earlier attempts", dollars(micros)));
+    }
+    if let Some(noted) = &open.noted {
+        let cost = noted.usage.cost_micros.map(dollars);
+        let cost = cost.unwrap_or_else(|| "an unknown amount".to_owned());
+        parts.push(format!(
+            "{cost} and {} tokens by this one so far",
+            noted.usage.tokens()
+        ));
+    }
+    let reserved = open.reserved;
+    parts.extend(
+        reserved
+            .cost_micros
+            .map(|micros| format!("{} reserved for it", dollars(micros))),
+    );
+    parts.extend(
+        reserved
+            .tokens
+            .map(|tokens| format!("{tokens} tokens reserved for it")),
+    );
+    (!parts.is_empty()).then(|| Gate::passed("budget", parts.join(", ")))
 }
 
 fn finished(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {

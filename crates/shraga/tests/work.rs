@@ -153,6 +153,7 @@ fn logs_follow_a_task_to_its_end() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["at"].to_string())
         .collect();
     assert!(ats.len() >= 4 && ats.is_sorted());
+    assert!(ran.out.contains("-- attempt 1 on"), "{}", ran.out);
 }
 
 #[test]
@@ -225,14 +226,56 @@ fn up_leaves_when_nothing_is_open() {
 }
 
 #[test]
+fn up_says_what_can_never_end_instead_of_waiting_for_ever() {
+    let place = Place::with_config(AGENTS);
+    let running = place.start(&["serve"]);
+    place.submit(&["hopeless", "--agent", "nobody-has-this"]);
+    place.submit(&["fine"]);
+    assert!(running.stop().success());
+    let ran = place.run(&["up", "--exit-when-idle"]);
+    ran.fails(1, &["hopeless", "no ready worker runs this agent"]);
+    assert!(!ran.err.contains("fine:"), "{}", ran.err);
+}
+
+#[test]
+fn the_overview_shows_what_needs_somebody_first() {
+    let (place, _running) = up();
+    let failed = place.submit(&["to fail", "--agent", "fail"]);
+    let done = place.submit(&["to succeed"]);
+    place.until_status(&failed, "Failed");
+    place.until_status(&done, "Completed");
+    for verb in ["list", "show"] {
+        let ran = place.run(&[verb]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let at = |text: &str| ran.out.find(text).unwrap_or_else(|| panic!("{}", ran.out));
+        assert!(at("Needs you 1") < at("to fail"), "{}", ran.out);
+        assert!(at("to fail") < at("Done 1") && at("Done 1") < at("to succeed"));
+        assert!(!ran.out.contains('\u{1b}'), "no colours in a pipe");
+    }
+}
+
+#[test]
 fn text_from_a_task_cannot_drive_the_terminal() {
     let place = Place::new();
     let _running = place.start(&["serve"]);
-    let id = place.submit(&["x", "--name", "\u{1b}]0;owned\u{7}name"]);
-    for verb in [&["list"][..], &["show", &id]] {
+    let id = place.submit(&["x", "--name", "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}name"]);
+    let token = place.data().join("admin.token").display().to_string();
+    let as_admin = ["why", id.as_str(), "--token-file", &token];
+    for verb in [
+        &["list"][..],
+        &["show"],
+        &["show", &id],
+        &["list", "--json"],
+        &["show", &id, "--json"],
+        &["why", &id],
+        &as_admin,
+        &["plan"],
+        &["orchestrate", "--dry-run", "--once"],
+    ] {
         let ran = place.run(verb);
+        let named = ran.out.contains("name") || verb[0] == "plan" || verb[0] == "orchestrate";
         assert!(
-            ran.out.contains("name") && !ran.out.contains('\u{1b}'),
+            named && !ran.out.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']),
             "{:?}",
             ran.out
         );

@@ -7,12 +7,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, value::RawValue};
 use shraga_core::ids::{Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, Person, UserTask, Worker};
-use shraga_core::plan::sync::CARRIED;
-use shraga_core::plan::{Need, Snapshot};
+use shraga_core::plan::{Need, Snapshot, sync::CARRIED};
 use shraga_core::row::{Value, tasks};
 use shraga_core::status::{TaskStatus, WorkerKind};
 use shraga_core::time::Timestamp;

@@ -14,6 +14,7 @@ mod leaving;
 pub mod list;
 pub mod logs;
 pub mod orchestrate;
+mod overview;
 pub mod plan;
 pub mod schema;
 pub mod serve;

@@ -1,147 +1,373 @@
-//! `shraga show`: one task on one screen.
+//! `shraga show`: one task on one screen, or all of them.
+//!
+//! What needs somebody comes first; then how the task stands; then as much of prompt, result and log as
+//! fits. On a terminal no line is wrapped, so that what was counted is what is seen.
 
 use clap::Args;
+use serde_json::Value;
 use shraga_core::row::Table;
-use shraga_core::status::TaskStatus;
+use shraga_core::status::EventKind;
 use shraga_core::time::Timestamp;
 
-use super::Context;
+use super::{Context, list};
 use crate::clock;
 use crate::display::clean::{block, one_line};
-use crate::display::paint::{BOLD, DIM, paint, status as style_of};
+use crate::display::paint::{BOLD, CAREFUL, DIM, paint, status as style_of};
 use crate::display::time::{age, duration, rfc3339};
+use crate::display::{Output, cut};
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
 use crate::tasks::events::{Told, of_task};
+use crate::tasks::overview::call;
 use crate::tasks::{TaskView, WorkerNames, find, json};
 
-/// Lines of prompt, result and log that fit one screen together with the rest.
+/// Lines of prompt, result and log where there is no screen to fit.
 const BLOCK_LINES: usize = 12;
 
-/// Show a task on one screen
+/// Lines of the prompt that a screen begins with: what it was about, not all of it.
+const PROMPT_LINES: usize = 3;
+
+/// Lines that a block has at least, however small the screen.
+const LEAST_LINES: usize = 3;
+
+/// Ended tasks in the overview: more than fit a screen.
+const ENDED: u32 = 50;
+
+/// Show a task on one screen; without one, all tasks at a glance
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  shraga show
   shraga show 0193f0a1
   shraga show 0193f0a1 --json | jq -r .result")]
 pub struct Show {
     /// The task, or the start of its identity
-    id: String,
+    id: Option<String>,
 }
 
 impl Show {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         let session = Session::open(&context.config, Caller::Person).await?;
-        let task = find(&session, &self.id).await?;
-        if context.output.json {
-            context.output.object(&json(&task))?;
+        let output = &context.output;
+        let Some(id) = &self.id else {
+            // A line stays for what is typed next.
+            let height = output.height().map(|height| height.saturating_sub(1));
+            return list::print(&context, &session, ENDED, height).await;
+        };
+        let task = find(&session, id).await?;
+        if output.json {
+            output.object(&json(&task))?;
             return Ok(Exit::Done);
         }
+        let columns = ["cr_prompt", "cr_output", "crb3b_sessiontokens"];
         let row = session
             .client
-            .get(Table::Tasks, task.id.get(), &["cr_prompt"])
+            .get(Table::Tasks, task.id.get(), &columns)
             .await?;
         let object = row.and_then(|row| row.object().ok()).unwrap_or_default();
-        let prompt = object.get("cr_prompt").and_then(serde_json::Value::as_str);
+        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let events = of_task(&session.client, task.id).await?;
-        let mut named = task;
-        if named.worker.is_some() {
-            let names = WorkerNames::read(&session.client).await?;
-            named.worker = Some(names.of(named.worker.as_deref()));
-        }
-        let text = screen(&named, prompt.unwrap_or_default(), &events, clock::wall());
-        context.output.line(text.trim_end())?;
+        let names = WorkerNames::read(&session.client).await?;
+        let shown = Shown {
+            worker: task.worker.as_deref().map(|id| names.of(Some(id))),
+            prompt: text("cr_prompt"),
+            output: serde_json::from_str(text("cr_output")).unwrap_or(Value::Null),
+            tokens: text("crb3b_sessiontokens"),
+            task: &task,
+            events: &events,
+            now: clock::wall(),
+        };
+        output.line(shown.screen(output).join("\n"))?;
         Ok(Exit::Done)
     }
 }
 
-fn screen(task: &TaskView, prompt: &str, events: &[Told], now: Timestamp) -> String {
-    let mut lines = vec![
-        format!(
-            "{}  {}",
-            paint(BOLD, one_line(&task.name)),
-            paint(style_of(task.status), task.status)
-        ),
-        paint(DIM, task.id),
-    ];
-    let note = one_line(task.note());
-    if !note.is_empty() {
-        lines.push(note);
-    }
-    lines.push(String::new());
-    for (label, value) in facts(task, now) {
-        lines.push(format!("{}{value}", paint(DIM, format!("{label:<10}"))));
-    }
-    push_block(&mut lines, "Prompt", prompt, false);
-    if let Some(result) = &task.result {
-        push_block(&mut lines, "Result", result, true);
-    }
-    if !task.status.is_terminal() {
-        let said: Vec<_> = events.iter().map(|told| told.text.as_str()).collect();
-        push_block(&mut lines, "Lately", &said.join("\n"), true);
-    }
-    lines.join("\n")
+/// What is shown of a task.
+struct Shown<'a> {
+    task: &'a TaskView,
+    worker: Option<String>,
+    prompt: &'a str,
+    /// `cr_output`, as far as it can be understood.
+    output: Value,
+    tokens: &'a str,
+    events: &'a [Told],
+    now: Timestamp,
 }
 
-fn facts(task: &TaskView, now: Timestamp) -> Vec<(&'static str, String)> {
-    let mut facts = vec![(
-        "filed",
-        format!("{} ({} ago)", rfc3339(task.created), age(task.created, now)),
-    )];
-    if let Some(started) = task.started {
-        facts.push(("started", rfc3339(started)));
+impl Shown<'_> {
+    /// The lines of the screen.
+    fn screen(&self, output: &Output) -> Vec<String> {
+        let width = output.width().map_or(usize::MAX, usize::from);
+        // A line stays for what is typed next.
+        let height = output.height().map(|height| usize::from(height).max(2) - 1);
+        let mut lines = self.head(width);
+        lines.extend(self.calls(width));
+        lines.extend(self.facts(width));
+        let prompt = block(self.prompt.trim());
+        let (title, text) = match &self.task.result {
+            Some(result) => ("Result", block(result.trim())),
+            None if self.task.status.is_terminal() => ("", String::new()),
+            None => ("Lately", self.lately()),
+        };
+        let heading = 2;
+        let left = height.map(|height| height.saturating_sub(lines.len() + heading));
+        let of_prompt = match left {
+            Some(left) if !text.is_empty() => {
+                PROMPT_LINES.max(left.saturating_sub(heading + text.lines().count()))
+            }
+            Some(left) => left.max(LEAST_LINES),
+            None => BLOCK_LINES,
+        };
+        push_block(&mut lines, "Prompt", &prompt, (of_prompt, false), width);
+        let left = height.map(|height| height.saturating_sub(lines.len() + heading));
+        let of_text = left.map_or(BLOCK_LINES, |left| left.max(LEAST_LINES));
+        push_block(&mut lines, title, &text, (of_text, true), width);
+        lines
     }
-    if let Some(finished) = task.finished {
-        facts.push(("finished", rfc3339(finished)));
+
+    fn head(&self, width: usize) -> Vec<String> {
+        let task = self.task;
+        let status = task.status.name();
+        let room = width.saturating_sub(status.len() + 2);
+        let name = cut(&one_line(&task.name), room);
+        let mut lines = vec![format!(
+            "{}  {}",
+            paint(BOLD, name),
+            paint(style_of(task.status), status)
+        )];
+        lines.push(paint(DIM, cut(&task.id.to_string(), width)));
+        lines
     }
-    if task.started.is_some() {
-        facts.push(("took", duration(task.started, task.finished, now)));
+
+    /// What somebody is to do, or else where it stands in words.
+    fn calls(&self, width: usize) -> Vec<String> {
+        let told = |kind: EventKind| {
+            self.events
+                .iter()
+                .filter(move |it| it.event.kind == Ok(kind))
+        };
+        let late = told(EventKind::Candidate).count() > 0;
+        let mut lines = Vec::new();
+        match call(self.task, late) {
+            Some(call) => {
+                for line in block(&call.what).lines() {
+                    lines.extend(
+                        wrapped(line, width)
+                            .into_iter()
+                            .map(|it| paint(CAREFUL, it)),
+                    );
+                }
+                let advice = format!("\u{2192} {}", one_line(&call.advice));
+                lines.extend(wrapped(&advice, width));
+            }
+            None => lines.extend(wrapped(&one_line(self.task.note()), width)),
+        }
+        for event in told(EventKind::Candidate) {
+            let at = age(event.at, self.now);
+            let said = one_line(event.text.lines().next().unwrap_or_default());
+            let line = format!("late result {at} ago: {said}");
+            lines.push(paint(CAREFUL, cut(&line, width)));
+        }
+        if lines.iter().all(String::is_empty) {
+            lines.clear();
+        }
+        if !lines.is_empty() {
+            lines.insert(0, String::new());
+        }
+        lines
     }
-    if task.attempt > 0 {
-        facts.push(("attempt", task.attempt.to_string()));
+
+    /// Short facts, as many to a line as fit.
+    fn facts(&self, width: usize) -> Vec<String> {
+        let mut lines = vec![String::new()];
+        let mut line = String::new();
+        for (label, value) in self.short() {
+            let fact = format!("{label} {value}");
+            let room = width.min(100);
+            if !line.is_empty() && line.chars().count() + 3 + fact.chars().count() > room {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push_str(" \u{b7} ");
+            }
+            line.push_str(&fact);
+        }
+        lines.push(line);
+        let long = self.changes().into_iter().chain(self.verdict());
+        lines.extend(long.map(|line| cut(&line, width)));
+        lines.into_iter().map(|line| paint_if(DIM, line)).collect()
     }
-    if let Some(worker) = &task.worker {
-        facts.push(("worker", one_line(worker)));
+
+    fn short(&self) -> Vec<(&'static str, String)> {
+        let (task, now) = (self.task, self.now);
+        let ago = |at| format!("{} ago", age(at, now));
+        let mut facts = vec![(
+            "filed",
+            format!("{} ({})", rfc3339(task.created), ago(task.created)),
+        )];
+        if task.attempt > 0 {
+            facts.push(("attempt", task.attempt.to_string()));
+        }
+        facts.extend(self.worker.as_deref().map(|name| ("on", one_line(name))));
+        facts.extend(task.started.map(|at| ("started", ago(at))));
+        if task.started.is_some() && task.question.is_none() {
+            facts.push(("took", duration(task.started, task.finished, now)));
+        }
+        facts.extend(task.finished.map(|at| ("ended", ago(at))));
+        facts.extend(task.cost_usd.map(|cost| ("cost", format!("${cost:.2}"))));
+        if !self.tokens.is_empty() {
+            facts.push(("tokens", one_line(self.tokens)));
+        }
+        if task.priority != 0 {
+            facts.push(("priority", format!("{:+}", task.priority)));
+        }
+        facts.extend(self.asked());
+        let later = task.not_before.filter(|at| *at > now);
+        facts.extend(later.map(|at| ("not before", rfc3339(at))));
+        facts.extend(task.reason.as_deref().map(|it| ("reason", one_line(it))));
+        facts.extend(task.email.as_deref().map(|it| ("for", one_line(it))));
+        facts
     }
-    if task.priority != 0 {
-        facts.push(("priority", task.priority.to_string()));
+
+    /// What it asks of its worker.
+    fn asked(&self) -> Vec<(&'static str, String)> {
+        let input = self.task.input.as_deref().unwrap_or_default();
+        let input: Value = serde_json::from_str(input).unwrap_or(Value::Null);
+        let text = |key: &str| input.get(key).and_then(Value::as_str).map(one_line);
+        let labels: Vec<_> = input
+            .get("labels")
+            .and_then(Value::as_array)
+            .map(|labels| {
+                labels
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(one_line)
+                    .collect()
+            })
+            .unwrap_or_default();
+        let mut asked: Vec<_> = [("agent", "agent"), ("key", "key"), ("repo", "repository")]
+            .into_iter()
+            .filter_map(|(key, label)| Some((label, text(key)?)))
+            .collect();
+        if !labels.is_empty() {
+            asked.push(("labels", labels.join(", ")));
+        }
+        asked
     }
-    if let Some(reason) = &task.reason {
-        facts.push(("reason", one_line(reason)));
+
+    /// What became of the repository.
+    fn changes(&self) -> Option<String> {
+        let changes = self.output.get("changes")?;
+        let count = |key: &str| changes.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let text =
+            |key: &str| one_line(changes.get(key).and_then(Value::as_str).unwrap_or_default());
+        let lines = |key: &str| -> u64 {
+            let files = changes.get("files").and_then(Value::as_array);
+            let counts = files.into_iter().flatten();
+            counts.filter_map(|file| file.get(key)?.as_u64()).sum()
+        };
+        Some(format!(
+            "changes {}: {} commits, {} files, +{} -{}, push {}",
+            text("branch"),
+            count("commit_count"),
+            count("file_count"),
+            lines("added"),
+            lines("removed"),
+            text("push"),
+        ))
     }
-    if let Some(cost) = task.cost_usd {
-        facts.push(("cost", format!("${cost:.2}")));
+
+    /// What the verifier said.
+    fn verdict(&self) -> Option<String> {
+        let verdict = self.output.get("verdict")?;
+        let text = |key: &str| verdict.get(key).and_then(Value::as_str).map(one_line);
+        let passed = verdict.get("pass").and_then(Value::as_bool)?;
+        let rounds = verdict.get("rounds").and_then(Value::as_u64).unwrap_or(1);
+        let said = text("note")
+            .or_else(|| text("feedback"))
+            .unwrap_or_default();
+        let how = if passed { "passed" } else { "not passed" };
+        Some(format!("verified: {how} in round {rounds}; {said}"))
     }
-    if let Some(email) = &task.email {
-        facts.push(("for", one_line(email)));
+
+    fn lately(&self) -> String {
+        let said: Vec<_> = self.events.iter().map(|told| block(&told.text)).collect();
+        said.join("\n")
     }
-    if !task.status.is_terminal() && task.status != TaskStatus::Running {
-        facts.push(("why", format!("`shraga why {}` explains", task.id)));
+}
+
+fn paint_if(style: anstyle::Style, line: String) -> String {
+    match line.is_empty() {
+        true => line,
+        false => paint(style, line),
     }
-    facts
+}
+
+/// A line over as many lines as it needs.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        if last > 0 && last + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
 /// A text under a title: its first lines, or its last, and how many there are beside.
-fn push_block(lines: &mut Vec<String>, title: &str, text: &str, last: bool) {
-    let text = block(text.trim());
+fn push_block(
+    lines: &mut Vec<String>,
+    title: &str,
+    text: &str,
+    (room, last): (usize, bool),
+    width: usize,
+) {
+    let text = text.replace('\t', "    ");
     let all: Vec<_> = text.lines().collect();
     if all.is_empty() {
         return;
     }
     lines.push(String::new());
-    lines.push(paint(BOLD, title));
-    let hidden = all.len().saturating_sub(BLOCK_LINES);
-    let more = paint(DIM, format!("... {hidden} more lines"));
-    let shown = if last {
-        &all[hidden..]
-    } else {
-        &all[..all.len() - hidden]
+    let shown = match all.len() <= room {
+        true => all.len(),
+        false => room,
     };
-    if hidden > 0 && last {
-        lines.push(more.clone());
+    let hidden = all.len() - shown;
+    let place = if last { "last" } else { "first" };
+    let beside = match hidden {
+        0 => String::new(),
+        _ => format!("  the {place} {shown} of {} lines", all.len()),
+    };
+    lines.push(format!("{}{}", paint(BOLD, title), paint_if(DIM, beside)));
+    let shown = match last {
+        true => &all[hidden..],
+        false => &all[..shown],
+    };
+    lines.extend(shown.iter().map(|line| cut(line, width)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_says_what_it_leaves_out_and_keeps_the_end_of_a_result() {
+        let mut lines = Vec::new();
+        push_block(&mut lines, "Result", "a\nb\nc\nd", (2, true), 80);
+        assert!(lines[1].contains("the last 2 of 4 lines"), "{lines:?}");
+        assert_eq!(lines[2..], ["c", "d"]);
     }
-    lines.extend(shown.iter().map(|line| (*line).to_owned()));
-    if hidden > 0 && !last {
-        lines.push(more);
+
+    #[test]
+    fn long_lines_are_wrapped_at_words_and_cut_where_there_are_none() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefghij", 5), ["abcd\u{2026}"]);
     }
 }

@@ -14,7 +14,7 @@ use shraga_core::why::{Gate, why};
 use shraga_dataverse::rows::{mirror, select, user_task, worker};
 use shraga_dataverse::{Error, Read, Role, RowError, Rows};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
-use shraga_wire::query::Query;
+use shraga_wire::query::{OrderBy, Query};
 use uuid::Uuid;
 
 use super::Context;
@@ -25,6 +25,9 @@ use crate::roles::orchestrator;
 use crate::roles::session::{Caller, Session};
 use crate::tasks::workers::active;
 use crate::tasks::{TaskView, find};
+
+/// Waiting tasks looked at for whose turn comes before: with more before it, it is not said how many.
+const WAITING: u32 = 1000;
 
 /// Explain why a task is where it is
 #[derive(Debug, Args)]
@@ -117,6 +120,7 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
         list(Table::Tasks, select::MIRROR, Some(mirrors_of(task))),
         list(Table::Tasks, select::MIRROR, Some(active())),
         list(Table::Workers, select::WORKER, None),
+        waiting(),
     ];
     let answers = session.client.read_batch(&reads).await?;
     let now = answers.now;
@@ -126,6 +130,8 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
     let mut mirrors = parsed(next()?, mirror)?;
     mirrors.extend(parsed(next()?, mirror)?);
     mirrors.extend(understood(next()?, mirror));
+    let workers = understood(next()?, worker);
+    mirrors.extend(understood(next()?, mirror));
     mirrors.sort_by_key(|mirror| mirror.id);
     mirrors.dedup_by_key(|mirror| mirror.id);
     let sees_all = session.role() == Role::Admin;
@@ -134,7 +140,7 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
         active_complete: sees_all,
         absent: absent(&tasks, task),
         searched: [task].into(),
-        workers: understood(next()?, worker),
+        workers,
         workers_complete: sees_all && session.client.absent().has_table(Table::Workers),
         legacy: orchestrator::legacy_workers(),
         tasks,
@@ -182,6 +188,25 @@ fn list(table: Table, columns: &[&str], filter: Option<Filter>) -> Read {
         query: Query {
             select: names(columns),
             filter,
+            ..Query::default()
+        },
+    }
+}
+
+/// The mirrors whose turn comes first: how many are before this one.
+fn waiting() -> Read {
+    let pending = is("cr_status", Literal::Int(TaskStatus::Pending.code()));
+    let filter = Filter::And(vec![pending, is("cr_ismirror", Literal::Bool(true))]);
+    Read::List {
+        table: Table::Tasks,
+        query: Query {
+            select: names(select::MIRROR),
+            filter: Some(filter),
+            order_by: vec![OrderBy {
+                column: "cr_rank".to_owned(),
+                descending: false,
+            }],
+            top: Some(WAITING),
             ..Query::default()
         },
     }

@@ -47,7 +47,7 @@ impl Live {
             }
             match &self.bars {
                 Some((_, bars)) => {
-                    bars[index].set_message(line.clone());
+                    bars[index].set_message(crate::display::clean::printed(&line).into_owned());
                     if view.status.is_terminal() {
                         bars[index].finish();
                     }

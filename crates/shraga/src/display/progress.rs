@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Output;
-use super::clean::one_line;
+use super::clean::{self, one_line};
 use super::paint::{paint, status as style_of};
 use crate::tasks::TaskView;
 
@@ -47,7 +47,7 @@ impl Spinner {
             return;
         }
         match &self.bar {
-            Some(bar) => bar.set_message(live.to_owned()),
+            Some(bar) => bar.set_message(clean::printed(live).replace('\n', " ")),
             None => self.output.talk(line),
         }
         line.clone_into(&mut self.last);

@@ -1,7 +1,7 @@
 //! Tables without borders that fit the terminal: one row a line, the widest cells shortened.
 
 use anstyle::Style;
-use comfy_table::{Cell, Color, ContentArrangement, presets};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, presets};
 
 use super::Output;
 use super::clean::one_line;
@@ -32,6 +32,15 @@ impl Table {
         Self(table)
     }
 
+    /// These columns are never shortened.
+    pub fn keep(&mut self, columns: &[usize]) {
+        for &index in columns {
+            if let Some(column) = self.0.column_mut(index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+    }
+
     /// Adds a row; the text is neutralised here.
     pub fn row<I: IntoIterator<Item = (String, Style)>>(&mut self, cells: I) {
         let cells = cells
@@ -45,8 +54,13 @@ impl Table {
     /// The table as text, without trailing spaces.
     #[must_use]
     pub fn print(&self) -> String {
-        let lines: Vec<_> = self.0.lines().map(|line| trimmed(&line)).collect();
-        lines.join("\n")
+        self.lines().join("\n")
+    }
+
+    /// The same line by line, the headings first.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lines().map(|line| trimmed(&line)).collect()
     }
 }
 

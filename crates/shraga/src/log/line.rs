@@ -66,7 +66,7 @@ impl Line {
                 false => put(name, value.clone()),
             };
         }
-        let mut line = escaped(&Value::Object(object).to_string());
+        let mut line = clean::json(&Value::Object(object).to_string()).into_owned();
         line.push('\n');
         line
     }
@@ -75,7 +75,7 @@ impl Line {
 /// A value on one line, in quotes where its end would not be seen.
 fn plain(value: &Value) -> String {
     let Value::String(text) = value else {
-        return value.to_string();
+        return clean::json(&value.to_string()).into_owned();
     };
     let text = clean::one_line(text);
     let ends_visibly = !text.is_empty() && !text.contains([' ', '"', '=']);
@@ -83,24 +83,6 @@ fn plain(value: &Value) -> String {
         return text;
     }
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// JSON may hold characters that a terminal obeys and readers take for line breaks; escaped, they
-/// mean the same.
-fn escaped(json: &str) -> String {
-    let harmless = |c: char| !matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}');
-    if json.chars().all(harmless) {
-        return json.to_owned();
-    }
-    let mut text = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        match harmless(c) {
-            true => text.push(c),
-            // Writing to a string doesn't fail.
-            false => drop(write!(text, "\\u{:04x}", u32::from(c))),
-        }
-    }
-    text
 }
 
 /// RFC 3339 in UTC, to the millisecond.

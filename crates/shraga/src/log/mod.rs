@@ -119,5 +119,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
 /// Standard error; colours are left out where it isn't a terminal. A reader that has gone away
 /// ends nothing.
 fn to_stderr(line: &str) {
+    let line = crate::display::clean::printed(line);
     anstream::stderr().lock().write_all(line.as_bytes()).ok();
 }

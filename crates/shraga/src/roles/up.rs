@@ -3,12 +3,8 @@
 
 use std::time::Duration;
 
-use shraga_core::row::Table;
-use shraga_core::status::TaskStatus;
 use shraga_dataverse::Client;
 use shraga_orchestrator::Orchestrator;
-use shraga_wire::filter::{Filter, Literal};
-use shraga_wire::query::Query;
 use shraga_worker::Worker;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,12 +19,25 @@ use crate::clock;
 use crate::config::Config;
 use crate::config::agents::{Agent, Kind};
 use crate::demo;
+use crate::display::clean::one_line;
 use crate::exit::{Exit, Failure};
-use crate::tasks::{mine, watch::Watch};
+use crate::tasks::TaskView;
+use crate::tasks::overview::{Call, Overview};
+use crate::tasks::watch::Watch;
 use crate::vitals::{Role, Vitals};
 
 /// How long after the workers the orchestrator goes on, so that their last reports reach people.
 const SETTLE: Duration = Duration::from_millis(500);
+
+/// How long everything that is open must need somebody before `--exit-when-idle` gives up: workers take
+/// seconds to come, and a reason is written when it has lasted.
+const STUCK: Duration = Duration::from_secs(20);
+
+/// Between two looks meanwhile.
+const STUCK_LOOK: Duration = Duration::from_secs(2);
+
+/// Tasks that are named then.
+const STUCK_NAMED: usize = 10;
 
 /// How many slots the demo's workers have, unless told otherwise: its two long tasks must not keep
 /// the short ones waiting.
@@ -96,44 +105,57 @@ async fn purpose(
         &context.config,
         local::transport(&folder.store, folder.admin.clone()),
     )?;
-    until_idle(admin, &stop.drain).await?;
-    Ok(exit)
+    until_idle(admin, &stop.drain).await.and(Ok(exit))
 }
 
-/// Waits until no task is open.
+/// Waits until no task is open, or none of the open ones can end without somebody's doing.
+///
+/// # Errors
+/// The latter, naming them; or the store fails.
 async fn until_idle(client: Client, stop: &CancellationToken) -> Result<(), Failure> {
-    let open = [
-        TaskStatus::Pending,
-        TaskStatus::Queued,
-        TaskStatus::Running,
-        TaskStatus::WaitingForInput,
-        TaskStatus::Submitted,
-        TaskStatus::Canceling,
-    ];
-    let is_open = Filter::In {
-        column: "cr_status".to_owned(),
-        values: open.map(|status| Literal::Int(status.code())).to_vec(),
-        negated: false,
-    };
-    let query = Query {
-        select: vec!["cr_status".to_owned()],
-        filter: Some(Filter::And(vec![mine(None), is_open])),
-        top: Some(1),
-        ..Query::default()
-    };
     let mut watch = Watch::start(client.clone(), true).await?;
-    while !client
-        .page(Table::Tasks, &query, None)
-        .await?
-        .rows
-        .is_empty()
-    {
-        watch.next(stop).await?;
-        if stop.is_cancelled() {
-            break;
+    let mut since = None;
+    loop {
+        let seen = Overview::read(&client, None, 1).await?;
+        let stuck = seen.all_stuck();
+        if stuck.as_ref().is_some_and(Vec::is_empty) || stop.is_cancelled() {
+            return Ok(());
+        }
+        match stuck {
+            Some(stuck) => {
+                let first = *since.get_or_insert_with(clock::instant);
+                if first.elapsed() >= STUCK {
+                    return Err(cannot_end(&stuck));
+                }
+                tokio::select! {
+                    changed = watch.next(stop) => changed?,
+                    _ = clock::pause(STUCK_LOOK, stop) => {}
+                }
+            }
+            None => {
+                since = None;
+                watch.next(stop).await?;
+            }
         }
     }
-    Ok(())
+}
+
+fn cannot_end(stuck: &[(&TaskView, Call)]) -> Failure {
+    let named = stuck.iter().take(STUCK_NAMED).map(|(task, call)| {
+        let (name, what) = (one_line(&task.name), one_line(&call.what));
+        format!(
+            "\n  {}  {name}: {what}\n    {}",
+            task.id.short(),
+            call.advice
+        )
+    });
+    let more = match stuck.len().saturating_sub(STUCK_NAMED) {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    let named: String = named.collect();
+    let message = format!("what is open can't end by itself:{named}{more}");
+    Failure::new(Exit::Failed, message).hint("without --exit-when-idle it waits for somebody")
 }
 
 fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server) {

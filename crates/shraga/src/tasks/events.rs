@@ -4,20 +4,23 @@
 //! holders and strangers can't put words into a task's log. Order is each event's own `at`, then its
 //! stream and number, since rows arrive late and in batches.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use shraga_core::audit::is_orchestrators;
-use shraga_core::ids::TaskId;
+use shraga_core::ids::{EventId, TaskId};
 use shraga_core::row::Table;
 use shraga_core::status::EventKind;
-use shraga_core::time::Timestamp;
+use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::rows::{Event, event, select, time};
 use shraga_dataverse::{Client, Error};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
 
 use crate::display::time::rfc3339;
+
+/// How far behind the newest event a store without commit order may still show older ones.
+const LATE_COMMITS: Span = Span::secs(120);
 
 /// An event, ready to show.
 #[derive(Clone, Debug)]
@@ -48,6 +51,12 @@ impl Told {
             content,
             event,
         })
+    }
+
+    /// The name of the worker that an assignment names.
+    #[must_use]
+    pub fn worker_name(&self) -> Option<&str> {
+        self.content.get("worker_name")?.as_str()
     }
 
     /// Whether it is a line an agent printed.
@@ -110,18 +119,87 @@ fn text_of(content: &Value) -> Option<String> {
 /// # Errors
 /// Any error of the requests.
 pub async fn of_task(client: &Client, task: TaskId) -> Result<Vec<Told>, Error> {
-    let query = Query {
+    let rows = client.list(Table::Events, &of(task, None)).await?;
+    let told = read_all(rows.iter());
+    Ok(in_order(counting(told)))
+}
+
+/// The events of a task, from a time on.
+fn of(task: TaskId, since: Option<Timestamp>) -> Query {
+    let since = since.map(|at| {
+        Filter::Compare(
+            Operand::Column("createdon".to_owned()),
+            Comparison::Ge,
+            Operand::Literal(Literal::DateTime(
+                jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default(),
+            )),
+        )
+    });
+    let task = text_is("cr_taskid", &task.to_string());
+    Query {
         select: columns(),
-        filter: Some(text_is("cr_taskid", &task.to_string())),
+        filter: Some(Filter::And([task].into_iter().chain(since).collect())),
         order_by: vec![OrderBy {
             column: "createdon".to_owned(),
             descending: false,
         }],
         ..Query::default()
-    };
-    let rows = client.list(Table::Events, &query).await?;
-    let told = read_all(rows.iter());
-    Ok(in_order(counting(told)))
+    }
+}
+
+/// The log of a task as it grows: each event that counts, once.
+#[derive(Debug)]
+pub struct Log {
+    client: Client,
+    task: TaskId,
+    seen: Seen,
+}
+
+/// Events read so far, and which of them were given.
+#[derive(Debug, Default)]
+struct Seen {
+    told: HashMap<EventId, Told>,
+    given: HashSet<EventId>,
+    newest: Option<Timestamp>,
+}
+
+impl Log {
+    /// Of `task`; nothing was read yet.
+    #[must_use]
+    pub fn new(client: Client, task: TaskId) -> Self {
+        Self {
+            client,
+            task,
+            seen: Seen::default(),
+        }
+    }
+
+    /// What has come since the last time, in order.
+    ///
+    /// # Errors
+    /// Any error of the requests; the next call then brings what this one did not.
+    pub async fn news(&mut self) -> Result<Vec<Told>, Error> {
+        let since = self.seen.newest.map(|at| at.minus(LATE_COMMITS));
+        let rows = self
+            .client
+            .list(Table::Events, &of(self.task, since))
+            .await?;
+        Ok(self.seen.take(read_all(rows.iter())))
+    }
+}
+
+impl Seen {
+    /// Takes in events, read for the first time or again: those that count and were not given yet.
+    fn take(&mut self, read: Vec<Told>) -> Vec<Told> {
+        for told in read {
+            self.newest = self.newest.max(Some(told.event.created));
+            self.told.insert(told.event.id, told);
+        }
+        let all = counting(self.told.values().cloned().collect());
+        let mut new = in_order(all);
+        new.retain(|told| self.given.insert(told.event.id));
+        new
+    }
 }
 
 /// The newest events of everything the caller may see, at most `limit`, in order.

@@ -3,6 +3,7 @@
 pub mod events;
 mod find;
 mod names;
+pub mod overview;
 mod view;
 pub mod watch;
 pub mod workers;

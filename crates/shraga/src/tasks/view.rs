@@ -25,6 +25,9 @@ pub const COLUMNS: &[&str] = &[
     "cr_mirrortaskid",
     "crb3b_sessioncost",
     "crb3b_useremail",
+    "cr_answer",
+    "cr_retryof",
+    "cr_notbefore",
     "createdon",
     "cr_startedon",
     "cr_finishedon",
@@ -62,6 +65,12 @@ pub struct TaskView {
     pub cost_usd: Option<f64>,
     /// Who filed it, for display.
     pub email: Option<String>,
+    /// What it asks, while it waits for the answer.
+    pub question: Option<String>,
+    /// The task this one tries again.
+    pub retry_of: Option<TaskId>,
+    /// Not to begin before this.
+    pub not_before: Option<Timestamp>,
     /// When it was filed.
     pub created: Timestamp,
     /// When its current attempt was claimed.
@@ -109,6 +118,12 @@ impl TaskView {
                 .text("crb3b_sessioncost")
                 .and_then(|text| dollars(&text)),
             email: fields.text("crb3b_useremail"),
+            question: fields
+                .text("cr_answer")
+                .filter(|_| status == TaskStatus::WaitingForInput)
+                .and_then(|text| asked(&text)),
+            retry_of: fields.text("cr_retryof").and_then(|id| id.parse().ok()),
+            not_before: fields.time("cr_notbefore")?,
             created: fields
                 .time("createdon")?
                 .ok_or_else(|| fields.bad("createdon"))?,
@@ -146,6 +161,7 @@ pub fn json(task: &TaskView) -> Value {
         "worker": task.worker,
         "attempt": task.attempt,
         "result": task.result,
+        "question": task.question,
         "cost_usd": task.cost_usd,
         "created": rfc3339(task.created),
         "started": task.started.map(rfc3339),
@@ -162,6 +178,12 @@ pub fn mine(owner: Option<UserId>) -> Filter {
         Some(owner) => not_mirror.and(Filter::eq("_ownerid_value", owner.get())),
         None => not_mirror,
     }
+}
+
+/// The question in `cr_answer`.
+fn asked(text: &str) -> Option<String> {
+    let open: Value = serde_json::from_str(text).ok()?;
+    open.get("asked")?.as_str().map(str::to_owned)
 }
 
 /// `$0.12` as a number.

@@ -42,3 +42,15 @@ fn a_worker_puts_nothing_into_the_log_of_a_task_that_was_not_assigned_to_it() {
     let counted: Vec<_> = counted.iter().map(|told| &told.event.stream).collect();
     assert_eq!(counted, ["orchestrator", own.as_str()]);
 }
+
+#[test]
+fn a_log_gives_each_event_once_however_often_and_late_it_is_read() {
+    let mut log = Seen::default();
+    let own = format!("{WORKER}/1/boot");
+    let assigned = told("orchestrator", EventKind::TaskAssigned, 1);
+    let said = told(&own, EventKind::AgentMessage, 1);
+    // The line is seen before the assignment that makes it count.
+    assert_eq!(log.take(vec![said.clone()]).len(), 0);
+    assert_eq!(log.take(vec![said.clone(), assigned.clone()]).len(), 2);
+    assert_eq!(log.take(vec![assigned, said]).len(), 0);
+}
