@@ -24,7 +24,8 @@ mod worker;
 
 pub use event::{Event, event};
 pub use field::time;
-pub use input::answer;
+pub use input::{answer, wants};
+pub use ledger::ledger;
 pub use task::{mirror, user_task};
 pub use worker::{person, worker};
 

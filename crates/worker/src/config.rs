@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::meter::Metering;
 use shraga_core::ids::UserId;
 use shraga_core::status::{Pool, WorkerKind};
 use shraga_core::worker::Keeping;
@@ -56,6 +57,8 @@ pub struct Config {
     pub kind: WorkerKind,
     /// Agents by name.
     pub agents: BTreeMap<String, Agent>,
+    /// How agents are metered, by name; one that isn't here tells nothing.
+    pub metering: BTreeMap<String, Metering>,
     /// The agent of tasks that name none.
     pub default_agent: String,
     /// The agent that judges whether criteria hold: the one that worked, in a session of its own,
@@ -100,6 +103,7 @@ impl Config {
             trusts: Vec::new(),
             kind: WorkerKind::LocalMachine,
             agents: BTreeMap::new(),
+            metering: BTreeMap::new(),
             default_agent: String::new(),
             verifier: None,
             summaries: Summaries::Rounds,

@@ -31,6 +31,7 @@ mod folder;
 mod keeper;
 mod lines;
 mod look;
+mod meter;
 mod outbox;
 mod presence;
 mod private;
@@ -52,6 +53,7 @@ pub use config::{
     DEFAULT_DRAIN, DEFAULT_GRACE, DEFAULT_RESULT_GRACE, Kind,
 };
 pub use error::WorkerError;
+pub use meter::{Metering, Tells};
 pub use status::{Status, Work};
 pub use worker::{Stop, Worker};
 pub use workspace::retention::{Disk, Holdings, holdings};

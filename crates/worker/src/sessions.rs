@@ -12,12 +12,16 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
-use crate::config::{Agent, Command, Config};
+use crate::config::{Agent, Command, Config, Kind};
+use crate::meter::{Metering, Tells};
 use crate::status::Work;
 use crate::workspace::Workspaces;
 
 /// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
 const KNOWN_SPARE: usize = 1_000;
+
+/// What every model of Claude Code's is called, as far as prices go.
+const ANY_CLAUDE: &str = "claude-";
 
 /// See the module.
 pub(crate) struct Sessions {
@@ -118,6 +122,7 @@ impl Sessions {
             task: known.task,
             name: known.name.clone(),
             attempt,
+            metering: self.metering(name, &agent),
             agent_name: name.to_owned(),
             agent,
             verifier: self.verifier(),
@@ -155,6 +160,23 @@ impl Sessions {
         match self.config.agents.get(name)? {
             Agent::Command(command) => Some(command.clone()),
             Agent::Noop => None,
+        }
+    }
+
+    /// How an agent is metered: kinds whose output tells what they use are not asked.
+    fn metering(&self, name: &str, agent: &Command) -> Metering {
+        let metering = self.config.metering.get(name).cloned();
+        let metering = metering.unwrap_or_default();
+        let model = match &agent.kind {
+            Kind::Command => return metering,
+            // Which model it chooses is known once it runs; until then it is taken for the dearest.
+            Kind::Claude(claude) => claude.model.clone().or_else(|| Some(ANY_CLAUDE.to_owned())),
+            Kind::Codex(codex) => codex.model.clone(),
+        };
+        Metering {
+            tells: Tells::Output,
+            model,
+            ..metering
         }
     }
 

@@ -24,7 +24,8 @@ struct InputJson {
 }
 
 /// What `cr_input` asks of a worker.
-pub(super) fn wants(input: Option<&String>) -> Wants {
+#[must_use]
+pub fn wants(input: Option<&str>) -> Wants {
     let input: InputJson = input
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();

@@ -102,12 +102,17 @@ struct LedgerJson {
     open: Option<OpenJson>,
 }
 
+const TASKS: Of = Of("tasks");
+
 /// What a task spent; nothing while the column is empty.
-pub(super) fn ledger(of: Of, text: Option<&String>) -> Result<Ledger, RowError> {
+///
+/// # Errors
+/// It can't be understood.
+pub fn ledger(text: Option<&str>) -> Result<Ledger, RowError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(Ledger::default());
     };
-    parse_ledger(text).ok_or_else(|| of.bad(tasks::USAGE.name(), text))
+    parse_ledger(text).ok_or_else(|| TASKS.bad(tasks::USAGE.name(), text))
 }
 
 fn parse_ledger(text: &str) -> Option<Ledger> {
@@ -191,7 +196,7 @@ fn day(text: &str) -> Option<Day> {
 mod tests {
     use super::*;
 
-    const OF: Of = Of("tasks");
+    const OF: Of = Of("users");
 
     fn spent(cost_micros: Option<u64>) -> Spent {
         Spent {
@@ -219,9 +224,9 @@ mod tests {
             .give(Attempt(2), today, reserved)
             .note(Attempt(2), spent(Some(7)));
         let text = ledger.to_json();
-        assert_eq!(super::ledger(OF, Some(&text)), Ok(ledger));
-        assert_eq!(super::ledger(OF, None), Ok(Ledger::default()));
-        let broken = super::ledger(OF, Some(&"{}".to_owned()));
+        assert_eq!(super::ledger(Some(&text)), Ok(ledger));
+        assert_eq!(super::ledger(None), Ok(Ledger::default()));
+        let broken = super::ledger(Some("{}"));
         assert_eq!(broken.unwrap_err().field, "cr_usage");
     }
 

@@ -21,6 +21,9 @@ use crate::config::Command;
 /// The exit code that asks for another attempt (`EX_TEMPFAIL`).
 const TRY_AGAIN: i32 = 75;
 
+/// How much later than the meter a program's own deadline is.
+const METER_FIRST: Duration = Duration::from_secs(5);
+
 /// How the program is called.
 pub(super) fn program(job: &PhaseJob, command: &Command) -> Program {
     let mut env = shraga_process::allowed_environment(&job.environment, &command.env);
@@ -38,7 +41,7 @@ pub(super) fn program(job: &PhaseJob, command: &Command) -> Program {
         dir,
         env,
         stdin: job.prompt.clone().into_bytes(),
-        deadline: command.timeout,
+        deadline: deadline(job, command),
         grace: job.grace,
     }
 }
@@ -49,6 +52,16 @@ pub(super) fn framed(prompt: &str, frame: &str) -> String {
         "" => prompt.to_owned(),
         frame => format!("{prompt}\n\n---\n{frame}\n"),
     }
+}
+
+/// When it is ended whatever becomes of this worker: a limit on time is kept a little later than by the
+/// meter, which says why.
+fn deadline(job: &PhaseJob, command: &Command) -> Option<Duration> {
+    let left = job.left.time.map(|span| {
+        let left = Duration::from_millis(span.as_millis().unsigned_abs());
+        left.saturating_add(METER_FIRST)
+    });
+    left.into_iter().chain(command.timeout).min()
 }
 
 /// What the end of the program means for the phase.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use shraga_core::budget::Budget;
 use shraga_core::causes::chain;
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
@@ -23,6 +24,7 @@ use crate::capture::{Capture, Captured};
 use crate::clock::Mark;
 use crate::config::{Command, Kind};
 use crate::folder::AttemptFolder;
+use crate::meter::Gauge;
 
 mod claude;
 mod codex;
@@ -75,6 +77,10 @@ pub(crate) struct PhaseJob {
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// How long it gets between being asked to end and being killed.
     pub(crate) grace: Duration,
+    /// Where what it uses is told while it runs.
+    pub(crate) gauge: Gauge,
+    /// What is left of the task's budget, for kinds that keep one themselves.
+    pub(crate) left: Budget,
 }
 
 /// The name of an agent's own session.
@@ -130,7 +136,7 @@ pub(crate) struct PhaseEnd {
 
 impl PhaseEnd {
     /// The end of a phase whose program never ran.
-    fn unavailable(message: String) -> Self {
+    pub(crate) fn unavailable(message: String) -> Self {
         Self {
             outcome: PhaseOutcome::Failed(Reason::AgentUnavailable),
             message,
@@ -197,6 +203,7 @@ pub(crate) async fn run(
         let Some(failure) = failure.filter(|_| number < RUNS && interrupt.why().is_none()) else {
             return end;
         };
+        job.gauge.carry(end.usage);
         if failure.action() == Action::Afresh && !fresh {
             fresh = true;
             say(&job, news, "[its session is not there; a new one goes on]").await;
@@ -280,6 +287,13 @@ async fn attend(
     };
     let own = interrupt.of_program();
     let vigil = vigil::watch(capture.signs(), patience, &own);
+    let told = job.gauge.follow(capture.signs());
+    let vigil = async {
+        tokio::select! {
+            ended = vigil => ended,
+            never = told => match never {},
+        }
+    };
     let began = Mark::now();
     let running = Running::start(program(job, agent, fresh)?)?;
     job.folder.record_group(&running.record())?;

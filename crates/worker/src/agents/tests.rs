@@ -39,6 +39,8 @@ pub(super) fn job(prompt: &str) -> PhaseJob {
         folder: AttemptFolder::create(root.path(), task, Attempt(1), "").unwrap(),
         environment: Arc::new(BTreeMap::from(own)),
         grace: Duration::from_secs(1),
+        gauge: crate::meter::Gauge::default(),
+        left: shraga_core::budget::Budget::NONE,
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use shraga_core::budget::Limit;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId};
 use shraga_core::reason::Reason;
 use shraga_core::worker::pipeline::Summaries;
@@ -23,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use crate::config::Command;
+use crate::meter::Metering;
 use crate::workspace::Workspaces;
 
 mod carry;
@@ -84,6 +86,8 @@ pub(crate) struct Job {
     /// The worker's environment.
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     pub(crate) grace: Duration,
+    /// How its agent is metered.
+    pub(crate) metering: Metering,
 }
 
 /// Why an attempt is interrupted.
@@ -95,6 +99,10 @@ pub(crate) enum Interruption {
     LeaseLost,
     /// The worker stops.
     WorkerStops,
+    /// A limit of its budget is reached.
+    Budget(Limit),
+    /// Its cost is limited, and what it uses has no known price.
+    Unpriced,
 }
 
 impl Interruption {
@@ -107,6 +115,11 @@ impl Interruption {
                 "ended: the task was given to another attempt",
             ),
             Self::WorkerStops => (Outcome::Retry, "interrupted: the worker stopped"),
+            Self::Budget(limit) => (Outcome::Failed(limit.reason()), limit.reason().message()),
+            Self::Unpriced => {
+                let reason = Reason::PriceUnknown;
+                (Outcome::Failed(reason), reason.message())
+            }
         }
     }
 

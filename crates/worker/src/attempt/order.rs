@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
+use shraga_core::budget::Budget;
 use shraga_core::ids::MirrorId;
+use shraga_core::ledger::Ledger;
 use shraga_core::model::Answer;
 use shraga_core::repository::{Address, BadReference};
 use shraga_core::row::{Column, Table, tasks};
@@ -37,6 +39,10 @@ pub(crate) struct Order {
     /// The repository it is about, or why what stands there is none: such a task must not run
     /// elsewhere.
     pub(crate) repository: Result<Option<Wanted>, String>,
+    /// What the task may use at most.
+    pub(crate) budget: Budget,
+    /// What earlier attempts used, and what this one has reserved.
+    pub(crate) ledger: Ledger,
 }
 
 impl Default for Order {
@@ -48,6 +54,8 @@ impl Default for Order {
             answered: None,
             checkpoint: None,
             repository: Ok(None),
+            budget: Budget::NONE,
+            ledger: Ledger::default(),
         }
     }
 }
@@ -86,6 +94,7 @@ impl Order {
             tasks::INPUT,
             tasks::ANSWER,
             tasks::EXECUTION_DETAILS,
+            tasks::USAGE,
         ];
         let absent = client.absent();
         let wanted = wanted.iter().filter(|it| absent.has(Table::Tasks, **it));
@@ -96,9 +105,12 @@ impl Order {
             let object = object.as_ref()?;
             object.get(column.name())?.as_str()
         };
+        let wants = rows::wants(text(tasks::INPUT));
         Ok(Self {
             answered: rows::answer(text(tasks::ANSWER)).filter(|it| it.text.is_some()),
             checkpoint: text(tasks::EXECUTION_DETAILS).map(str::to_owned),
+            budget: wants.budget,
+            ledger: rows::ledger(text(tasks::USAGE))?,
             ..Self::of(text(tasks::PROMPT), text(tasks::INPUT))
         })
     }

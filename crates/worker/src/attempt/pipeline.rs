@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shraga_core::budget::Budget;
 use shraga_core::causes::chain;
 use shraga_core::limits;
 use shraga_core::reason::Reason;
+use shraga_core::time::Span;
+use shraga_core::usage::{Spent, Usage};
 use shraga_core::worker::Outcome;
 use shraga_core::worker::pipeline::{Next, Phase, PhaseEnded, Pipeline, Progress, Rules, Verdict};
 use tokio::sync::mpsc;
@@ -26,6 +29,7 @@ use super::{Interrupt, Job, News, Order, copy};
 use crate::agents::{self, PhaseEnd, PhaseJob, PhaseOutcome, Resume, Session};
 use crate::clock;
 use crate::folder::AttemptFolder;
+use crate::meter::{self, Allowed, Gauge, Meter};
 use crate::stored::StoredProgress;
 
 /// What the phases of an attempt came to.
@@ -160,20 +164,45 @@ impl<'a> Course<'a> {
         let exchange = Exchange::open(self.folder.path(), self.number, &handed)
             .map_err(|error| format!("nothing can be handed to the agent: {}", chain(&error)))?;
         self.note(&exchange);
+        let meter = self.meter(exchange.folder());
+        if let Some((reason, message)) = meter.refuses() {
+            return Ok(refused(reason, message));
+        }
         let dir = self.dir(place.phase).await?;
-        let phase = self.phase_job(&exchange, &handed, dir.clone())?;
+        let mut phase = self.phase_job(&exchange, &handed, dir.clone())?;
+        phase.env.extend(meter.environment());
+        phase.gauge = meter.gauge();
+        phase.left = meter.left();
+        let turns = phase.left.turns;
+        phase.turns = turns.map(|turns| u32::try_from(turns).unwrap_or(u32::MAX));
         let agent = match place.phase {
             Phase::Verify => self.job.verifier.as_ref().unwrap_or(&self.job.agent),
             Phase::Work | Phase::Summarise => &self.job.agent,
         };
         let end = {
             let running = agents::run(phase, agent, interrupt, news);
+            let running = meter.attend(running, interrupt, news);
             self.attend(running, news).await
         };
         if place.phase == Phase::Verify {
             copy::remove(dir).await;
         }
         Ok(self.take_in(end, &exchange))
+    }
+
+    /// The meter of the next phase: what this attempt used so far is in its progress.
+    fn meter(&self, exchange: &Path) -> Meter {
+        let (progress, attempt) = (self.pipeline.progress(), self.job.attempt);
+        let ran = progress.ran_in(attempt);
+        let usage = match ran.is_zero() {
+            true => Usage::NONE,
+            false => progress.usage_of(attempt),
+        };
+        let ran = Span::millis(i64::try_from(ran.as_millis()).unwrap_or(i64::MAX));
+        let so_far = Spent { usage, ran };
+        let files = meter::Files::new(exchange);
+        let allowed = Allowed::of(self.order.budget, &self.order.ledger, &self.job.metering);
+        Meter::new(self.job.mirror, &allowed, so_far, files)
     }
 
     fn phase_job(
@@ -208,6 +237,8 @@ impl<'a> Course<'a> {
             folder: folder.map_err(|error| chain(&error))?,
             environment: self.job.environment.clone(),
             grace: self.job.grace,
+            gauge: Gauge::default(),
+            left: Budget::NONE,
         })
     }
 
@@ -369,6 +400,18 @@ async fn every(span: Option<Duration>) {
     match span {
         Some(span) => clock::after(span).await,
         None => std::future::pending().await,
+    }
+}
+
+/// A phase that was not begun.
+fn refused(reason: Reason, message: String) -> PhaseEnded {
+    PhaseEnded {
+        outcome: Outcome::Failed(reason),
+        message,
+        verdict: Err("nothing was judged".to_owned()),
+        result: String::new(),
+        usage: Usage::NONE,
+        ran: Duration::ZERO,
     }
 }
 

@@ -80,6 +80,7 @@ impl Stage {
             root: self.root.path().to_owned(),
             environment: Arc::new(environment()),
             grace: Duration::from_millis(50),
+            metering: crate::meter::Metering::default(),
         }
     }
 
