@@ -80,11 +80,12 @@ async fn what_an_agent_writes_into_its_repositorys_settings_runs_nothing() {
     // Git itself now refuses to work with what stands there, so the rest is written by hand.
     let config = work.join(".git/config");
     let mut text = fs::read_to_string(&config).unwrap();
-    text.push_str(&format!(
+    let more = format!(
         "[commit]\ngpgSign = true\n[core]\nhooksPath = {0}\nworktree = {0}\n\
          [url \"ext::sh -c {script}\"]\ninsteadOf = /\n[protocol \"ext\"]\nallow = always\n",
         stage.root().display()
-    ));
+    );
+    text.push_str(&more);
     fs::write(&config, text).unwrap();
     for hook in [
         "pre-commit",
