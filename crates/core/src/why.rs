@@ -308,6 +308,12 @@ fn heard(seen: &Explained<'_>, now: Timestamp) -> Option<Gate> {
     let running = |mirror: &&Mirror| mirror.status == TaskStatus::Running;
     seen.mirror.filter(running)?.claimed()?;
     let worker = seen.worker?;
+    if let Some(asked) = worker.asked() {
+        let name = &worker.name;
+        let value = format!("{name} was asked whether it lives, {}", ago(now, asked.at));
+        let advice = "wait: it answers, or the task goes to another; see `shraga workers`";
+        return Some(Gate::closed("heard", value, advice));
+    }
     let at = worker.last_seen?;
     if now.since(at) > SILENT {
         return Some(Gate::closed(

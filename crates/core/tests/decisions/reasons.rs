@@ -1,8 +1,10 @@
 //! `why`: the gates of a task, and what to change.
 
-use shraga_core::model::Person;
+use shraga_core::ledger::Allowance;
+use shraga_core::model::{Person, Suspicion};
 use shraga_core::plan::{Policy, Snapshot};
 use shraga_core::status::{TaskStatus, WorkerState};
+use shraga_core::time::Day;
 use shraga_core::why::why;
 
 use crate::build::{held, mirror, secs, task, user, worker};
@@ -99,6 +101,57 @@ fn a_running_task_says_where_and_since_when() {
     );
     assert!(
         said.contains("-> finished: it has been running since 4s ago"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_running_task_says_whether_its_worker_is_heard_and_what_it_may_spend() {
+    let mut seen = snapshot();
+    seen.workers = vec![worker("w", 1)];
+    seen.mirrors[0] = held(seen.mirrors[0].clone(), "w", Some("b"), 5);
+    seen.workers[0].last_seen = Some(secs(88));
+    seen.workers[0].drained = Some(secs(90));
+    let said = gates(&seen);
+    let heard = "ok heard: w beat 12s ago; it is drained, and finishes this";
+    assert!(said.contains(heard), "{said}");
+    let reserved = Allowance {
+        cost_micros: Some(2_000_000),
+        tokens: None,
+    };
+    let attempt = seen.mirrors[0].shown.attempt;
+    let ledger = &seen.mirrors[0].ledger;
+    seen.mirrors[0].ledger = ledger.give(attempt, Day::of(secs(5)), reserved);
+    let said = gates(&seen);
+    assert!(said.contains("ok budget: $2.00 reserved for it"), "{said}");
+    seen.workers[0].last_seen = Some(secs(2));
+    let said = gates(&seen);
+    assert!(
+        said.contains("-> heard: w was last heard 1m 38s ago"),
+        "{said}"
+    );
+    seen.workers[0].suspicion = Some(Suspicion {
+        beat: 0,
+        at: secs(95),
+    });
+    let said = gates(&seen);
+    assert!(
+        said.contains("-> heard: w was asked whether it lives, 5s ago"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_task_that_a_cap_holds_back_says_how_many_run() {
+    let mut seen = snapshot();
+    seen.workers = vec![worker("w", 9)];
+    seen.mirrors[0].wants.key = Some("db".to_owned());
+    let mut other = held(mirror(&task("u", "ann", 1)), "w", Some("b"), 2);
+    other.wants.key = Some("db".to_owned());
+    seen.mirrors.push(other);
+    let said = gates(&seen);
+    assert!(
+        said.contains("(key-busy): 1 of 1 running with key `db`"),
         "{said}"
     );
 }
