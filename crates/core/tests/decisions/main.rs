@@ -10,6 +10,7 @@
 
 mod attempts;
 mod build;
+mod handover;
 mod ledgers;
 mod promises;
 mod reasons;
