@@ -5,7 +5,7 @@
 //! and what follows it, is the attempt's ([`crate::attempt`]).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use shraga_core::worker::pipeline::Phase;
 use shraga_process::{Ended, Program, Running};
 use tokio::sync::mpsc;
 
-use crate::attempt::{CarriedSession, Interrupt, Interruption, Job, News};
+use crate::attempt::{Interrupt, Interruption, News};
 use crate::capture::{Capture, Captured};
 use crate::clock::Mark;
 use crate::config::{Command, Kind};
@@ -32,6 +32,7 @@ mod command;
 mod failures;
 mod judge;
 mod listen;
+mod session;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ mod vigil;
 
 use failures::{Action, Failure};
 pub(crate) use listen::Listener;
+pub(crate) use session::{restore, session_file};
 pub(crate) use stream::Heard;
 use vigil::Patience;
 pub(crate) use vigil::Sign;
@@ -149,20 +151,6 @@ impl PhaseEnd {
             question: None,
         }
     }
-}
-
-/// What an agent keeps of `session` on disk, when it worked in `dir`. Kinds without sessions of their
-/// own keep nothing.
-pub(crate) fn session_file(job: &Job, dir: &Path, session: &Session) -> Option<Vec<u8>> {
-    let _ = (job, dir, session);
-    None
-}
-
-/// Puts a session that was carried over where the agent looks for it when it works in `dir`; gives the
-/// session if it is there then.
-pub(crate) fn restore(job: &Job, dir: &Path, carried: CarriedSession) -> Option<Session> {
-    let _ = (job, dir, carried);
-    None
 }
 
 /// What a kind of agent has to judge a phase by.

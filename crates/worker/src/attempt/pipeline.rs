@@ -77,6 +77,8 @@ pub(super) struct Course<'a> {
     ground: &'a Ground,
     /// The session that works, once there is one.
     session: Option<Session>,
+    /// The name of the session that the running phase began.
+    begun: Option<Session>,
     answers: Vec<Answered>,
     /// Whether nobody has heard the last answer yet.
     unheard: bool,
@@ -105,6 +107,7 @@ impl<'a> Course<'a> {
             number: 0,
             ground,
             session,
+            begun: None,
             answers: start.answers,
             unheard: start.unheard,
             without_files,
@@ -175,6 +178,7 @@ impl<'a> Course<'a> {
         phase.left = meter.left();
         let turns = phase.left.turns;
         phase.turns = turns.map(|turns| u32::try_from(turns).unwrap_or(u32::MAX));
+        self.begun = (place.phase == Phase::Work).then(|| phase.new_session.clone());
         let agent = match place.phase {
             Phase::Verify => self.job.verifier.as_ref().unwrap_or(&self.job.agent),
             Phase::Work | Phase::Summarise => &self.job.agent,
@@ -275,10 +279,7 @@ impl<'a> Course<'a> {
             attempt: self.job.attempt,
             progress: self.pipeline.progress().clone(),
             answers: self.answers.clone(),
-            session: self.session.clone().map(|session| CarriedSession {
-                file: agents::session_file(self.job, &self.ground.dir(), &session),
-                session,
-            }),
+            session: self.carried_session(),
             files: self.ground.take().await,
             transcript: self.transcript.clone(),
         };
@@ -287,6 +288,22 @@ impl<'a> Course<'a> {
         }
         let text = tokio::task::spawn_blocking(move || checkpoint.to_text());
         text.await.unwrap_or_default()
+    }
+
+    /// The session that works: a new one once its agent has put something of it on disk.
+    fn carried_session(&self) -> Option<CarriedSession> {
+        let dir = self.ground.dir();
+        let file = |session: &Session| agents::session_file(self.job, &dir, session);
+        if let Some(session) = self.session.clone() {
+            let file = file(&session);
+            return Some(CarriedSession { session, file });
+        }
+        let session = self.begun.clone()?;
+        let file = file(&session)?;
+        Some(CarriedSession {
+            session,
+            file: Some(file),
+        })
     }
 
     /// What the next phase is told beside the task.
