@@ -12,6 +12,8 @@ words! {
     Reason, "reason" {
         /// The orchestrator does not know yet who it is, so it cannot own mirrors.
         AdminUnknown = "admin-unknown",
+        /// Open tasks have mirrors of another admin's: an orchestrator with that identity ran here.
+        AnotherAdmin = "another-admin",
         /// A row is not what it says, or somebody else's rows sit at this task's computed identities.
         Quarantined = "quarantined",
         /// The task's mirror can't be understood.
@@ -129,6 +131,7 @@ impl Reason {
     pub const fn message(self) -> &'static str {
         match self {
             Self::AdminUnknown => "the orchestrator has not signed in yet",
+            Self::AnotherAdmin => "open tasks have mirrors of another admin's",
             Self::Quarantined => "a row that is not what it says, or sits where a mirror belongs",
             Self::Unreadable => "its mirror can't be understood",
             Self::NotSeen => "being looked at",
@@ -195,6 +198,9 @@ impl Reason {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::AdminUnknown => "check the orchestrator's token and log",
+            Self::AnotherAdmin => {
+                "run the orchestrator as before, or make its new identity the owner of those mirrors"
+            }
             Self::Quarantined => {
                 "file it again; an admin should look at the Error events of this task"
             }
@@ -322,6 +328,7 @@ impl Reason {
             | Self::BudgetUnheld
             | Self::TakenByLegacy => Some(self),
             Self::AdminUnknown
+            | Self::AnotherAdmin
             | Self::Quarantined
             | Self::Unreadable
             | Self::NotSeen

@@ -101,6 +101,8 @@ pub(crate) struct Memory {
     /// How far waiting mirrors behind a full window were looked at.
     pub(crate) walk: Walk,
     sight: Sight,
+    /// Whether another admin's mirrors were seen, in this pass over open rows or the last whole one.
+    another_admin: (bool, bool),
     watched: HashMap<WorkerId, Watched>,
     watched_at: Option<Timestamp>,
     look: HashSet<Need>,
@@ -130,6 +132,7 @@ impl Memory {
             shrink: 0,
             walk: Walk::default(),
             sight: Sight::default(),
+            another_admin: (false, false),
             watched: HashMap::new(),
             watched_at: None,
             look: HashSet::new(),
@@ -183,6 +186,17 @@ impl Memory {
         let watched = workers.iter();
         let watched = watched.map(|row| (row.id, Watched::go_on(before(row), row, now)));
         watched.collect()
+    }
+
+    /// Whether open tasks have mirrors of another admin's, as far as was seen.
+    pub(crate) fn another_admin(&self) -> bool {
+        let (lately, before) = self.another_admin;
+        lately || before
+    }
+
+    /// Another admin's mirrors were seen.
+    pub(crate) fn saw_another_admin(&mut self) {
+        self.another_admin.0 = true;
     }
 
     /// Keeps what was seen of the workers at `now`.
@@ -365,6 +379,7 @@ impl Memory {
         }
         if pass.tasks.is_none() && pass.mirrors.is_none() {
             self.pass = None;
+            self.another_admin = (false, self.another_admin.0);
         }
     }
 }

@@ -231,6 +231,7 @@ impl Engine {
         seen.snapshot.in_sight_since = self.memory.in_sight_since(now);
         let (workers, gap) = (&seen.snapshot.workers, self.config.longest_gap());
         seen.snapshot.watched = self.memory.watch(workers, now, gap);
+        seen.snapshot.another_admin = self.memory.another_admin();
         let view = self.courtesy.view(seen.lease.as_ref(), now);
         let configured = &self.config.policy;
         let absent = self.client.absent();
@@ -284,6 +285,9 @@ impl Engine {
         let begins = self.memory.others_due();
         let spare = plans.iter().any(|plan| plan.spare);
         self.memory.walk.go_on(&seen.reach, spare, begins);
+        if plans.iter().any(tells_of_another_admin) {
+            self.memory.saw_another_admin();
+        }
         self.remember(&seen, now);
         self.census.saw(&seen.snapshot);
         self.leave_for_later(&seen, &plans);
@@ -373,6 +377,12 @@ impl Engine {
         }
         work
     }
+}
+
+/// Whether this plan met a mirror of another admin's, and does not only go by what was met before.
+fn tells_of_another_admin(plan: &Plan) -> bool {
+    let mut waiting = plan.waiting.iter();
+    plan.by == Loop::Repair && waiting.any(|(_, why)| *why == Why::AnotherAdmin)
 }
 
 /// Whether asking for less at once may help.

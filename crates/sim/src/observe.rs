@@ -243,6 +243,7 @@ impl<'a> Seen<'a> {
                 .collect(),
             turns: observer.turns.clone(),
             in_sight_since: None,
+            another_admin: false,
             watched: HashMap::new(),
         }
     }

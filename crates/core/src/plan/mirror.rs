@@ -80,6 +80,9 @@ fn sort(view: &View<'_>, task: &UserTask) -> Filed {
     if view.snapshot.admin.is_none() {
         return Filed::Blocked(Reason::AdminUnknown);
     }
+    if view.stands_back() {
+        return Filed::Blocked(Reason::AnotherAdmin);
+    }
     if view.policy.adopts && !view.snapshot.searched.contains(&task.id) {
         return Filed::Unknown(vec![Need::MirrorsOf(task.id)]);
     }

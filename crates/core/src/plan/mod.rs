@@ -85,6 +85,8 @@ pub struct Snapshot {
     /// Since when the store can be looked at again, if it could not be for a while: silence before that
     /// is nobody's.
     pub in_sight_since: Option<Timestamp>,
+    /// Whether open tasks were seen before with mirrors of another admin's, and not seen without since.
+    pub another_admin: bool,
     /// Workers as this orchestrator has been watching them. One that is missing here was not looked at
     /// before: nothing is concluded about it from time alone.
     pub watched: HashMap<WorkerId, Watched>,

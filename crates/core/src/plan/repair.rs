@@ -165,6 +165,17 @@ fn unlink(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
         plan.waiting.push((task.id, Reason::Unreadable));
         return;
     }
+    if let Some(theirs) = view.anothers(task) {
+        plan.waiting.push((task.id, Reason::AnotherAdmin));
+        plan.notes.push(format!(
+            "task {} has the mirror {} of another admin, {}: nothing is mirrored or assigned while it is \
+             open; run the orchestrator as before, or give it those mirrors",
+            task.id.short(),
+            theirs.id.short(),
+            theirs.owner
+        ));
+        return;
+    }
     let mut cells = Vec::new();
     if linked {
         let link = task.mirror_link.as_deref().unwrap_or_default();

@@ -251,6 +251,8 @@ fn task_gate(view: &View<'_>, task: &UserTask) -> Option<Wait> {
 fn common_gate(view: &View<'_>, user: Option<UserId>) -> Option<Reason> {
     if user.is_some_and(|user| view.is_disabled(user)) {
         Some(Reason::UserDisabled)
+    } else if view.stands_back() {
+        Some(Reason::AnotherAdmin)
     } else if !view.policy.assigns {
         Some(Reason::NotOurTurn)
     } else if !view.snapshot.active_complete {

@@ -115,7 +115,7 @@ pub(super) fn off_machine(task: &UserTask) -> Option<(Column, Value)> {
 /// A task without a mirror in view: a request to cancel is granted if there is none at all, an
 /// overdue release is explained.
 fn alone(view: &View<'_>, task: &UserTask, plan: &mut Plan) {
-    if view.has_unread_mirror(task.id) {
+    if view.has_unread_mirror(task.id) || view.anothers(task).is_some() {
         return;
     }
     if view.cancel_requested(task) && !is_answered(view, task) {

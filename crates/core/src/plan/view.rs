@@ -30,6 +30,7 @@ pub(super) struct View<'a> {
     workers: HashMap<WorkerId, &'a Worker>,
     legacy: HashSet<WorkerId>,
     met: HashMap<UserId, bool>,
+    stands_back: OnceCell<bool>,
     filed: OnceCell<Vec<(&'a UserTask, Filed)>>,
     schedule: OnceCell<Schedule<'a>>,
 }
@@ -48,6 +49,7 @@ impl<'a> View<'a> {
             workers: snapshot.workers.iter().map(|row| (row.id, row)).collect(),
             legacy: HashSet::new(),
             met: people.map(|row| (row.id, row.disabled)).collect(),
+            stands_back: OnceCell::new(),
             filed: OnceCell::new(),
             schedule: OnceCell::new(),
         };
@@ -85,6 +87,25 @@ impl<'a> View<'a> {
         let task = self.tasks.get(&mirror.task);
         let owner = task.map_or(mirror.user, |task| Some(task.owner));
         self.snapshot.admin == Some(mirror.owner) && (mirror.user.is_none() || mirror.user == owner)
+    }
+
+    /// The mirror of this task that another admin owns, where her row links one: an orchestrator with
+    /// another identity made it, and works on it or did. What she owns herself is only a claim of hers.
+    pub(super) fn anothers(&self, task: &UserTask) -> Option<&'a Mirror> {
+        let admin = self.snapshot.admin?;
+        let link = task.mirror_link.as_deref()?.trim().parse().ok()?;
+        let linked = self.row_at(link).filter(|row| row.task == task.id)?;
+        (linked.owner != admin && linked.owner != task.owner).then_some(linked)
+    }
+
+    /// Whether open tasks are another admin's to see to: nothing is begun beside an orchestrator that
+    /// works under another identity, since neither would know what the other one does.
+    pub(super) fn stands_back(&self) -> bool {
+        *self.stands_back.get_or_init(|| {
+            let open = |task: &&UserTask| !task.status.is_terminal();
+            let mut tasks = self.snapshot.tasks.iter().filter(open);
+            self.snapshot.another_admin || tasks.any(|task| self.anothers(task).is_some())
+        })
     }
 
     /// Smaller wins.

@@ -122,6 +122,28 @@ fn windows_halve_after_answers_that_were_too_large_and_recover() {
     assert_eq!(memory.window(20), 1);
 }
 
+#[test]
+fn another_admin_is_forgotten_after_a_whole_pass_that_did_not_meet_one() {
+    let mut memory = Memory::new(false);
+    let mut pass = |meets: bool| {
+        memory.pass = Some(Pass {
+            tasks: Some(None),
+            mirrors: Some(None),
+        });
+        if meets {
+            memory.saw_another_admin();
+        }
+        let last = Reach {
+            open_tasks: Some(None),
+            open_mirrors: Some(None),
+            ..Reach::default()
+        };
+        memory.advance(StoreKind::Embedded, &last, NOW);
+        memory.another_admin()
+    };
+    assert_eq!([pass(true), pass(false)], [true, false]);
+}
+
 mod watching {
     //! What one orchestrator saw of a worker, look after look.
 

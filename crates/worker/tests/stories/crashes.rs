@@ -62,7 +62,7 @@ async fn a_crash_after_an_accepted_report_publishes_nothing_again() {
 }
 
 #[tokio::test]
-async fn a_crash_in_mid_run_runs_the_task_again_in_a_fresh_folder() {
+async fn a_crash_in_mid_run_is_a_loss_and_the_next_attempt_has_a_fresh_folder() {
     let world = World::new().await;
     let script = "echo $$ > $SHARED/pid.$(ls $SHARED/w/tasks/*/ | wc -l); \
                   [ -e $SHARED/second ] || exec sleep 1000; echo done";
@@ -73,13 +73,16 @@ async fn a_crash_in_mid_run_runs_the_task_again_in_a_fresh_folder() {
     std::fs::write(world.shared("second"), "").unwrap();
     worker.crash().await;
     let worker = world.start(script);
-    let row = world.until_status(task, TaskStatus::Completed).await;
+    let lost = world.until_status(task, TaskStatus::Pending).await;
+    assert_eq!(lost["cr_reason"], "worker-restarted");
     assert!(!lives(pid));
+    world.reassign(task, WORKER, 2).await;
+    let row = world.until_status(task, TaskStatus::Completed).await;
     assert!(
         row["crb3b_workingdir"]
             .as_str()
             .unwrap()
-            .ends_with("attempt-1.2")
+            .ends_with("attempt-2")
     );
     let kinds = world.checked_events(task).await;
     assert_eq!(kinds.iter().filter(|kind| **kind == TaskStarted).count(), 2);
