@@ -320,3 +320,23 @@ async fn a_host_of_this_network_is_refused_before_git_runs() {
         );
     }
 }
+
+#[tokio::test]
+async fn over_https_git_connects_to_the_addresses_that_were_checked() {
+    let stage = Stage::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let checked = listener.local_addr().unwrap();
+    // A name that nobody resolves: only the pinned address leads anywhere.
+    let address = format!("https://pinned.invalid:{}/a", checked.port());
+    let address: Address = address.parse().unwrap();
+    let (env, dir) = (&stage.workspaces.environment, stage.root());
+    let deadline = Duration::from_secs(60);
+    let git = git::Git::towards(env, dir, &address, &[checked.ip()], deadline);
+    let asking = async move {
+        let _ = git.run(&["ls-remote", "--", address.as_str()]).await;
+    };
+    tokio::select! {
+        met = listener.accept() => drop(met.unwrap()),
+        () = asking => panic!("git went elsewhere, or nowhere"),
+    }
+}
