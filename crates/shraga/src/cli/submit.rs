@@ -4,6 +4,7 @@ use std::io::Read;
 
 use clap::Args;
 use serde_json::json;
+use shraga_core::budget::{Budget, BudgetError};
 use shraga_core::ids::TaskId;
 use shraga_core::repository::{Address, BadAddress, Reference};
 use shraga_core::row::{Column, Table, Value, tasks};
@@ -69,6 +70,9 @@ pub struct Submit {
     /// Run it apart from your other tasks with this key: one after the other, unless an admin allows more
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
+    /// What it may use: any of usd, tokens, turns, s, m, h, kb, mb, such as 2.50usd,30m,200k-tokens,40turns
+    #[arg(long, value_name = "LIMITS", value_parser = budget)]
+    budget: Option<String>,
     /// Wait until it has ended
     #[arg(long)]
     wait: bool,
@@ -100,9 +104,10 @@ impl Submit {
         let asks = self.agent.is_some()
             || self.repo.is_some()
             || self.key.is_some()
+            || self.budget.is_some()
             || !self.labels.is_empty();
         if asks && !absent.has(Table::Tasks, tasks::INPUT) {
-            let message = "this store has no cr_input, so a task can't name an agent, a repository, labels or a key";
+            let message = "this store has no cr_input, so a task can't name an agent, a repository, labels, a key or a budget";
             return Err(Failure::new(Exit::Configuration, message)
                 .hint("file it without them, or ask an admin to run `shraga schema apply`"));
         }
@@ -147,10 +152,17 @@ impl Submit {
                 "agent": self.agent,
                 "labels": (!self.labels.is_empty()).then_some(&self.labels),
                 "key": self.key,
+                "budget": self.budget,
             }),
             priority: self.priority,
         })
     }
+}
+
+/// Limits that can be understood, as they were given.
+fn budget(text: &str) -> Result<String, BudgetError> {
+    let _: Budget = text.parse()?;
+    Ok(text.trim().to_owned())
 }
 
 /// A task about to be filed.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::budget::Most;
 use super::error::{ConfigError, nearest};
 use super::file::File;
 use super::resolve::{Origin, parse};
 use super::value::{Limit, Raw, Seconds, Setting};
+use shraga_worker::Tells;
 
 /// The section's name.
 pub const SECTION: &str = "agents";
@@ -60,6 +62,14 @@ pub const KEYS: &[(&str, &str)] = &[
         "fallback",
         "Agents that stand in, one after the other, when it can't work for a reason of its vendor's.",
     ),
+    (
+        "budget",
+        "What it may use for one task, such as `2.50usd,30m,200k-tokens,40turns,10mb`; a task may name less.",
+    ),
+    (
+        "usage",
+        "What a `command` tells of its usage: `none`, `free` (it costs nothing) or `file` (it writes SHRAGA_USAGE_FILE).",
+    ),
 ];
 
 /// How long a run may take unless its agent says otherwise: agents work for hours, and one that
@@ -107,6 +117,7 @@ impl Kind {
         match key {
             "permission_mode" | "allowed_tools" | "max_turns" => self == Self::Claude,
             "sandbox" => self == Self::Codex,
+            "usage" => self == Self::Command,
             "model" | "result_grace_seconds" => self != Self::Command,
             _ => true,
         }
@@ -142,6 +153,10 @@ pub struct Agent {
     pub sandbox: String,
     /// The agents that stand in for it.
     pub fallback: Vec<String>,
+    /// What it may use for one task.
+    pub budget: Most,
+    /// What a command tells of its usage.
+    pub usage: Tells,
 }
 
 impl Agent {
@@ -166,6 +181,8 @@ impl Agent {
             max_turns: Limit(None),
             sandbox: SANDBOX.to_owned(),
             fallback: Vec::new(),
+            budget: Most::default(),
+            usage: Tells::default(),
         }
     }
 
@@ -183,6 +200,8 @@ impl Agent {
             "allowed_tools" => self.allowed_tools.show(),
             "max_turns" => self.max_turns.show(),
             "sandbox" => self.sandbox.show(),
+            "budget" => self.budget.show(),
+            "usage" => self.usage.show(),
             _ => self.fallback.show(),
         };
         KEYS.iter()
@@ -238,6 +257,8 @@ fn read_one(file: &File, name: &str, value: &toml::Value) -> Result<Agent, Confi
     place.set("max_turns", &mut agent.max_turns)?;
     place.set("sandbox", &mut agent.sandbox)?;
     place.set("fallback", &mut agent.fallback)?;
+    place.set("budget", &mut agent.budget)?;
+    place.set("usage", &mut agent.usage)?;
     check_fallback(file, &place, &agent)?;
     Ok(agent)
 }

@@ -7,6 +7,7 @@
 //! written.
 
 pub mod agents;
+pub mod budget;
 pub mod env;
 mod error;
 pub mod file;
@@ -22,7 +23,7 @@ pub use error::ConfigError;
 use resolve::Resolver;
 pub use resolve::{Entry, Origin, Overrides};
 pub use sections::{
-    Assign, Credentials, Health, Log, LogFormat, Provision, Schema, Store, Update, Worker,
+    Assign, Budget, Credentials, Health, Log, LogFormat, Provision, Schema, Store, Update, Worker,
 };
 pub use value::{Every, Percent, Seconds, Setting, Unchecked};
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub provision: Provision,
     /// `[update]`
     pub update: Update,
+    /// `[budget]`
+    pub budget: Budget,
     /// `[log]`
     pub log: Log,
     /// The file that was read, if any.
@@ -82,6 +85,7 @@ impl Config {
         let agents = resolver.agents()?;
         let provision = Provision::take(&mut resolver)?;
         let update = Update::take(&mut resolver)?;
+        let budget = Budget::take(&mut resolver)?;
         let log = Log::take(&mut resolver)?;
         Ok(Self {
             store,
@@ -94,6 +98,7 @@ impl Config {
             agents,
             provision,
             update,
+            budget,
             log,
             entries: resolver.into_entries(),
             file: file.map(|file| file.path),

@@ -11,6 +11,7 @@ use shraga_dataverse::auth::{Choice, PUBLIC_AUTHORITY};
 use shraga_worker::PushPolicy;
 use url::Url;
 
+use super::budget::{Day, Days, PriceList};
 use super::error::ConfigError;
 use super::repositories::{GitAuthor, Places};
 use super::resolve::{Key, Resolver};
@@ -231,6 +232,22 @@ sections! {
         git_timeout_seconds: Seconds = Seconds(60), env "GIT_TIMEOUT";
         /// Minutes between checks of `shraga orchestrate`; 0 or `off`: never.
         check_minutes: Every = Every(10), env "SHRAGA_UPDATE_MINUTES";
+    }
+
+    /// What people's tasks may cost (docs/budgets.md). Limits of a day are kept by reserving before an
+    /// attempt is given out.
+    Budget budget {
+        /// What one person may spend on a day (UTC), such as `20usd,5m-tokens`. Unset: no limit.
+        user_day: Day = Day::default();
+        /// The same of single people, by their identity.
+        users: Days = Days::default();
+        /// What everybody together may spend on a day.
+        day: Day = Day::default();
+        /// What one attempt may spend when a day is limited and its task is not. Unset: a tenth of the day.
+        attempt: Day = Day::default();
+        /// What models cost, in US dollars per million tokens: input, output, cache read, cache write. A
+        /// name may end in `*`. These count before the built-in prices of Claude's models.
+        prices: PriceList = PriceList::default();
     }
 
     /// What is logged to standard error.

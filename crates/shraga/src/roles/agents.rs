@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use shraga_worker::{Agent, Claude, Codex, Command, Kind};
+use shraga_core::price::Prices;
+use shraga_worker::{Agent, Claude, Codex, Command, Kind, Metering};
 
 use crate::config::agents::{Agent as Configured, Kind as ConfiguredKind};
 use crate::config::{Config, Seconds, env};
@@ -57,6 +59,22 @@ pub(crate) fn say_missing(config: &Config) -> usize {
 pub(crate) fn program(agent: &Configured, config: &Config) -> Result<PathBuf, String> {
     let command = command(agent, config);
     find(&command).ok_or_else(|| command.program[0].clone())
+}
+
+/// How each agent is metered.
+pub(crate) fn metering(config: &Config) -> BTreeMap<String, Metering> {
+    let prices = Prices::over_shipped(config.budget.prices.0.clone());
+    let prices = Arc::new(prices);
+    let agents = config.agents.iter().map(|agent| {
+        let metering = Metering {
+            budget: agent.budget.0,
+            tells: agent.usage,
+            model: None,
+            prices: Arc::clone(&prices),
+        };
+        (agent.name.clone(), metering)
+    });
+    agents.collect()
 }
 
 /// Whether the program can be found and run.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shraga_core::ids::{BootId, WorkerId};
 use shraga_core::plan::Policy;
+use shraga_core::plan::budget::Budgets;
 use shraga_core::plan::shares::Shares;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
@@ -130,6 +131,14 @@ pub(crate) fn policy(config: &Config) -> Policy {
             user_running: config.assign.user_running.0,
             key_running: config.assign.key_running.0,
             keys: config.assign.keys.0.clone(),
+        },
+        budget: Budgets {
+            user_day: config.budget.user_day.0,
+            users: config.budget.users.0.clone(),
+            day: config.budget.day.0,
+            attempt: config.budget.attempt.0,
+            // Known once the store was looked at.
+            accounts: false,
         },
         claim_timeout: span(config.health.claim_timeout_seconds.duration()),
         silence: span(config.health.suspect_seconds.duration()),

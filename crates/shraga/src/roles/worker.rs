@@ -70,6 +70,7 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.pool = config.worker.pool;
     settings.trusts.clone_from(&config.worker.trusts.0);
     settings.agents = agents::usable(config);
+    settings.metering = agents::metering(config);
     settings.default_agent = default_agent(config);
     settings.verifier.clone_from(&config.worker.verifier);
     settings.summaries = config.worker.summaries;
