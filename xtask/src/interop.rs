@@ -1,14 +1,17 @@
-//! Other people's Dataverse clients, unmodified, against the embedded store.
+//! Other people's programs, unmodified: Dataverse clients against the embedded store.
 //!
 //! Microsoft's Python SDK (it insists on `https`, so the server makes its own certificate) and the
 //! npm package dynamics-web-api (over `http`). The versions are pinned in `tests/interop/`; the
 //! packages live below `target/interop/`. Each client gets a server and a data folder of its own,
 //! and both are gone afterwards.
+//!
+//! Beside them vendors' command lines, unmodified, as agents under a worker: Claude Code and Codex, with
+//! a scripted model on loopback. They are the ignored tests of `crates/shraga/tests/clis`.
 
 mod packages;
 mod server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -33,6 +36,10 @@ enum Client {
     Python,
     /// npm `dynamics-web-api`
     Javascript,
+    /// npm `@anthropic-ai/claude-code`, under a worker
+    Claude,
+    /// npm `@openai/codex`, under a worker
+    Codex,
 }
 
 /// Settings that would lead a client round by a proxy.
@@ -70,7 +77,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         run_command(command.arg(folder.join("dynamics_web_api.mjs")))?;
         server.stop()?;
     }
+    if wanted(Client::Claude) {
+        agent("claude::", "SHRAGA_TEST_CLAUDE", &packages::claude()?)?;
+    }
+    if wanted(Client::Codex) {
+        agent("codex::", "SHRAGA_TEST_CODEX", &packages::codex()?)?;
+    }
     Ok(())
+}
+
+/// The tests of a vendor's command line, with the program at `path`. What the model says is scripted on
+/// loopback, and the tests clear the environment: no account is used, nobody else is talked to.
+fn agent(tests: &str, variable: &str, path: &Path) -> Result<()> {
+    println!("interop: {tests} with {}", path.display());
+    let mut command = cargo(&[
+        "test",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--test",
+        "clis",
+    ]);
+    for name in PROXIES {
+        command.env_remove(name);
+    }
+    // Two at a time: each runs a store, two workers and a program of a quarter of a gigabyte.
+    let filter = ["--", "--ignored", "--test-threads", "2", tests];
+    run_command(command.args(filter).env(variable, path))
 }
 
 /// A client's process, told where the server is and who it may be.

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod legacy;
 pub mod lesser;
 pub mod limits;
+pub mod model;
 pub mod original;
 pub mod site;
 pub mod stage;

@@ -53,10 +53,36 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Claude Code's program. Its npm package holds one for each platform, in packages of their own.
+pub(crate) fn claude() -> Result<PathBuf> {
+    let vendor = agents()?.join("node_modules").join("@anthropic-ai");
+    let entries = fs::read_dir(&vendor).with_context(|| format!("reading {}", vendor.display()))?;
+    let mut programs = entries.flatten().map(|entry| entry.path().join("claude"));
+    let found = programs.find(|program| program.is_file());
+    found.with_context(|| format!("no program for this platform below {}", vendor.display()))
+}
+
+/// Codex's program, which starts the one for this platform.
+pub(crate) fn codex() -> Result<PathBuf> {
+    Ok(agents()?.join("node_modules").join(".bin").join("codex"))
+}
+
+/// A folder with the vendors' command lines in it: half a gigabyte.
+fn agents() -> Result<PathBuf> {
+    npm("agents", &tree::root().join("tests/interop/agents"))
+}
+
 /// A folder with dynamics-web-api and our script in it, since Node resolves modules by place.
 pub(crate) fn javascript() -> Result<PathBuf> {
     let ours = tree::root().join("tests/interop");
-    let folder = super::target()?.join("interop").join("node");
+    let folder = npm("node", &ours)?;
+    copy_into(&ours.join("dynamics_web_api.mjs"), &folder)?;
+    Ok(folder)
+}
+
+/// The folder `name` with the packages that the files of `ours` pin.
+fn npm(name: &str, ours: &Path) -> Result<PathBuf> {
+    let folder = super::target()?.join("interop").join(name);
     let pins = [ours.join("package.json"), ours.join("package-lock.json")];
     let pins: Vec<&Path> = pins.iter().map(PathBuf::as_path).collect();
     system("Node 18", ("node", &["-e", NODE_CHECK]), &["nodejs"])?;
@@ -79,7 +105,6 @@ pub(crate) fn javascript() -> Result<PathBuf> {
         run(command("npm", &quiet).current_dir(&folder))?;
         stamp(&folder, &pins)?;
     }
-    copy_into(&ours.join("dynamics_web_api.mjs"), &folder)?;
     Ok(folder)
 }
 

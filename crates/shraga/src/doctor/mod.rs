@@ -59,7 +59,7 @@ pub async fn examine(config: &Config, fix: bool) -> Vec<Finding> {
     };
     let place = async {
         let mut found = state_file::check(&case);
-        found.extend(agents::check(&case));
+        found.extend(agents::check(&case).await);
         found.extend(sandbox::check(&case));
         found.extend(disk::check(&case));
         found.extend(outbox::check(&case));

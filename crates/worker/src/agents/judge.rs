@@ -34,7 +34,7 @@ pub(super) fn judge(ran: &Ran, agent: &Command, by_schema: bool) -> (PhaseEnd, O
             )
         }
         // Whoever ends a program hears its complaint about that, which means nothing.
-        Some(Err(failure)) if ran.why.is_none() => {
+        Some(Err(failure)) if !was_cut_short(ran) => {
             let said = limits::line(&heard.result, limits::MESSAGE_UNITS);
             let message = match said.as_str() {
                 "" => failure.reason().message().to_owned(),
@@ -45,6 +45,11 @@ pub(super) fn judge(ran: &Ran, agent: &Command, by_schema: bool) -> (PhaseEnd, O
         }
         Some(Err(_)) | None => without_word(&heard, ran, agent),
     }
+}
+
+/// Whether the program was ended before its time: by somebody, by its silence, by its deadline.
+const fn was_cut_short(ran: &Ran) -> bool {
+    ran.why.is_some() || ran.silent.is_some() || matches!(ran.ended.ending, Ending::DeadlinePassed)
 }
 
 /// The end of a program that never said its last word.

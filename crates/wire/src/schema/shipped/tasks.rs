@@ -34,7 +34,7 @@ const FILED: [&str; 10] = [
 ];
 
 /// Columns a worker may set on a mirror it holds, beside the status.
-const REPORTED: [&str; 19] = [
+const REPORTED: [&str; 20] = [
     "cr_statusmessage",
     "cr_result",
     "cr_output",
@@ -43,6 +43,7 @@ const REPORTED: [&str; 19] = [
     "cr_lastworkerping",
     "cr_lease",
     "cr_reason",
+    "cr_notbefore",
     "cr_executiondetails",
     "cr_usage",
     "cr_startedon",

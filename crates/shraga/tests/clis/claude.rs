@@ -1,0 +1,197 @@
+//! Claude Code.
+
+use serde_json::json;
+use shraga_testkit::model::Turn;
+
+use crate::scene::{Scene, program};
+
+fn config(more: &str) -> String {
+    let program = program("SHRAGA_TEST_CLAUDE");
+    format!(
+        "[agents.claude]\nkind = \"claude\"\nprogram = [{program:?}]\n\
+         env = [\"ANTHROPIC_BASE_URL\", \"ANTHROPIC_API_KEY\", \"CLAUDE_CODE_MAX_RETRIES\", \
+         \"GIT_AUTHOR_NAME\", \"GIT_AUTHOR_EMAIL\", \"GIT_COMMITTER_NAME\", \"GIT_COMMITTER_EMAIL\"]\n\
+         allowed_tools = [\"Bash(git:*)\", \"Bash(touch:*)\"]\nresult_grace_seconds = 2\n{more}\n"
+    )
+}
+
+fn bash(command: &str) -> Turn {
+    Turn::call("Bash", json!({"command": command, "description": "x"}))
+}
+
+fn work_folder(task: &serde_json::Value, scene: &Scene) -> std::path::PathBuf {
+    let id = task["id"].as_str().unwrap();
+    let workers = std::fs::read_dir(scene.place.data().join("work")).unwrap();
+    let found = workers.flatten().map(|worker| {
+        let tasks = worker.path().join("tasks");
+        tasks.join(id).join("attempt-1").join("work")
+    });
+    found
+        .filter(|path| path.is_dir())
+        .last()
+        .expect("it has worked")
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_tool_call_changes_a_file_and_commits_over_several_turns() {
+    let turns = [
+        bash("touch made"),
+        bash("git init -q ."),
+        bash("git add made"),
+        bash("git commit -q -m 'made it'"),
+        Turn::say("all done"),
+    ];
+    let scene = Scene::new(&config(""), turns);
+    let task = scene.task(&["make it"], "Completed");
+    assert_eq!(task["result"], "all done");
+    assert_eq!(task["cost_usd"].as_f64().map(|cost| cost > 0.0), Some(true));
+    let work = work_folder(&task, &scene);
+    let log = std::process::Command::new("git")
+        .args(["log", "--format=%s"])
+        .current_dir(&work)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(log.stdout).unwrap(), "made it\n");
+    let said = scene.until_said(task["id"].as_str().unwrap(), "all done");
+    assert!(said.contains("> Bash: git add made"), "{said}");
+    assert!(scene.request(0).contains("make it"));
+    assert_eq!(scene.model.seen().len(), 5);
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_rate_limit_puts_the_task_off_without_counting() {
+    let limited =
+        Turn::refuse(429, "rate_limit_error", "too many").with_header("retry-after", 7200);
+    let scene = Scene::new(&config(""), [limited]);
+    let id = scene.place.submit(&["x"]);
+    let why = scene.until_why(&id, "rate-limited");
+    assert!(!why.contains("too-many-losses"), "{why}");
+    assert_eq!(scene.model.seen().len(), 1, "it was tried again at once");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn an_overloaded_model_puts_the_task_off_too() {
+    let scene = Scene::new(
+        &config(""),
+        [Turn::refuse(529, "overloaded_error", "Overloaded")],
+    );
+    let id = scene.place.submit(&["x"]);
+    scene.until_why(&id, "model-overloaded");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_stream_that_stops_is_ended_and_the_task_is_tried_again() {
+    let turns = [Turn::hang("I was about to"), Turn::say("second time lucky")];
+    let scene = Scene::new(&config("silence_seconds = 15"), turns);
+    let task = scene.task(&["x"], "Completed");
+    assert_eq!(task["attempt"], 2);
+    assert_eq!(task["result"], "second time lucky");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn turns_beyond_the_limit_fail_the_task() {
+    let scene = Scene::new(&config("max_turns = 2"), [bash("touch again")]);
+    let task = scene.task(&["x"], "Failed");
+    assert_eq!(task["reason"], "budget-turns");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_task_is_canceled_in_mid_answer_and_nothing_is_left_running() {
+    let scene = Scene::new(&config(""), [Turn::hang("thinking")]);
+    let id = scene.place.submit(&["x"]);
+    scene.until_said(&id, "[Claude Code");
+    assert_eq!(scene.place.run(&["cancel", &id]).code, 0);
+    scene.place.until_status(&id, "Canceled");
+    let home = scene.place.path().display().to_string();
+    let left = std::process::Command::new("pgrep")
+        .args(["-f", &format!("stream-json.*{home}")])
+        .output();
+    assert_eq!(String::from_utf8(left.unwrap().stdout).unwrap(), "");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_refused_permission_becomes_a_question_and_the_answer_goes_on_in_the_same_session() {
+    let turns = [
+        bash("curl http://127.0.0.1:1/"),
+        Turn::say("I may not"),
+        Turn::say("done without"),
+    ];
+    let scene = Scene::new(&config(""), turns);
+    let task = scene.task(&["fetch it"], "WaitingForInput");
+    let id = task["id"].as_str().unwrap();
+    let shown = scene.place.run(&["show", id]).out;
+    assert!(shown.contains("Bash(curl http://127.0.0.1:1/)"), "{shown}");
+    assert_eq!(scene.place.run(&["answer", id, "leave it out"]).code, 0);
+    let task = scene.place.until_status(id, "Completed");
+    assert_eq!(task["result"], "done without");
+    let last = scene.request(2);
+    assert!(last.contains("leave it out"), "{last}");
+    assert!(
+        last.contains("toolu_1"),
+        "the session was not resumed: {last}"
+    );
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_key_that_is_not_accepted_becomes_a_question() {
+    let scene = Scene::new(
+        &config(""),
+        [Turn::refuse(
+            401,
+            "authentication_error",
+            "invalid x-api-key",
+        )],
+    );
+    let task = scene.task(&["x"], "WaitingForInput");
+    let shown = scene.place.run(&["show", task["id"].as_str().unwrap()]).out;
+    assert!(shown.contains("not signed in"), "{shown}");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_conversation_that_no_longer_fits_fails_the_task_by_name() {
+    let words = "prompt is too long: 210000 tokens > 200000 maximum";
+    let scene = Scene::new(
+        &config(""),
+        [Turn::refuse(400, "invalid_request_error", words)],
+    );
+    let task = scene.task(&["x"], "Failed");
+    assert_eq!(task["reason"], "context-full");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn another_agent_stands_in_for_one_that_is_used_up() {
+    let more = "fallback = [\"other\"]\n[agents.other]\nkind = \"command\"\nprogram = [\"cat\"]\n[worker]\nagent = \"claude\"";
+    let limited =
+        Turn::refuse(429, "rate_limit_error", "too many").with_header("retry-after", 7200);
+    let scene = Scene::new(&config(more), [limited]);
+    let task = scene.task(&["to be echoed"], "Completed");
+    assert!(task["result"].as_str().unwrap().contains("to be echoed"));
+    scene.until_said(task["id"].as_str().unwrap(), "`other` stands in");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_child_that_outlives_the_result_does_not_hold_the_slot() {
+    // The program starts its tools in sessions of their own, so this child is nobody's to end.
+    let child = "sleep 600 & echo $! > ../child";
+    let config = config("").replace("\"Bash(git:*)\"", "\"Bash\"");
+    let scene = Scene::new(&config, [bash(child), Turn::say("done")]);
+    let task = scene.task(&["x"], "Completed");
+    let child = work_folder(&task, &scene).parent().unwrap().join("child");
+    let child = std::fs::read_to_string(child).unwrap();
+    // Gone already, or ended now.
+    std::process::Command::new("kill")
+        .arg(child.trim())
+        .status()
+        .unwrap();
+}
