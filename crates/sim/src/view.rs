@@ -84,7 +84,10 @@ pub(crate) fn worker(row: &Row) -> Worker {
         agents: list(row, workers::AGENTS),
         boot: word(row.text(workers::BOOT)),
         beat: row.int(workers::BEAT).unwrap_or(0),
-        last_seen: row.time(workers::LAST_SEEN),
+        // As the shipped reading: what a worker says of its last beat is never later than the row is.
+        last_seen: row
+            .time(workers::LAST_SEEN)
+            .map(|seen| seen.min(row.modified)),
         last_assigned: row.time(workers::LAST_ASSIGNED),
         drained: row.time(workers::DRAINED),
         suspicion: word(row.text(workers::NONCE)),

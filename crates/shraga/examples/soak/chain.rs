@@ -10,7 +10,10 @@ use shraga_dataverse::rows::{Event, time};
 use crate::clock::Moment;
 
 /// Why attempts are taken back without anybody having been given up.
-const HARMLESS: [&str; 3] = ["claim-timeout", "released", "retry"];
+const HARMLESS: [&str; 4] = ["claim-timeout", "released", "retry", LOST];
+
+/// Of a worker that was given up; an event of its own tells that.
+const LOST: &str = "worker-lost";
 
 /// An attempt that was taken from a worker because the worker counted as dead.
 #[derive(Clone, Debug)]
@@ -82,8 +85,9 @@ pub(crate) fn fences(events: &[Event]) -> Vec<Fence> {
         }
         let content: Value = serde_json::from_str(&event.content).ok()?;
         let text = |key: &str| Some(content.get(key)?.as_str()?.to_owned());
-        let reason = text("reason").unwrap_or_default();
-        if HARMLESS.contains(&reason.as_str()) {
+        let lost = event.kind == Ok(EventKind::WorkerLost);
+        let reason = text("reason").unwrap_or_else(|| LOST.to_owned());
+        if !lost && HARMLESS.contains(&reason.as_str()) {
             return None;
         }
         let at = text("at")

@@ -94,6 +94,7 @@ impl Evidence {
 
     fn one_mirror_each(&self) -> Verdict {
         let count = |task: &Task| match self.mirror_of(task).len() {
+            0 if task.was_never_mirrored() => None,
             1 => None,
             n => Some(format!("{} has {n} mirrors", task.name)),
         };

@@ -35,7 +35,7 @@ impl Times {
 const SHORTENED: [(&str, &str, u32); 7] = [
     ("assign", "tick_seconds", Times::TICK),
     ("health", "claim_timeout_seconds", Times::CLAIM),
-    ("health", "silence_seconds", 2 * Times::BEAT),
+    ("health", "suspect_seconds", 3 * Times::BEAT),
     ("health", "confirm_seconds", Times::CONFIRM),
     ("store", "request_timeout_seconds", Times::REQUEST),
     ("worker", "beat_seconds", Times::BEAT),

@@ -136,6 +136,7 @@ async fn judge(
 ) -> Result<bool> {
     let address = *scene.address.borrow();
     let events = look::events(address, &scene.admin).await?;
+    let workers = look::workers(address, &scene.admin).await?;
     scene.stop().await;
     let evidence = Evidence {
         begun: scene.begun,
@@ -144,7 +145,7 @@ async fn judge(
         events,
         runs: records::read(&scene.place.records()),
         troubles: scene.story.troubles(),
-        workers: scene.workers.clone(),
+        workers,
     };
     let mut verdicts = evidence.judge();
     verdicts.push(nothing_left(&scene.place, args).await);

@@ -1,6 +1,5 @@
 //! All that runs: a store, two orchestrators and three workers, each behind a connection of its own, and the people.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,7 +81,6 @@ pub(crate) struct Scene {
     pub(crate) people: People,
     /// The people's connection, which is never disturbed.
     _direct: Proxy,
-    pub(crate) workers: BTreeMap<String, String>,
     pub(crate) victims: Vec<Victim>,
 }
 
@@ -119,11 +117,9 @@ impl Scene {
             let args = ["orchestrate", "--token-file", &registry.admin].map(str::to_owned);
             victims.push(cast.client(Role::Orchestrator, name, &args, proxy));
         }
-        let mut workers = BTreeMap::new();
         for (name, owner, pool) in WORKERS {
             let wanted = ["--role", "worker", "--pool", pool, "--slots", "2"];
-            let (token, id) = registry.token(owner, &wanted).await?;
-            workers.insert(id, name.to_owned());
+            let token = registry.token(owner, &wanted).await?;
             let proxy = Proxy::start(address.clone()).await?;
             let args = [
                 "worker",
@@ -151,7 +147,6 @@ impl Scene {
             },
             place,
             _direct: direct,
-            workers,
             victims,
         })
     }
@@ -245,24 +240,23 @@ impl Registry<'_> {
     async fn people(&self, names: &[&str]) -> Result<Vec<Person>> {
         let mut people = Vec::new();
         for name in names {
-            let (token_file, _) = self.token(name, &["--role", "user"]).await?;
+            let token_file = self.token(name, &["--role", "user"]).await?;
             people.push(Person { token_file });
         }
         Ok(people)
     }
 
-    /// Makes a token for `user`: its file, and the identity it stands for.
-    async fn token(&self, user: &str, wanted: &[&str]) -> Result<(String, String)> {
+    /// Makes a token for `user`, in a file.
+    async fn token(&self, user: &str, wanted: &[&str]) -> Result<String> {
         let mail = format!("{user}@example.org");
         let who = ["token", "create", "--user", &mail];
         let at = ["--url", &self.url, "--token-file", &self.admin];
         let made = self.place.json(&[&who[..], wanted, &at].concat()).await?;
         let secret = made["token"].as_str().context("no token was printed")?;
-        let id = made["worker"]["id"].as_str().or(made["id"].as_str());
-        let id = id.context("no identity was printed")?;
+        let id = made["id"].as_str().context("no identity was printed")?;
         let file = self.place.root().join(format!("{id}.token"));
         fs::write(&file, secret)?;
-        Ok((file.to_string_lossy().into_owned(), id.to_owned()))
+        Ok(file.to_string_lossy().into_owned())
     }
 }
 
@@ -272,7 +266,10 @@ fn is_over(rows: &[Task], filed: &Filed) -> bool {
         let of =
             |row: &&Task| row.is_mirror() && row.mirror_of.as_deref() == Some(task.id.as_str());
         let mirror = rows.iter().find(of);
-        mirror.is_some_and(|mirror| mirror.has_ended() && mirror.status == task.status)
+        mirror.map_or_else(
+            || task.was_never_mirrored(),
+            |mirror| mirror.has_ended() && mirror.status == task.status,
+        )
     };
     tasks.len() >= filed.tasks.len() && tasks.iter().all(settled)
 }

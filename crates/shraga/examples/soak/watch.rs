@@ -73,6 +73,13 @@ impl Task {
         self.status().is_some_and(TaskStatus::is_terminal)
     }
 
+    /// Whether it was canceled before anybody made a mirror of it.
+    pub(crate) fn was_never_mirrored(&self) -> bool {
+        self.has_ended()
+            && self.attempt.is_none()
+            && self.reason.as_deref() == Some("cancel-requested")
+    }
+
     /// Its result, if it has one.
     pub(crate) fn said(&self) -> &str {
         self.result.as_deref().unwrap_or_default()
@@ -169,6 +176,23 @@ pub(crate) async fn tasks(address: SocketAddr, token: &SecretString) -> Result<V
         serde_json::from_value(object.into()).context("reading a row of the tasks table")
     };
     rows.iter().map(read).collect()
+}
+
+/// The names of all workers, by identity.
+pub(crate) async fn workers(
+    address: SocketAddr,
+    token: &SecretString,
+) -> Result<BTreeMap<String, String>> {
+    let query = Query {
+        select: select::WORKER.iter().map(|it| (*it).to_owned()).collect(),
+        ..Query::default()
+    };
+    let rows = client(address, token)?.list(Table::Workers, &query).await?;
+    let named = rows.iter().map(|row| {
+        let worker = shraga_dataverse::rows::worker(row)?;
+        Ok((worker.id.to_string(), worker.name))
+    });
+    named.collect()
 }
 
 /// Every event.

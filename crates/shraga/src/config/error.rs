@@ -63,6 +63,18 @@ pub enum ConfigError {
         /// What is accepted.
         expected: String,
     },
+    /// Workers would be given up that only had no reason to say anything.
+    #[error(
+        "`{key}` is {seconds}, but workers beat every {beat} s (`worker.beat_seconds`): it must be at least twice that"
+    )]
+    Hasty {
+        /// The key with its section.
+        key: &'static str,
+        /// Its value.
+        seconds: u32,
+        /// Seconds between two beats.
+        beat: u32,
+    },
     /// A key that must be there is not.
     #[error("`{key}` is not set: it is needed for {needed_for}")]
     Missing {

@@ -87,6 +87,7 @@ impl Config {
         let update = Update::take(&mut resolver)?;
         let budget = Budget::take(&mut resolver)?;
         let log = Log::take(&mut resolver)?;
+        patient(&health, &worker)?;
         Ok(Self {
             store,
             credentials,
@@ -134,6 +135,22 @@ impl Config {
     #[must_use]
     pub fn agent(&self, name: &str) -> Option<&agents::Agent> {
         self.agents.iter().find(|agent| agent.name == name)
+    }
+}
+
+/// Workers have time for two beats before they are asked, and before they are given up.
+fn patient(health: &Health, worker: &Worker) -> Result<(), ConfigError> {
+    let beat = worker.beat_seconds.0;
+    let patience = [
+        ("health.suspect_seconds", health.suspect_seconds.0),
+        ("health.confirm_seconds", health.confirm_seconds.0),
+    ];
+    match patience
+        .into_iter()
+        .find(|(_, seconds)| *seconds < beat.saturating_mul(2))
+    {
+        Some((key, seconds)) => Err(ConfigError::Hasty { key, seconds, beat }),
+        None => Ok(()),
     }
 }
 

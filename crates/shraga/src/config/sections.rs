@@ -154,7 +154,7 @@ sections! {
         /// Seconds a worker may take to claim a task assigned to it before the task goes to another.
         claim_timeout_seconds: Seconds = Seconds(120);
         /// Seconds a worker may be silent before it is asked whether it lives, and given nothing more.
-        /// A worker beats every 30 s.
+        /// At least twice `worker.beat_seconds`.
         suspect_seconds: Patience = Patience(90);
         /// Seconds it then has to answer before its tasks go to others. What a dead worker held waits for
         /// another `suspect_seconds` + `confirm_seconds` after its last beat, and four ticks at most.
@@ -188,6 +188,9 @@ sections! {
         checkpoint_minutes: Every = Every(5);
         /// Where attempts have their folders. Unset: `work` in the data folder.
         folder: Option<PathBuf> = None;
+        /// Seconds between two of its signs of life. An orchestrator that gives workers less than twice that
+        /// (`health.suspect_seconds`, `health.confirm_seconds`) gives up healthy ones.
+        beat_seconds: Seconds = Seconds(30);
         /// Seconds an agent gets between being asked to end and being killed.
         grace_seconds: Seconds = Seconds(10);
         /// Repositories that tasks may name beyond public hosts: absolute paths of folders, with all below

@@ -110,6 +110,19 @@ fn a_bad_value_is_refused_by_key_origin_and_expectation() {
 }
 
 #[test]
+fn nobody_is_given_up_before_two_beats_were_due() {
+    let error = refused("[health]\nconfirm_seconds = 12\n");
+    assert!(
+        error.contains("`health.confirm_seconds` is 12") && error.contains("30 s"),
+        "{error}"
+    );
+    let error = refused("[worker]\nbeat_seconds = 60\n");
+    assert!(error.contains("`health.suspect_seconds` is 90"), "{error}");
+    load("[health]\nsuspect_seconds = 6\nconfirm_seconds = 12\n[worker]\nbeat_seconds = 3\n")
+        .unwrap();
+}
+
+#[test]
 fn a_token_never_travels_unencrypted_beyond_this_machine_and_never_shows() {
     assert!(refused("[store]\nurl = \"http://example.org\"").contains("https://"));
     assert!(load("[store]\nurl = \"http://127.0.0.1:80\"").is_ok());

@@ -276,8 +276,8 @@ impl Setting for Seconds {
     }
 }
 
-/// How long a worker may be silent, 60 to 86,400 seconds: two of its beats at least, since one may be
-/// lost.
+/// How long a worker may be silent, 4 to 86,400 seconds. Two of its beats at least, since one may be lost:
+/// that is checked when all settings are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(pub u32);
 
@@ -290,10 +290,10 @@ impl Patience {
 }
 
 impl Setting for Patience {
-    const EXPECTS: &'static str = "a whole number of seconds from 60 to 86400";
+    const EXPECTS: &'static str = "a whole number of seconds from 4 to 86400";
     fn read(raw: &Raw) -> Option<Self> {
         let number = u32::try_from(raw.integer()?).ok()?;
-        (60..=86_400).contains(&number).then_some(Self(number))
+        (4..=86_400).contains(&number).then_some(Self(number))
     }
     fn show(&self) -> Option<String> {
         Some(self.0.to_string())

@@ -77,6 +77,7 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.checkpoint = config.worker.checkpoint_minutes.duration();
     settings.environment = env::all();
     settings.version = env!("CARGO_PKG_VERSION").to_owned();
+    settings.beat = config.worker.beat_seconds.duration();
     settings.grace = config.worker.grace_seconds.duration();
     settings.repositories = Repositories {
         allowed: Allowed::new(config.worker.repositories.0.clone()),
