@@ -84,17 +84,17 @@ fn file_until_refused(place: &Place, tell: SyncSender<String>) {
     }
 }
 
-/// Its first try never ends by itself; the next one ends at once.
-const STUBBORN: &str = r#"
-[agents.stubborn]
+/// Says who it is and how often it ran, and works until a file appears.
+const LASTING: &str = r#"
+[agents.lasting]
 kind = "command"
-program = ["sh", "-c", "[ -e \"$PID\" ] && exec echo done; echo $$ >\"$PID\"; exec sleep 600"]
+program = ["sh", "-c", "echo $$ >>\"$PID\"; echo begun; while [ ! -e \"$PID.go\" ]; do sleep 0.05; done; echo done"]
 env = ["PID"]
 "#;
 
 #[test]
-fn the_agent_of_a_killed_worker_is_ended_before_its_work_is_done_again() {
-    let place = Place::with_config(STUBBORN);
+fn the_agent_of_a_killed_worker_goes_on_and_its_result_is_published_by_the_next() {
+    let place = Place::with_config(LASTING);
     let pid = place.path().join("pid");
     let start = || place.start_with(&["up", "--workers", "1"], &[("PID", pid.as_path())]);
     let running = start();
@@ -102,16 +102,24 @@ fn the_agent_of_a_killed_worker_is_ended_before_its_work_is_done_again() {
     until("the agent runs", || {
         fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))
     });
-    let orphan = fs::read_to_string(&pid).unwrap();
+    until("its first line is told", || {
+        place.run(&["logs", &task]).out.contains("begun")
+    });
+    let agent = fs::read_to_string(&pid).unwrap();
     running.kill();
+    assert!(alive(agent.trim()), "the agent died with its worker");
 
     let running = start();
+    fs::write(place.path().join("pid.go"), "").unwrap();
     let task = place.until_status(&task, "Completed");
-    assert_eq!(task["result"].as_str().unwrap().trim(), "done");
-    assert!(
-        !alive(orphan.trim()),
-        "the agent of the killed worker still runs"
-    );
+    assert_eq!(task["result"].as_str().unwrap(), "begun\ndone\n");
+    assert_eq!(task["attempt"], 1);
+    assert_eq!(fs::read_to_string(&pid).unwrap(), agent, "it ran twice");
+    assert!(!alive(agent.trim()), "the agent still runs");
+    let logs = place.run(&["logs", task["id"].as_str().unwrap()]).out;
+    for line in ["begun", "done"] {
+        assert_eq!(logs.matches(line).count(), 1, "{logs}");
+    }
     assert!(running.stop().success());
 }
 

@@ -23,6 +23,10 @@ pub const DEFAULT_BUSY_LOOK: Duration = Duration::from_secs(10);
 /// throws away more work.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(600);
 
+/// How long an agent goes on when its worker is gone. Shorter, and a machine that takes long to start its
+/// worker again loses hours of work; longer, and an agent that nobody can stop spends more.
+pub const DEFAULT_ORPHAN: Duration = Duration::from_secs(30 * 60);
+
 /// How long an agent may take to end after `SIGTERM`, before `SIGKILL`.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
@@ -85,6 +89,11 @@ pub struct Config {
     pub repositories: Repositories,
     /// How long attempts' folders are kept, and how much they may take.
     pub keeping: Keeping,
+    /// What is started to look after an agent: a program and its arguments, which must end in
+    /// [`shraga_process::supervise::serve`].
+    pub supervisor: Vec<String>,
+    /// How long an agent goes on when its worker is gone.
+    pub orphan: Duration,
     /// Whether to stop as soon as there is nothing assigned (`--once`).
     pub until_idle: bool,
 }
@@ -116,6 +125,8 @@ impl Config {
             grace: DEFAULT_GRACE,
             repositories: Repositories::default(),
             keeping: Keeping::default(),
+            supervisor: Vec::new(),
+            orphan: DEFAULT_ORPHAN,
             until_idle: false,
         }
     }

@@ -179,10 +179,11 @@ impl Driver {
         }
     }
 
-    /// Runs until told to stop, or until another process took over.
-    pub(crate) async fn run(mut self, restored: Input) -> Result<(), WorkerError> {
+    /// Takes in what earlier processes left, and runs until told to stop, or until another process took
+    /// over.
+    pub(crate) async fn run(mut self, left: Vec<Input>) -> Result<(), WorkerError> {
         self.heed_limits();
-        self.step(restored);
+        left.into_iter().for_each(|input| self.step(input));
         loop {
             self.turn();
             self.pump();
@@ -300,28 +301,36 @@ impl Driver {
             }
             Effect::Inspect(mirror) => self.to_inspect.push(mirror),
             Effect::Save(report) => self.keeper.add(&report),
-            Effect::Drop(mirror, attempt, fate) => match fate {
-                Fate::Published | Fate::Candidate | Fate::Moot => {
-                    tell::reported(mirror, attempt, fate);
-                    if let Some(task) = self.keeper.settle(mirror, attempt) {
-                        self.retention.accepted(task, attempt, self.clock);
+            Effect::Drop(mirror, attempt, fate) => {
+                self.sessions.forget(mirror, attempt);
+                match fate {
+                    Fate::Published | Fate::Candidate | Fate::Moot => {
+                        tell::reported(mirror, attempt, fate);
+                        if let Some(task) = self.keeper.settle(mirror, attempt) {
+                            self.retention.accepted(task, attempt, self.clock);
+                        }
+                        self.look_wanted |=
+                            std::mem::take(&mut self.more_waits) || self.config.until_idle;
+                        self.status.send_modify(|status| status.reported += 1);
                     }
-                    self.look_wanted |=
-                        std::mem::take(&mut self.more_waits) || self.config.until_idle;
-                    self.status.send_modify(|status| status.reported += 1);
+                    Fate::Refused => {
+                        self.keeper.give_up(mirror, attempt);
+                        tell::reported(mirror, attempt, fate);
+                    }
                 }
-                Fate::Refused => {
-                    self.keeper.give_up(mirror, attempt);
-                    tell::reported(mirror, attempt, fate);
-                }
-            },
+            }
         }
         None
     }
 
     fn heard(&mut self, news: News) {
         match news {
-            News::Lines(mirror, lines) => self.step(Input::Lines(mirror, lines)),
+            News::Lines(mirror, lines) => {
+                let lines = self.sessions.untold(mirror, lines);
+                if !lines.is_empty() {
+                    self.step(Input::Lines(mirror, lines));
+                }
+            }
             News::Checkpoint(mirror, text) => self.step(Input::Checkpoint(mirror, text)),
             News::Ended(mirror, run, finish) => {
                 if let Some(work) = self.sessions.end(mirror, run) {

@@ -4,8 +4,8 @@
 //! lock                      held by the living process
 //! boot.json                 the boot that used the folder last
 //! outbox/                   reports that the store hasn't taken yet
-//! running/                  process groups of agents that run now
-//! tasks/TASK/attempt-N/     prompt.txt stdout.log stderr.log outcome.json
+//! running/                  who runs now, or has ended without the store knowing (a supervisor's record)
+//! tasks/TASK/attempt-N/     prompt.txt stdout.log stderr.log ended.json outcome.json
 //!                 work/     the agent's working directory
 //!                 course.json   which phase it is in
 //!                 exchange-N/   what agent and worker hand each other in phase N
@@ -18,7 +18,7 @@
 //! removed/                  folders on their way out
 //! ```
 //!
-//! Every file here is made new (`O_EXCL`) and every folder is checked to be one, so that no link is
+//! Every file here is made new (`O_EXCL`), under another name if it replaces one, and every folder is checked to be one, so that no link is
 //! ever followed. The agent works in `work/`: nothing it names can collide with the worker's files.
 //! An attempt that is begun again, because the worker ended in mid-run, gets a fresh folder
 //! (`attempt-N.2`), so that nothing half-done is mistaken for its own. Nothing is deleted here: that is
@@ -29,9 +29,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shraga_core::ids::{Attempt, BootId, TaskId};
+use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId};
 use shraga_core::worker::pipeline::Phase;
-use shraga_process::GroupRecord;
+use shraga_process::supervise::Record;
 use uuid::Uuid;
 
 use crate::private::{new_private_folder, private_folder};
@@ -87,11 +87,11 @@ struct BootFile {
 }
 
 impl WorkerFolder {
-    /// Locks `root` (made when missing) and notes that `boot` uses it now.
+    /// Locks `root`, made when missing.
     ///
     /// # Errors
     /// [`FolderError::InUse`] when another process holds it; otherwise what the system refused.
-    pub(crate) fn open(root: &Path, boot: BootId) -> Result<Self, FolderError> {
+    pub(crate) fn open(root: &Path) -> Result<Self, FolderError> {
         fs::create_dir_all(root).map_err(io_error("made", root))?;
         let root = root.canonicalize().map_err(io_error("resolved", root))?;
         let path = root.join("lock");
@@ -107,7 +107,6 @@ impl WorkerFolder {
             Err(TryLockError::Error(source)) => return Err(io_error("locked", &path)(source)),
         }
         let previous = read_boot(&root.join("boot.json"));
-        replace(&root.join("boot.json"), &BootFile { boot: boot.get() })?;
         for name in ["running", "tasks"] {
             make_folder(&root.join(name))?;
         }
@@ -116,6 +115,15 @@ impl WorkerFolder {
             previous,
             _lock: lock,
         })
+    }
+
+    /// Notes that `boot` uses the folder now.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(crate) fn note_boot(&self, boot: BootId) -> Result<(), FolderError> {
+        let file = BootFile { boot: boot.get() };
+        replace(&self.root.join("boot.json"), &file)
     }
 
     /// The boot that used the folder before this one; its process is gone, since the lock was free.
@@ -133,18 +141,41 @@ impl WorkerFolder {
         &self.root
     }
 
-    /// Process groups that an earlier process left recorded, each with its file.
-    pub(crate) fn recorded_groups(&self) -> Vec<(PathBuf, GroupRecord)> {
-        let Ok(entries) = fs::read_dir(self.root.join("running")) else {
+    /// What supervisors recorded for this process or an earlier one, each with its file; `None` for a
+    /// record that can't be read.
+    pub(crate) fn records(&self) -> Vec<(PathBuf, Option<Record>)> {
+        let Ok(entries) = fs::read_dir(self.running()) else {
             return Vec::new();
         };
-        entries
-            .flatten()
-            .filter_map(|entry| {
-                let text = fs::read(entry.path()).ok()?;
-                Some((entry.path(), serde_json::from_slice(&text).ok()?))
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "json")
+            })
+            .map(|path| {
+                let record = Record::read(&path).ok();
+                (path, record)
             })
             .collect()
+    }
+
+    fn running(&self) -> PathBuf {
+        self.root.join("running")
+    }
+}
+
+/// Forgets the agents of an attempt: what came of it is known to the store. A supervisor that still
+/// lives ends its agent then.
+pub(crate) fn forget(root: &Path, mirror: MirrorId, attempt: Attempt) {
+    let Ok(entries) = fs::read_dir(root.join("running")) else {
+        return;
+    };
+    let own = format!("{mirror}.{attempt}.");
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&own) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -152,7 +183,8 @@ impl WorkerFolder {
 #[derive(Clone, Debug)]
 pub(crate) struct AttemptFolder {
     path: PathBuf,
-    running: PathBuf,
+    /// The worker's folder.
+    root: PathBuf,
 }
 
 impl AttemptFolder {
@@ -171,13 +203,20 @@ impl AttemptFolder {
         make_folder(&parent)?;
         let path = fresh(&parent, attempt)?;
         make_folder(&path.join("work"))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let folder = Self {
-            running: root.join("running").join(format!("{task}-{name}.json")),
+            root: root.to_owned(),
             path,
         };
         folder.write("prompt.txt", prompt.as_bytes())?;
         Ok(folder)
+    }
+
+    /// The folder at `path`, which an earlier process made under the worker's `root`.
+    pub(crate) fn existing(root: &Path, path: PathBuf) -> Self {
+        Self {
+            path,
+            root: root.to_owned(),
+        }
     }
 
     /// The folder itself.
@@ -244,17 +283,20 @@ impl AttemptFolder {
             .map_err(io_error("written", &path))
     }
 
-    /// Records the agent's process group, so that a later process can end it.
+    /// Makes a file with `content`, or puts it in the place of one that is there.
     ///
     /// # Errors
-    /// When the disk refuses; the agent must not run then.
-    pub(crate) fn record_group(&self, group: &GroupRecord) -> Result<(), FolderError> {
-        replace(&self.running, group)
+    /// As [`Self::create_file`].
+    pub(crate) fn rewrite(&self, name: &str, content: &[u8]) -> Result<(), FolderError> {
+        replace_bytes(&self.path.join(name), content)
     }
 
-    /// Forgets the agent's process group once it is gone.
-    pub(crate) fn forget_group(&self) {
-        let _ = fs::remove_file(&self.running);
+    /// Where it is recorded who runs the program whose output is kept here.
+    pub(crate) fn record(&self, mirror: MirrorId, attempt: Attempt) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.root
+            .join("running")
+            .join(format!("{mirror}.{attempt}.{name}.json"))
     }
 }
 
@@ -292,11 +334,15 @@ fn read_boot(path: &Path) -> Option<BootId> {
 
 /// Writes a small file under a temporary name and renames it into place.
 fn replace<T: Serialize>(path: &Path, content: &T) -> Result<(), FolderError> {
+    let bytes = serde_json::to_vec(content).map_err(io::Error::from);
+    replace_bytes(path, &bytes.map_err(io_error("written", path))?)
+}
+
+fn replace_bytes(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let temporary = path.with_extension("tmp");
     let _ = fs::remove_file(&temporary);
-    let written = serde_json::to_vec(content)
-        .map_err(io::Error::from)
-        .and_then(|bytes| File::create_new(&temporary)?.write_all(&bytes))
+    let written = File::create_new(&temporary)
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, path));
     written.map_err(io_error("written", path))
 }

@@ -40,7 +40,10 @@ mod send;
 mod sessions;
 mod status;
 mod stored;
+mod survivors;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod wake;
 mod warmup;
@@ -50,7 +53,7 @@ mod workspace;
 pub use clock::Mark;
 pub use config::{
     Agent, Claude, Codex, Command, Config, DEFAULT_BEAT, DEFAULT_BUSY_LOOK, DEFAULT_CHECKPOINT,
-    DEFAULT_DRAIN, DEFAULT_GRACE, DEFAULT_RESULT_GRACE, Kind,
+    DEFAULT_DRAIN, DEFAULT_GRACE, DEFAULT_ORPHAN, DEFAULT_RESULT_GRACE, Kind,
 };
 pub use error::WorkerError;
 pub use meter::{Metering, Tells};

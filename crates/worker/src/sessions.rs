@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId};
+use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::Mirror;
 use shraga_core::worker::{Finish, Outcome};
 use shraga_dataverse::Client;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::agents::Supervision;
 use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
 use crate::config::{Agent, Command, Config, Kind};
+use crate::folder;
 use crate::meter::{Metering, Tells};
 use crate::status::Work;
+use crate::survivors::{About, Survivor, Told};
 use crate::workspace::Workspaces;
 
 /// How many mirrors may be known before those that are gone are forgotten, beyond the slots.
@@ -29,9 +32,12 @@ pub(crate) struct Sessions {
     environment: Arc<std::collections::BTreeMap<String, String>>,
     workspaces: Workspaces,
     root: PathBuf,
+    holder: (WorkerId, BootId),
     news: mpsc::Sender<News>,
     known: HashMap<MirrorId, Known>,
     running: HashMap<MirrorId, Session>,
+    /// Attempts to go on with, until they are.
+    survivors: HashMap<MirrorId, (Survivor, Told)>,
     next_run: u64,
 }
 
@@ -44,18 +50,36 @@ struct Known {
     owner: Option<UserId>,
 }
 
+impl Known {
+    fn of(about: &About) -> Self {
+        Self {
+            task: about.task,
+            name: about.name.clone(),
+            agent: Some(about.agent.clone()),
+            owner: about.user,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Session {
     run: RunId,
     work: Work,
     interrupt: Interrupt,
-    /// Ends with the session, so that a driver that is gone leaves no agent behind.
+    /// What the store was told of it by an earlier process.
+    told: Told,
+    /// Ends with the session; an agent that runs then is its supervisor's.
     _task: AbortOnDropHandle<()>,
 }
 
 impl Sessions {
     /// No sessions yet; their folders will be under `root`, their news go to `news`.
-    pub(crate) fn new(config: Arc<Config>, root: PathBuf, news: mpsc::Sender<News>) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        root: PathBuf,
+        news: mpsc::Sender<News>,
+        holder: (WorkerId, BootId),
+    ) -> Self {
         let environment = Arc::new(config.environment.clone());
         let repositories = config.repositories.clone();
         Self {
@@ -63,9 +87,11 @@ impl Sessions {
             environment,
             config,
             root,
+            holder,
             news,
             known: HashMap::new(),
             running: HashMap::new(),
+            survivors: HashMap::new(),
             next_run: 1,
         }
     }
@@ -87,6 +113,21 @@ impl Sessions {
         }));
     }
 
+    /// Remembers what an earlier process left to go on with.
+    pub(crate) fn expect(&mut self, survivors: Vec<(Survivor, Told)>) {
+        let survivors = survivors.into_iter();
+        self.survivors
+            .extend(survivors.map(|(survivor, told)| (survivor.about.mirror, (survivor, told))));
+    }
+
+    /// Those of the agent's `lines` that the store wasn't told already by an earlier process.
+    pub(crate) fn untold(&mut self, mirror: MirrorId, lines: Vec<String>) -> Vec<String> {
+        match self.running.get_mut(&mirror) {
+            Some(session) => session.told.hold_back(lines),
+            None => lines,
+        }
+    }
+
     /// Starts the agent of `mirror`, or tells how the attempt ends without one.
     pub(crate) fn start(
         &mut self,
@@ -94,7 +135,16 @@ impl Sessions {
         mirror: MirrorId,
         attempt: Attempt,
     ) -> Option<Box<Finish>> {
-        let Some(known) = self.known.remove(&mirror) else {
+        let survivor = self.survivors.remove(&mirror);
+        let (survivor, told) = survivor
+            .filter(|(survivor, _)| survivor.about.attempt == attempt)
+            .unzip();
+        let survivor: Option<Survivor> = survivor;
+        let known = survivor
+            .as_ref()
+            .map(|survivor| Known::of(&survivor.about))
+            .or_else(|| self.known.remove(&mirror));
+        let Some(known) = known else {
             return Some(Box::new(attempt::unavailable("its row was not read")));
         };
         let name = known.agent.as_deref().unwrap_or(&self.config.default_agent);
@@ -112,10 +162,27 @@ impl Sessions {
         };
         let span = tracing::info_span!("attempt", task.id = %known.task, attempt = attempt.0);
         let _inside = span.enter();
-        tracing::info!(agent = name, "the agent starts");
+        match &survivor {
+            Some(_) => tracing::info!(
+                agent = name,
+                "the agent of an earlier process is gone on with"
+            ),
+            None => tracing::info!(agent = name, "the agent starts"),
+        }
         let run = RunId(self.next_run);
         self.next_run += 1;
         let interrupt = Interrupt::default();
+        let (worker, boot) = self.holder;
+        let about = About {
+            mirror,
+            task: known.task,
+            user: known.owner,
+            worker,
+            boot,
+            attempt,
+            name: known.name.clone(),
+            agent: name.to_owned(),
+        };
         let job = Job {
             run,
             mirror,
@@ -133,6 +200,12 @@ impl Sessions {
             root: self.root.clone(),
             environment: Arc::clone(&self.environment),
             grace: self.config.grace,
+            supervision: Supervision {
+                launcher: self.config.supervisor.clone(),
+                orphan: self.config.orphan,
+                about: about.to_map(),
+            },
+            resumed: survivor.map(|survivor| survivor.folder),
         };
         let order = Order::read(client.clone(), mirror, interrupt.clone());
         let task = attempt::start(job, order, interrupt.clone(), self.news.clone());
@@ -148,6 +221,7 @@ impl Sessions {
                 run,
                 work,
                 interrupt,
+                told: told.unwrap_or_default(),
                 _task: task,
             },
         );
@@ -186,6 +260,11 @@ impl Sessions {
             .get(&mirror)
             .filter(|session| session.run == run)?;
         self.running.remove(&mirror).map(|session| session.work)
+    }
+
+    /// The store knows what came of an attempt: nobody needs to find its agents any more.
+    pub(crate) fn forget(&self, mirror: MirrorId, attempt: Attempt) {
+        folder::forget(&self.root, mirror, attempt);
     }
 
     /// Asks the agent of `mirror` to end.

@@ -1,11 +1,11 @@
 //! The worker as the binary sees it: made, watched, run until told to stop.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use shraga_core::ids::BootId;
+use shraga_core::ids::{Attempt, MirrorId};
 use shraga_core::row::Table;
 use shraga_core::status::WorkerState;
 use shraga_core::time::{Span, Timestamp};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::clock::{self, Due, Mark, StoreClock};
-use crate::config::Config;
+use crate::config::{Agent, Config};
 use crate::driver::{Driver, Parts};
 use crate::error::WorkerError;
 use crate::folder::{FolderError, WorkerFolder};
@@ -24,6 +24,7 @@ use crate::keeper::{Keeper, Reports};
 use crate::presence::{self, Offer, Presence};
 use crate::sessions::Sessions;
 use crate::status::Status;
+use crate::survivors::{Survivor, Survivors, read_told};
 use crate::trust::Trust;
 use crate::workspace::Retention;
 use crate::workspace::retention::Disk;
@@ -123,7 +124,6 @@ impl Worker {
             let client = self.client.clone();
             tokio::spawn(wake::listen(client, Arc::clone(&wake), listening));
         }
-        let (keeper, restored) = open_outbox(&begun.folder);
         let (sender, news) = mpsc::channel(NEWS_WAITING);
         let config = Arc::new(Config {
             slots: begun.presence.offer.slots,
@@ -131,20 +131,29 @@ impl Worker {
         });
         let root = begun.folder.root().to_owned();
         let offer = &begun.presence.offer;
+        let holder = (offer.worker, offer.boot);
         let span =
             tracing::info_span!("worker", worker.id = %offer.worker, worker.name = offer.name);
+        let told = read_told(&self.client, &begun.survivors).await;
+        let resumed = told.iter().map(|(survivor, told)| survivor.resumed(told));
+        let left = vec![
+            Input::Restored(begun.restored),
+            Input::Resumed(resumed.collect()),
+        ];
         let clock = StoreClock::new(begun.now);
         let retention = Retention::start(&root, config.keeping, clock);
         let trust = Trust::new(woken, &config.trusts, begun.presence.offer.caller);
+        let mut sessions = Sessions::new(Arc::clone(&config), root, sender, holder);
+        sessions.expect(told);
         let driver = Driver::new(Parts {
             machine: machine(&begun.presence.offer, woken, has_events(&self.client)),
             trust,
             clock,
-            sessions: Sessions::new(Arc::clone(&config), root, sender),
+            sessions,
             client: self.client,
             config,
             presence: begun.presence,
-            keeper,
+            keeper: begun.keeper,
             retention,
             news,
             wake,
@@ -152,14 +161,21 @@ impl Worker {
             stop,
             woken,
         });
-        driver.run(restored).instrument(span).await
+        driver.run(left).instrument(span).await
     }
 
     /// Takes the folder and the row, in this order: who holds the folder knows who is dead. The row
     /// is written before anything slow, so that the first beat is never late.
     async fn begin(&self) -> Result<Begun, WorkerError> {
-        let boot = presence::new_boot();
-        let folder = open_folder(&self.config.folder, boot).await?;
+        let folder = open_folder(&self.config.folder).await?;
+        let (keeper, restored) = open_outbox(&folder);
+        let mut survivors = Survivors::find(&folder, &keys_of(&restored));
+        let boot = match folder.previous_boot() {
+            Some(boot) if !survivors.attempts.is_empty() => boot,
+            Some(_) | None => presence::new_boot(),
+        };
+        let noted = folder.note_boot(boot);
+        noted.map_err(|error| WorkerError::Folder(Box::new(error)))?;
         let offer = Offer::make(&self.client, &self.config, boot).await?;
         let previous = folder.previous_boot();
         let (mut presence, now) = Presence::register(&self.client, offer, previous).await?;
@@ -172,13 +188,16 @@ impl Worker {
             status.last_beat = Some(now);
             status.beaten = Some(Mark::now());
         });
-        let slow = end_leftovers(&folder);
+        let slow = survivors.end_leftovers();
         let beat = self.config.beat;
         warmup::while_beating(&self.client, &mut presence, now, beat, slow).await;
         Ok(Begun {
             folder,
             presence,
             now,
+            keeper,
+            restored,
+            survivors: survivors.attempts,
         })
     }
 }
@@ -188,6 +207,9 @@ struct Begun {
     folder: WorkerFolder,
     presence: Presence,
     now: Timestamp,
+    keeper: Keeper,
+    restored: Vec<Report>,
+    survivors: Vec<Survivor>,
 }
 
 fn check(config: &Config) -> Result<(), WorkerError> {
@@ -207,14 +229,18 @@ fn check(config: &Config) -> Result<(), WorkerError> {
     {
         return refuse(format!("the verifier `{agent}` is not configured"));
     }
+    let runs = |agent: &Agent| matches!(agent, Agent::Command(_));
+    if config.supervisor.is_empty() && config.agents.values().any(runs) {
+        return refuse("a worker needs a program that looks after its agents".to_owned());
+    }
     Ok(())
 }
 
-async fn open_folder(root: &Path, boot: BootId) -> Result<WorkerFolder, WorkerError> {
+async fn open_folder(root: &Path) -> Result<WorkerFolder, WorkerError> {
     let patience = Due::after(LOCK_PATIENCE);
     loop {
         let place = root.to_owned();
-        let opened = tokio::task::spawn_blocking(move || WorkerFolder::open(&place, boot)).await;
+        let opened = tokio::task::spawn_blocking(move || WorkerFolder::open(&place)).await;
         match opened {
             Ok(Ok(folder)) => return Ok(folder),
             Ok(Err(FolderError::InUse { path })) if patience.is_past() => {
@@ -227,33 +253,14 @@ async fn open_folder(root: &Path, boot: BootId) -> Result<WorkerFolder, WorkerEr
     }
 }
 
-/// Ends agents that an earlier process of this worker left running, before their tasks are looked
-/// at: what was begun there is lost, and must not go on beside a new attempt.
-async fn end_leftovers(folder: &WorkerFolder) {
-    let ended = folder
-        .recorded_groups()
-        .into_iter()
-        .map(|(path, group)| async move {
-            if shraga_process::end_group(&group).await {
-                let _ = std::fs::remove_file(path);
-            } else {
-                tracing::error!(
-                    pid = group.pid,
-                    "an agent of an earlier process can't be ended"
-                );
-            }
-        });
-    join_all(ended).await;
-}
-
 /// Opens the outbox, and hands what it holds to the machine. One that can't be used costs
 /// durability, not work.
-fn open_outbox(folder: &WorkerFolder) -> (Keeper, Input) {
+fn open_outbox(folder: &WorkerFolder) -> (Keeper, Vec<Report>) {
     let (outbox, found) = match Reports::open(&folder.outbox()) {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(%error, "reports can't be kept on disk; they will be sent directly");
-            return (Keeper::new(None, &[]), Input::Restored(Vec::new()));
+            return (Keeper::new(None, &[]), Vec::new());
         }
     };
     for spoiled in &found.spoiled {
@@ -272,10 +279,12 @@ fn open_outbox(folder: &WorkerFolder) -> (Keeper, Input) {
             }
         })
         .collect();
-    (
-        Keeper::new(Some(outbox), &found.entries),
-        Input::Restored(reports),
-    )
+    (Keeper::new(Some(outbox), &found.entries), reports)
+}
+
+fn keys_of(reports: &[Report]) -> HashSet<(MirrorId, Attempt)> {
+    let keys = reports.iter().map(|report| (report.mirror, report.attempt));
+    keys.collect()
 }
 
 /// Whether events can be written. Where they can't, a late result stays in the outbox, rather than

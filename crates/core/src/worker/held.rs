@@ -29,6 +29,9 @@ pub(super) struct Held {
     /// Whether a checkpoint is under way; the report follows it, since it knows the row's version.
     pub(super) noting: bool,
     pub(super) stage: Stage,
+    /// Whether an earlier process began the attempt, and nothing of this one is in its stream yet: what
+    /// that process sent last may have arrived after the stream was read.
+    pub(super) unsure: bool,
 }
 
 /// What a worker must know of the mirror to write to it.
@@ -41,6 +44,15 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Nothing yet: the row is read before it is written.
+    pub(super) fn nothing() -> Self {
+        Self {
+            etag: Etag::new(""),
+            canceling: false,
+            ledger: Ledger::default(),
+        }
+    }
+
     pub(super) fn of(row: &Mirror) -> Self {
         Self {
             etag: row.etag.clone(),
@@ -213,7 +225,9 @@ impl Held {
     }
 
     pub(super) fn lines_answered(&mut self, answer: &Answer, now: Timestamp) {
+        let unsure = std::mem::take(&mut self.unsure);
         match (answer, &mut self.stream) {
+            (Answer::Stale, _) if unsure => self.say_elsewhere(),
             (Answer::Done(_) | Answer::Stale, _) => self.talk.arrived(),
             (Answer::Unknown, _) => self.talk.send_again(now.plus(RESEND)),
             (Answer::Refused(_), Some(stream)) => self.talk.refused(stream),
@@ -228,6 +242,22 @@ impl Held {
         match answer {
             Answer::Done(Some(etag)) => self.seen.etag = etag,
             Answer::Done(None) | Answer::Stale | Answer::Refused(_) | Answer::Unknown => {}
+        }
+    }
+
+    /// Lines that collided with another process's are said in the stream that closes the attempt.
+    fn say_elsewhere(&mut self) {
+        self.change_stream();
+        let lines = self.talk.take_back();
+        match &mut self.stage {
+            Stage::Saving(report, _) | Stage::Settling(report, _) => {
+                report.lines.splice(0..0, lines);
+            }
+            Stage::Claiming
+            | Stage::Running(_)
+            | Stage::Sending(..)
+            | Stage::Inspecting(..)
+            | Stage::Keeping(..) => self.talk.put_first(lines),
         }
     }
 

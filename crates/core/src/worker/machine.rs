@@ -6,12 +6,11 @@ use super::held::{Doubt, Held, RESEND, Review, Seen, Stage, Standing};
 use super::talk::Talk;
 use super::writes::{self, Content, Ids};
 use super::{
-    Answer, Effect, Fate, Finish, Identity, Input, Limits, Mark, Outcome, Report, StopCause,
-    Ticket, WriteKind,
+    Answer, Effect, Fate, Finish, Identity, Input, Limits, Mark, Outcome, Report, Resumed,
+    StopCause, Ticket, WriteKind,
 };
 use crate::audit::Stream;
-use crate::ids::{Attempt, Etag, MirrorId, UserId};
-use crate::ledger::Ledger;
+use crate::ids::{Attempt, MirrorId, UserId};
 use crate::model::Mirror;
 use crate::status::{TaskStatus, WorkPhase};
 use crate::time::Timestamp;
@@ -86,6 +85,7 @@ impl Machine {
     pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
         match input {
             Input::Restored(reports) => self.restored(reports),
+            Input::Resumed(attempts) => self.resumed(attempts, now),
             Input::Looked { asked, rows } => self.looked(asked, &rows, now),
             Input::Answered(answers) => {
                 self.mark += 1;
@@ -132,15 +132,33 @@ impl Machine {
     fn restore(&mut self, report: Report) -> Effect {
         let now = report.at;
         let (id, ids) = (report.mirror, Ids::of_report(&report));
-        let seen = Seen {
-            etag: Etag::new(""),
-            canceling: false,
-            ledger: Ledger::default(),
-        };
+        let seen = Seen::nothing();
         let stream = self.limits.events.then(|| ids.late_stream());
         let stage = Stage::Inspecting(Box::new(report), Doubt::Unanswered);
         self.hold(ids, seen, stream, stage, now);
         Effect::Inspect(id)
+    }
+
+    /// Attempts of this boot whose agents an earlier process started. Whether they are still ours, and
+    /// whether they were asked to end meanwhile, the first look tells.
+    fn resumed(&mut self, attempts: Vec<Resumed>, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for resumed in attempts {
+            if self.held.contains_key(&resumed.mirror) {
+                continue;
+            }
+            let ids = Ids::of_resumed(&resumed, &self.identity);
+            let stream = self.limits.events.then(|| match resumed.head {
+                Some(head) => ids.stream_from(head),
+                None => ids.late_stream(),
+            });
+            self.hold(ids, Seen::nothing(), stream, Stage::Running(None), now);
+            if let Some(held) = self.held.get_mut(&ids.mirror) {
+                held.unsure = true;
+            }
+            effects.push(ids.start());
+        }
+        effects
     }
 
     fn hold(&mut self, ids: Ids, seen: Seen, stream: Option<Stream>, stage: Stage, now: Timestamp) {
@@ -153,6 +171,7 @@ impl Machine {
             talk: Talk::new(now),
             noting: false,
             stage,
+            unsure: false,
         };
         self.held.insert(ids.mirror, held);
     }

@@ -7,7 +7,8 @@
 //! as a result or as a candidate; a terminal state is never written over.
 //!
 //! The shell ends leftover processes of earlier boots and restores the outbox
-//! ([`Input::Restored`]) before its first look.
+//! ([`Input::Restored`]) before its first look. A process that finds agents of the one before it goes on
+//! under its boot and says so ([`Input::Resumed`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,6 +35,7 @@ mod writes;
 pub use evidence::{COMMITS, ChangedFile, Commit, Evidence, FILES, Push};
 pub use machine::Machine;
 pub use retention::{Keeping, Kept, Sweep};
+pub use writes::as_told;
 
 /// Who this worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,9 @@ pub struct Mark(pub(super) u64);
 pub enum Input {
     /// Reports found in the outbox at start, sent or not.
     Restored(Vec<Report>),
+    /// Attempts that the process before this one began under the same boot, and whose agents live or have
+    /// ended without a report. Comes before the first look, after [`Input::Restored`].
+    Resumed(Vec<Resumed>),
     /// Every Running and Canceling mirror assigned to this worker, read after `asked` was taken.
     Looked {
         /// What [`Machine::mark`] said when the look was sent.
@@ -98,12 +103,28 @@ pub enum Input {
     Undrain,
 }
 
+/// An attempt that is gone on with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// The mirror.
+    pub mirror: MirrorId,
+    /// The user task.
+    pub task: TaskId,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Where its stream stands in the store; `None` when that could not be read.
+    pub head: Option<StreamHead>,
+}
+
 /// Something the shell must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Send this, in the same batch as the step's other writes.
     Write(Ticket, ChangeSet),
-    /// Start the agent of this task: it is ours.
+    /// Start the agent of this task: it is ours. One that an earlier process of this boot started is
+    /// attached to, or its end taken in, instead.
     Start {
         /// Its mirror.
         mirror: MirrorId,

@@ -25,6 +25,7 @@ pub(super) struct Talk {
 #[derive(Clone, Debug)]
 struct UnderWay {
     set: ChangeSet,
+    lines: Vec<String>,
     before: StreamHead,
     again: Option<Timestamp>,
 }
@@ -86,6 +87,7 @@ impl Talk {
         };
         self.under_way = Some(UnderWay {
             set: set.clone(),
+            lines,
             before,
             again: None,
         });
@@ -109,6 +111,17 @@ impl Talk {
         if let Some(under_way) = self.under_way.take() {
             stream.rewind(under_way.before);
         }
+    }
+
+    /// Somebody else's events sit where the batch belongs: its lines, to be sent in another stream.
+    pub(super) fn take_back(&mut self) -> Vec<String> {
+        self.under_way.take().map_or_else(Vec::new, |it| it.lines)
+    }
+
+    /// Puts lines before those that wait.
+    pub(super) fn put_first(&mut self, mut lines: Vec<String>) {
+        lines.append(&mut self.waiting);
+        self.waiting = lines;
     }
 
     /// Whether a batch is under way.

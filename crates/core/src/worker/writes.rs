@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::held::Seen;
-use super::{Effect, Finish, Identity, Outcome, Report, Until, output};
+use super::{Effect, Finish, Identity, Outcome, Report, Resumed, Until, output};
 use crate::audit::{About, Stream, attempt_stream};
 use crate::budget::short;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
@@ -61,6 +61,18 @@ impl Ids {
         }
     }
 
+    /// Those of an attempt that this process goes on with.
+    pub(super) const fn of_resumed(resumed: &Resumed, identity: &Identity) -> Self {
+        Self {
+            mirror: resumed.mirror,
+            task: resumed.task,
+            user: resumed.user,
+            worker: identity.worker,
+            boot: identity.boot,
+            attempt: resumed.attempt,
+        }
+    }
+
     /// Those of a report.
     pub(super) const fn of_report(report: &Report) -> Self {
         Self {
@@ -108,7 +120,17 @@ impl Ids {
         self.stream_named(format!("{own}/candidate"))
     }
 
+    /// The stream of this attempt, from where it stands in the store on.
+    pub(super) fn stream_from(&self, head: StreamHead) -> Stream {
+        let own = attempt_stream(self.worker, self.attempt, self.boot);
+        self.stream_at(head.stream.clone().unwrap_or(own), head)
+    }
+
     fn stream_named(&self, stream: String) -> Stream {
+        self.stream_at(stream, StreamHead::default())
+    }
+
+    fn stream_at(&self, stream: String, head: StreamHead) -> Stream {
         let about = About {
             mirror: self.mirror,
             task: self.task,
@@ -116,7 +138,7 @@ impl Ids {
             attempt: self.attempt,
             stream,
         };
-        Stream::new(about, StreamHead::default())
+        Stream::new(about, head)
     }
 }
 
@@ -216,13 +238,19 @@ fn put_back(reason: Reason, message: &str) -> Vec<(Column, Value)> {
     ]
 }
 
+/// A line as an event holds it.
+#[must_use]
+pub fn as_told(line: &str) -> String {
+    limits::head(line, EVENT_LINE_BYTES)
+}
+
 /// Events for `lines`, several lines each.
 pub(super) fn lines(stream: &mut Stream, lines: &[String], now: Timestamp) -> Vec<Write> {
     let mut events = Vec::new();
     let mut batch: Vec<String> = Vec::new();
     let mut bytes = 0;
     for line in lines {
-        let line = limits::head(line, EVENT_LINE_BYTES);
+        let line = as_told(line);
         if bytes + line.len() > EVENT_LINE_BYTES && !batch.is_empty() {
             events.push(line_event(stream, &std::mem::take(&mut batch), now));
             bytes = 0;

@@ -73,7 +73,7 @@ pub async fn start(
         Err(error) => {
             let _ = child.start_kill();
             if let Ok(record) = Record::read(&orders.record) {
-                end_left(&record).await;
+                end(&record).await;
                 let _ = std::fs::remove_file(&orders.record);
             }
             Err(error)
@@ -167,8 +167,9 @@ async fn connect(record: &Record) -> Option<Link> {
     tried.await.ok().flatten()
 }
 
-/// Kills what was recorded: the supervisor first, so that it can't mistake what follows.
-async fn end_left(record: &Record) -> bool {
+/// Kills what was recorded: the supervisor first, so that it can't mistake what follows. Tells whether
+/// nothing of it lives any more.
+pub async fn end(record: &Record) -> bool {
     let supervisor = match record.may_live() {
         true => end_group(&record.supervisor).await,
         false => true,
@@ -219,7 +220,7 @@ impl Supervised {
         let (end, unwritten) = match known {
             Some(known) => known,
             None => {
-                if !end_left(&self.record).await {
+                if !end(&self.record).await {
                     let pid = self.record.agent.as_ref().map(|agent| agent.pid);
                     tracing::error!(pid, "an agent whose supervisor died can't be ended");
                 }

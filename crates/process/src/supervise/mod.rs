@@ -32,7 +32,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Supervised, find, start};
+pub use client::{Supervised, end, find, start};
 pub use server::serve;
 
 /// Version of orders, record, end and conversation. A supervisor refuses orders of another one, and a
@@ -192,6 +192,17 @@ pub enum SuperviseError {
     /// It could not do as ordered; its own words.
     #[error("{0}")]
     Refused(String),
+}
+
+impl SuperviseError {
+    /// Whether it would be the same another time: what can't be started is not there.
+    #[must_use]
+    pub const fn is_about_the_program(&self) -> bool {
+        match self {
+            Self::Supervisor(_) | Self::Refused(_) => true,
+            Self::Speak { .. } | Self::Silent => false,
+        }
+    }
 }
 
 /// What to start as supervisor: this program again, with these arguments.

@@ -4,6 +4,7 @@
 //! a prompt and an environment.
 
 use clap::Args;
+use shraga_process::supervise;
 
 use crate::exit::Exit;
 
@@ -13,9 +14,14 @@ pub struct Supervise {}
 
 impl Supervise {
     pub(crate) fn run(self) -> Exit {
-        match shraga_process::supervise::serve() {
+        match supervise::serve() {
             true => Exit::Done,
             false => Exit::Failed,
         }
     }
+}
+
+/// How a worker of this program starts it. Without a way to name this program no worker can start.
+pub(crate) fn launcher() -> Vec<String> {
+    supervise::this_program(&["supervise"]).unwrap_or_default()
 }

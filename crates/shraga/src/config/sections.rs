@@ -208,6 +208,9 @@ sections! {
         /// reports were taken go earlier, oldest first, unless their commits are nowhere else; when that
         /// isn't enough, nothing new is taken.
         disk_cap_gb: Limit = Limit(None);
+        /// Minutes an agent goes on when its worker is gone; a worker that is started again in the same folder
+        /// finds it. `off`: for as long as it takes.
+        orphan_minutes: Every = Every(30);
     }
 
     /// Dev Boxes for people with much to do. Values are checked where they are used: a wrong one turns

@@ -1,6 +1,7 @@
 //! The worker role: settings and agents become a worker's configuration.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use shraga_core::repository::Allowed;
 use shraga_core::time::Span;
@@ -9,7 +10,7 @@ use shraga_worker::{Repositories, Stop, Worker, WorkerError};
 
 use super::session::{Caller, Session};
 use super::{agents, signals};
-use crate::cli::Context;
+use crate::cli::{Context, supervise};
 use crate::config::{Config, env};
 use crate::endpoint;
 use crate::exit::{Exit, Failure};
@@ -18,6 +19,9 @@ use crate::vitals::{MetricsArgs, Role, Vitals};
 /// How to configure an agent, for those who have none.
 pub const AGENT_HINT: &str = "add one to shraga.toml, for example:\n  \
      [agents.shell]\n  kind = \"command\"\n  program = [\"sh\"]";
+
+/// Longer than any agent runs.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Runs one worker until it is told to stop.
 ///
@@ -86,6 +90,8 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
         timeout: config.worker.git_timeout_seconds.duration(),
     };
     settings.keeping = keeping(config);
+    settings.supervisor = supervise::launcher();
+    settings.orphan = config.worker.orphan_minutes.duration().unwrap_or(FOR_EVER);
     settings
 }
 

@@ -16,12 +16,12 @@ use shraga_core::reason::Reason;
 use shraga_core::usage::Usage;
 use shraga_core::worker::Until;
 use shraga_core::worker::pipeline::Phase;
-use shraga_process::{Ended, Program, Running};
+use shraga_process::supervise::Cause;
+use shraga_process::{Ended, Ending, Program};
 use tokio::sync::mpsc;
 
 use crate::attempt::{Interrupt, Interruption, News};
 use crate::capture::{Capture, Captured};
-use crate::clock::Mark;
 use crate::config::{Command, Kind};
 use crate::folder::AttemptFolder;
 use crate::meter::Gauge;
@@ -34,6 +34,7 @@ mod judge;
 mod listen;
 mod session;
 mod stream;
+mod supervised;
 #[cfg(test)]
 mod tests;
 mod vigil;
@@ -42,6 +43,7 @@ use failures::{Action, Failure};
 pub(crate) use listen::Listener;
 pub(crate) use session::{restore, session_file};
 pub(crate) use stream::Heard;
+pub(crate) use supervised::Supervision;
 use vigil::Patience;
 pub(crate) use vigil::Sign;
 
@@ -83,6 +85,15 @@ pub(crate) struct PhaseJob {
     pub(crate) gauge: Gauge,
     /// What is left of the task's budget, for kinds that keep one themselves.
     pub(crate) left: Budget,
+    /// How its program is looked after.
+    pub(crate) supervision: Supervision,
+}
+
+impl PhaseJob {
+    /// Where it is recorded who runs its program.
+    fn record(&self) -> PathBuf {
+        self.folder.record(self.mirror, self.attempt)
+    }
 }
 
 /// The name of an agent's own session.
@@ -139,8 +150,12 @@ pub(crate) struct PhaseEnd {
 impl PhaseEnd {
     /// The end of a phase whose program never ran.
     pub(crate) fn unavailable(message: String) -> Self {
+        Self::without_run(PhaseOutcome::Failed(Reason::AgentUnavailable), message)
+    }
+
+    fn without_run(outcome: PhaseOutcome, message: String) -> Self {
         Self {
-            outcome: PhaseOutcome::Failed(Reason::AgentUnavailable),
+            outcome,
             message,
             result: String::new(),
             transcript: String::new(),
@@ -156,6 +171,8 @@ impl PhaseEnd {
 /// What a kind of agent has to judge a phase by.
 struct Ran {
     ended: Ended,
+    /// What its supervisor says of its end.
+    cause: Cause,
     captured: Captured,
     why: Option<Interruption>,
     /// For how long it had said nothing when it was ended for that.
@@ -166,8 +183,9 @@ struct Ran {
 /// Most programs run for one phase: fallbacks, and new sessions in place of lost ones.
 const RUNS: usize = 6;
 
-/// Runs one phase to its end: the agent's program and, where that can't work for a reason of its
-/// vendor's, those that are to stand in for it.
+/// Runs one phase to its end, or takes it up where an earlier process of this worker left it: the
+/// agent's program and, where that can't work for a reason of its vendor's, those that are to stand in
+/// for it.
 pub(crate) async fn run(
     job: PhaseJob,
     agent: &Command,
@@ -227,19 +245,33 @@ async fn run_once(
     interrupt: &Interrupt,
     news: &mpsc::Sender<News>,
 ) -> (PhaseEnd, Option<Failure>) {
+    if let Some(why) = interrupt.why().filter(|_| !supervised::was_started(job)) {
+        let (outcome, message) = (PhaseOutcome::Interrupted(why), why.outcome().1);
+        return (PhaseEnd::without_run(outcome, message.to_owned()), None);
+    }
     let ran = match attend(job, agent, fresh, interrupt, news).await {
         Ok(ran) => ran,
+        Err(error) if supervised::is_passing(error.as_ref()) => {
+            let end = PhaseEnd::without_run(PhaseOutcome::Retry, chain(error.as_ref()));
+            return (end, None);
+        }
         Err(error) => {
             let end = PhaseEnd::unavailable(chain(error.as_ref()));
             return (end, Some(Failure::NotThere));
         }
     };
-    let (end, failure) = match &agent.kind {
+    let (mut end, mut failure) = match &agent.kind {
         Kind::Command => (command::judge(&ran, agent), None),
         Kind::Claude(_) | Kind::Codex(_) => judge::judge(&ran, agent, job.schema.is_some()),
     };
+    if let Some(message) = supervised::without_judgement(ran.cause)
+        && ran.why.is_none()
+    {
+        (end.outcome, end.message) = (PhaseOutcome::Retry, message.to_owned());
+        failure = None;
+    }
     let outcome = command::outcome_file(job, &ran, &end);
-    if let Err(error) = job.folder.write("outcome.json", outcome.as_bytes()) {
+    if let Err(error) = job.folder.rewrite("outcome.json", outcome.as_bytes()) {
         tracing::warn!(%error, "the outcome of an attempt isn't in its folder");
     }
     (end, failure)
@@ -268,7 +300,7 @@ async fn attend(
     news: &mpsc::Sender<News>,
 ) -> Result<Ran, Box<dyn std::error::Error + Send + Sync>> {
     let listener = Listener::new(&agent.kind, listen::here());
-    let mut capture = Capture::new(&job.folder, job.mirror, news.clone(), listener)?;
+    let mut capture = Capture::new(job.mirror, news.clone(), listener);
     let patience = Patience {
         after_result: agent.result_grace,
         silence: agent.silence,
@@ -282,14 +314,10 @@ async fn attend(
             never = told => match never {},
         }
     };
-    let began = Mark::now();
-    let running = Running::start(program(job, agent, fresh)?)?;
-    job.folder.record_group(&running.record())?;
-    let attended = running.finish(own.stop(), &mut capture);
-    let (ended, watched) = alongside(attended, vigil).await;
-    job.folder.forget_group();
-    let ended = ended?;
-    let ran = began.elapsed();
+    let program = program(job, agent, fresh)?;
+    let attended = supervised::run(job, program, &own, &mut capture);
+    let (end, watched) = alongside(attended, vigil).await;
+    let end = end?;
     let mut captured = capture.finish();
     let rest = std::mem::take(&mut captured.rest);
     if !rest.is_empty() {
@@ -299,12 +327,26 @@ async fn attend(
         Some(vigil::Ended::Silent(limit)) => Some(limit),
         Some(vigil::Ended::AfterResult) | None => None,
     };
+    let ending = match end.cause {
+        Cause::DeadlinePassed => Ending::DeadlinePassed,
+        Cause::ByItself => Ending::ByItself,
+        Cause::Stopped
+        | Cause::TooMuchOutput
+        | Cause::Orphaned
+        | Cause::Abandoned
+        | Cause::Lost => Ending::Stopped,
+    };
     Ok(Ran {
-        ended,
+        ended: Ended {
+            ending,
+            exit: end.exit,
+            killed: end.killed,
+        },
+        cause: end.cause,
         captured,
         why: interrupt.why(),
         silent,
-        ran,
+        ran: end.ran(),
     })
 }
 

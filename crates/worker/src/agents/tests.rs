@@ -41,6 +41,11 @@ pub(super) fn job(prompt: &str) -> PhaseJob {
         grace: Duration::from_secs(1),
         gauge: crate::meter::Gauge::default(),
         left: shraga_core::budget::Budget::NONE,
+        supervision: Supervision {
+            launcher: Vec::new(),
+            orphan: Duration::from_secs(1),
+            about: BTreeMap::new(),
+        },
     }
 }
 

@@ -86,6 +86,17 @@ impl Start {
         }
     }
 
+    /// The same for an attempt that an earlier process began: what is carried over is laid out and told
+    /// of already, and its agent may be at work on it.
+    pub(super) fn taken_up(self) -> Self {
+        Self {
+            session: None,
+            files: Files::None,
+            said: Vec::new(),
+            ..self
+        }
+    }
+
     /// The same where the files are not there.
     pub(super) fn without_files(mut self, why: &str) -> Self {
         self.said.push(format!(

@@ -62,7 +62,8 @@ impl Ground {
         let making = check_out(job, wanted, folder.path(), carried);
         let made = tokio::select! {
             made = making => made,
-            why = interrupt.asked() => return Err(Box::new(why.finish())),
+            // What an earlier process made is only found again.
+            why = interrupt.asked(), if job.resumed.is_none() => return Err(Box::new(why.finish())),
         };
         match made {
             Ok((checkout, lost)) => Ok(Made {

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::agents::Supervision;
 use crate::config::Command;
 use crate::meter::Metering;
 use crate::workspace::Workspaces;
@@ -88,6 +89,10 @@ pub(crate) struct Job {
     pub(crate) grace: Duration,
     /// How its agent is metered.
     pub(crate) metering: Metering,
+    /// How its agents are looked after.
+    pub(crate) supervision: Supervision,
+    /// Its folder, when an earlier process of this worker began it under the same boot.
+    pub(crate) resumed: Option<PathBuf>,
 }
 
 /// Why an attempt is interrupted.
@@ -191,8 +196,8 @@ impl Interrupt {
     }
 }
 
-/// Starts on `job` once its order is there; news go to `news`. Dropping the handle kills what runs
-/// without another word.
+/// Starts on `job` once its order is there; news go to `news`. Dropping the handle leaves what
+/// runs to its supervisor.
 pub(crate) fn start<O>(
     job: Job,
     order: O,
@@ -208,6 +213,10 @@ where
         let work = async move {
             match order.await {
                 Ok(order) => run::run(job, order, &interrupt, &teller).await,
+                // What its agent did until now is there, though what it was to do can't be read any more.
+                Err(_) if job.resumed.is_some() => {
+                    run::run(job, Order::default(), &interrupt, &teller).await
+                }
                 Err(finish) => *finish,
             }
         };

@@ -32,6 +32,9 @@ use crate::folder::AttemptFolder;
 use crate::meter::{self, Allowed, Gauge, Meter};
 use crate::stored::StoredProgress;
 
+/// Where an attempt's folder says in which phase it is.
+const COURSE: &str = "course.json";
+
 /// What the phases of an attempt came to.
 #[derive(Debug)]
 pub(super) struct Came {
@@ -87,6 +90,8 @@ pub(super) struct Course<'a> {
     question: Option<String>,
     /// The last checkpoint that was sent.
     noted: Option<String>,
+    /// What the agent of the phase to take up was handed by an earlier process, until it is.
+    taken_up: Option<Exchange>,
 }
 
 impl<'a> Course<'a> {
@@ -99,7 +104,7 @@ impl<'a> Course<'a> {
             without_files,
         } = begun;
         let rules = Rules::new(order.criteria.is_some(), order.rounds, job.summaries);
-        Self {
+        let mut course = Self {
             job,
             order,
             folder,
@@ -114,13 +119,38 @@ impl<'a> Course<'a> {
             transcript: start.transcript,
             question: None,
             noted: None,
+            taken_up: None,
+        };
+        if job.resumed.is_some() {
+            course.take_up(rules);
+        }
+        course
+    }
+
+    /// Goes to the phase in which an earlier process left the attempt.
+    fn take_up(&mut self, rules: Rules) {
+        let path = self.folder.path().join(COURSE);
+        let stop = std::fs::read(path).map_err(|error| error.to_string());
+        let stop = stop.and_then(|text| {
+            let stop: Stop = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+            let progress = Progress::try_from(stop.progress.clone());
+            Ok((progress.map_err(|error| error.to_string())?, stop))
+        });
+        match stop {
+            Ok((progress, stop)) => {
+                self.pipeline = Pipeline::new(rules, self.job.attempt, progress);
+                self.number = stop.number.saturating_sub(1);
+                self.session = stop.session.map(Session);
+                self.taken_up = Some(stop.exchange);
+            }
+            Err(error) => tracing::warn!(error, "an attempt begins again: its place can't be read"),
         }
     }
 
     /// Goes through the phases to the end of the attempt.
     pub(super) async fn run(mut self, interrupt: &Interrupt, news: &mpsc::Sender<News>) -> Came {
         loop {
-            if let Some(why) = interrupt.why() {
+            if let Some(why) = interrupt.why().filter(|_| self.taken_up.is_none()) {
                 let (outcome, message) = why.outcome();
                 return self.came(outcome, message.to_owned()).await;
             }
@@ -164,14 +194,24 @@ impl<'a> Course<'a> {
         self.number += 1;
         let place = self.pipeline.progress().place;
         let handed = self.handed().await;
-        let exchange = Exchange::open(self.folder.path(), self.number, &handed)
-            .map_err(|error| format!("nothing can be handed to the agent: {}", chain(&error)))?;
-        self.note(&exchange);
+        let takes_up = self.taken_up.is_some();
+        let (exchange, dir) = match self.taken_up.take() {
+            Some(exchange) => (exchange, self.dir_of(place.phase)),
+            None => {
+                let opened = Exchange::open(self.folder.path(), self.number, &handed);
+                let exchange = opened.map_err(|error| {
+                    format!("nothing can be handed to the agent: {}", chain(&error))
+                })?;
+                let dir = self.dir(place.phase).await?;
+                self.note(&exchange);
+                (exchange, dir)
+            }
+        };
         let meter = self.meter(exchange.folder());
-        if let Some((reason, message)) = meter.refuses() {
+        // One that runs already is ended by its meter, if it must be.
+        if let Some((reason, message)) = meter.refuses().filter(|_| !takes_up) {
             return Ok(refused(reason, message));
         }
-        let dir = self.dir(place.phase).await?;
         let mut phase = self.phase_job(&exchange, &handed, dir.clone())?;
         phase.env.extend(meter.environment());
         phase.gauge = meter.gauge();
@@ -243,6 +283,7 @@ impl<'a> Course<'a> {
             grace: self.job.grace,
             gauge: Gauge::default(),
             left: Budget::NONE,
+            supervision: self.job.supervision.clone(),
         })
     }
 
@@ -327,18 +368,24 @@ impl<'a> Course<'a> {
     }
 
     /// Where the phase works: where the files are, or, to judge them, in a copy.
-    async fn dir(&self, phase: Phase) -> Result<PathBuf, String> {
-        let work = self.ground.dir();
+    fn dir_of(&self, phase: Phase) -> PathBuf {
         match phase {
-            Phase::Work | Phase::Summarise => Ok(work),
-            Phase::Verify => {
-                let to = self.folder.path().join(format!("copy-{}", self.number));
-                copy::make(work, to.clone())
-                    .await
-                    .map_err(|error| format!("there is no copy to judge: {}", chain(&error)))?;
-                Ok(to)
-            }
+            Phase::Work | Phase::Summarise => self.ground.dir(),
+            Phase::Verify => self.folder.path().join(format!("copy-{}", self.number)),
         }
+    }
+
+    /// The same, with the copy made.
+    async fn dir(&self, phase: Phase) -> Result<PathBuf, String> {
+        let dir = self.dir_of(phase);
+        if phase == Phase::Verify {
+            // An earlier process may have left half of it.
+            copy::remove(dir.clone()).await;
+            copy::make(self.ground.dir(), dir.clone())
+                .await
+                .map_err(|error| format!("there is no copy to judge: {}", chain(&error)))?;
+        }
+        Ok(dir)
     }
 
     /// Takes in what a phase came to.
@@ -405,7 +452,7 @@ impl<'a> Course<'a> {
             exchange: exchange.clone(),
             session: self.session.as_ref().map(|session| session.0.clone()),
         };
-        let path = self.folder.path().join("course.json");
+        let path = self.folder.path().join(COURSE);
         if let Err(error) = write(&path, &stop) {
             tracing::warn!(%error, "the place of an attempt isn't in its folder");
         }

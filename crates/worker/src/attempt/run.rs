@@ -28,6 +28,9 @@ pub(super) async fn run(
         Err(finish) => return *finish,
     };
     let mut start = Start::of(&job, &order);
+    if job.resumed.is_some() {
+        start = start.taken_up();
+    }
     let files = std::mem::take(&mut start.files);
     let made = Ground::make(&job, &order, &folder, files, interrupt).await;
     let Made { ground, lost } = match made {
@@ -58,6 +61,9 @@ pub(super) async fn run(
 }
 
 async fn make_folder(job: &Job, order: &Order) -> Result<AttemptFolder, Box<Finish>> {
+    if let Some(path) = &job.resumed {
+        return Ok(AttemptFolder::existing(&job.root, path.clone()));
+    }
     let (root, task, attempt) = (job.root.clone(), job.task, job.attempt);
     let prompt = order.prompt.clone();
     let made =

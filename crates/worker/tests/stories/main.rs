@@ -18,5 +18,6 @@ mod presence;
 mod races;
 mod repositories;
 mod stops;
+mod survivors;
 mod tasks;
 mod world;

@@ -7,7 +7,7 @@ use shraga_core::status::{TaskStatus, WorkerState};
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{OnRefusal, Outcome};
 
-use crate::world::{WORKER, World, lives, pid_in, until_true};
+use crate::world::{WORKER, World, lives, pid_in};
 
 async fn state(world: &World) -> serde_json::Value {
     let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
@@ -120,16 +120,4 @@ async fn ending_now_leaves_no_process_and_no_task_behind() {
     assert!(!lives(pid));
     world.until_status(task, TaskStatus::Pending).await;
     assert_eq!(state(&world).await, "offline");
-}
-
-#[tokio::test]
-async fn a_crashed_worker_takes_its_agents_with_it() {
-    let world = World::new().await;
-    let worker = world.start("sleep 1000 & echo $! > $SHARED/pid; wait");
-    world.assign("").await;
-    let pid = pid_in(&world.shared("pid")).await;
-    worker.crash().await;
-    let next = world.start("echo done");
-    until_true("the agent is gone", || !lives(pid)).await;
-    next.drain().await;
 }

@@ -17,6 +17,7 @@ use shraga_dataverse::{Client, OnRefusal, Options, Outcome, rows, transport};
 use shraga_local::http;
 use shraga_local::ops::{Principal, Role, WorkerClaim};
 use shraga_local::store::Store;
+use shraga_process::supervise::{self, Record};
 use shraga_testkit::faults::Faults;
 use shraga_testkit::lesser::Lesser;
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
@@ -32,6 +33,24 @@ pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 /// The worker most stories have.
 pub(crate) const WORKER: WorkerId = WorkerId::new(Uuid::from_u128(0xF0));
+
+/// Not a story: what workers start to look after their agents.
+#[test]
+#[ignore = "workers of stories start it as their supervisor"]
+fn supervisor_of_stories() {
+    let _done = supervise::serve();
+}
+
+/// This test program as a supervisor.
+fn supervisor() -> Vec<String> {
+    let args = [
+        "--ignored",
+        "--exact",
+        "world::supervisor_of_stories",
+        "--nocapture",
+    ];
+    supervise::this_program(&args).unwrap()
+}
 
 /// See the module.
 pub(crate) struct World {
@@ -154,6 +173,7 @@ impl World {
             environment: BTreeMap::from(own.map(|(name, value)| (name.to_owned(), value))),
             version: "test".to_owned(),
             grace: Duration::from_millis(100),
+            supervisor: supervisor(),
             ..Config::new(name, self.folder.path().join(name))
         }
     }
@@ -327,6 +347,34 @@ impl World {
         rows.iter().map(|row| rows::event(row).unwrap()).collect()
     }
 
+    /// The lines of its agents that the store was told, in order.
+    pub(crate) async fn told(&self, task: Task) -> Vec<String> {
+        let events = self.events(task).await.into_iter();
+        let said = events.filter(|event| event.kind == Ok(EventKind::AgentMessage));
+        let contents = said.map(|event| serde_json::from_str(&event.content).unwrap());
+        let lines = contents.flat_map(|content: Json| content["lines"].as_array().unwrap().clone());
+        lines
+            .map(|line| line.as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// What is recorded of the one agent of the worker `w` that runs, or ended unreported.
+    pub(crate) fn record(&self) -> Record {
+        Record::read(&self.record_path()).unwrap()
+    }
+
+    /// Where that is.
+    pub(crate) fn record_path(&self) -> PathBuf {
+        let all = std::fs::read_dir(self.shared("w").join("running")).unwrap();
+        let mut paths: Vec<_> = all.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        });
+        assert_eq!(paths.len(), 1, "{paths:?}");
+        paths.remove(0)
+    }
+
     /// Checks that every stream of the task is whole, and gives the kinds of all events.
     pub(crate) async fn checked_events(&self, task: Task) -> Vec<EventKind> {
         let events = self.events(task).await;
@@ -401,6 +449,14 @@ pub(crate) async fn pid_in(path: &Path) -> u32 {
     let text = || std::fs::read_to_string(path).unwrap_or_default();
     until_true("the agent says its process id", || text().ends_with('\n')).await;
     text().trim().parse().unwrap()
+}
+
+/// Kills a process without warning.
+pub(crate) fn kill(pid: u32) {
+    let sent = std::process::Command::new("kill")
+        .args(["-KILL", &pid.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// Whether a process lives.
