@@ -15,5 +15,6 @@ pub(crate) fn supervisor() -> Vec<String> {
         "tests::supervisor_of_tests",
         "--nocapture",
     ];
-    shraga_process::supervise::this_program(&args).expect("the system says what runs")
+    let program = std::env::current_exe().unwrap();
+    shraga_process::supervise::this_program(&program, &args)
 }

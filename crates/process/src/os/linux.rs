@@ -1,8 +1,7 @@
 //! The process table, as `/proc` shows it, and what else only Linux has.
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The living members of a group; `None` when the table can't be read.
 pub(super) fn members(group: u32) -> Option<Vec<u32>> {
@@ -70,7 +69,7 @@ pub(crate) fn adopt_orphans() {
     }
 }
 
-/// The program of this process, whatever has become of its file since it was started.
-pub(crate) fn program_of_this_process() -> io::Result<PathBuf> {
-    Ok(PathBuf::from("/proc/self/exe"))
+/// The program of this process, whatever has become of its `file` since it was started.
+pub(crate) fn own_program(_file: &Path) -> PathBuf {
+    PathBuf::from("/proc/self/exe")
 }

@@ -76,7 +76,7 @@ pub(crate) fn bury_adopted(known: u32) {
 
 pub(crate) use imp::{
     Connection, Listener, Signals, adopt_orphans, ask_to_end, connect, exit_of, group_lives,
-    listen, own_group, own_session, program_of_this_process, same_variable, status_of,
+    listen, own_group, own_program, own_session, same_variable, status_of,
 };
 
 #[cfg(unix)]

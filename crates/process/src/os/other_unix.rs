@@ -1,7 +1,6 @@
 //! The process table, as `ps` shows it.
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Not told here: the caller goes by signals alone.
@@ -41,6 +40,7 @@ fn ask(column: &str, pid: u32) -> Option<String> {
 /// There is no such service here: a process that leaves its group escapes.
 pub(crate) fn adopt_orphans() {}
 
-pub(crate) fn program_of_this_process() -> io::Result<PathBuf> {
-    std::env::current_exe()
+/// The program of this process is what its file is by now.
+pub(crate) fn own_program(file: &Path) -> PathBuf {
+    file.to_owned()
 }

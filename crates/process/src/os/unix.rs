@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use super::{ChildWrapper, CommandWrap, Exit, GroupRecord, table};
 
-pub(crate) use table::{adopt_orphans, program_of_this_process};
+pub(crate) use table::{adopt_orphans, own_program};
 
 /// Longest path of a socket in bytes: macOS takes 104 with the end, Linux 108.
 const SOCKET_PATH_BYTES: usize = 100;

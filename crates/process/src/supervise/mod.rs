@@ -205,14 +205,12 @@ impl SuperviseError {
     }
 }
 
-/// What to start as supervisor: this program again, with these arguments.
-///
-/// # Errors
-/// When the system can't tell which program this is.
-pub fn this_program(args: &[&str]) -> io::Result<Vec<String>> {
-    let program = os::program_of_this_process()?.display().to_string();
+/// What to start as supervisor: this program again (its file is `file`), with these arguments.
+#[must_use]
+pub fn this_program(file: &Path, args: &[&str]) -> Vec<String> {
+    let program = os::own_program(file).display().to_string();
     let args = args.iter().map(|&arg| arg.to_owned());
-    Ok(std::iter::once(program).chain(args).collect())
+    std::iter::once(program).chain(args).collect()
 }
 
 impl Record {

@@ -27,7 +27,7 @@ fn launcher() -> Vec<String> {
         "supervise::tests::supervisor",
         "--nocapture",
     ];
-    this_program(&args).unwrap()
+    this_program(&std::env::current_exe().unwrap(), &args)
 }
 
 /// A folder for one program, with what its supervisor is ordered to do.

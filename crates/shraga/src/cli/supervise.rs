@@ -23,5 +23,9 @@ impl Supervise {
 
 /// How a worker of this program starts it. Without a way to name this program no worker can start.
 pub(crate) fn launcher() -> Vec<String> {
-    supervise::this_program(&["supervise"]).unwrap_or_default()
+    let program = std::env::current_exe();
+    program.map_or_else(
+        |_| Vec::new(),
+        |program| supervise::this_program(&program, &["supervise"]),
+    )
 }

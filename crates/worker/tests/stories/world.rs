@@ -49,7 +49,7 @@ fn supervisor() -> Vec<String> {
         "world::supervisor_of_stories",
         "--nocapture",
     ];
-    supervise::this_program(&args).unwrap()
+    supervise::this_program(&std::env::current_exe().unwrap(), &args)
 }
 
 /// See the module.
