@@ -44,10 +44,12 @@ impl Talk {
     /// Takes lines, as far as the attempt's cap allows.
     pub(super) fn hear(&mut self, lines: Vec<String>, limits: &Limits) {
         for line in lines {
-            if self.bytes + line.len() > limits.line_bytes_per_attempt {
+            // With its end: a flood of empty lines is one, too.
+            let bytes = line.len() + 1;
+            if self.bytes + bytes > limits.line_bytes_per_attempt {
                 self.left_out += 1;
             } else {
-                self.bytes += line.len();
+                self.bytes += bytes;
                 self.waiting.push(line);
             }
         }

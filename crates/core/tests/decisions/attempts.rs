@@ -510,12 +510,23 @@ fn unanswered_lines_are_sent_again_as_they_were() {
 fn a_flood_of_lines_is_capped_and_said_to_be() {
     let mut bench = bench();
     bench.start();
-    let flood = vec!["x".repeat(100); 20];
+    let flood = vec!["x".repeat(99); 20];
     let heard = Input::Lines(bench.row.id, flood);
     assert_eq!(bench.machine.step(heard, secs(6)), []);
     let report = report_of(&bench.end(Outcome::Completed, 7));
     assert_eq!(report.lines.len(), 11);
     assert_eq!(report.lines[10], "(10 more lines are not kept here)");
+}
+
+#[test]
+fn a_flood_of_empty_lines_is_one_too() {
+    let mut bench = bench();
+    bench.start();
+    let heard = Input::Lines(bench.row.id, vec![String::new(); 5_000]);
+    assert_eq!(bench.machine.step(heard, secs(6)), []);
+    let report = report_of(&bench.end(Outcome::Completed, 7));
+    assert_eq!(report.lines.len(), 1_001);
+    assert_eq!(report.lines[1_000], "(4000 more lines are not kept here)");
 }
 
 #[test]

@@ -10,6 +10,7 @@
     reason = "a story that fails panics"
 )]
 
+mod cancels;
 mod carried;
 mod crashes;
 mod lesser;

@@ -182,6 +182,36 @@ async fn what_died_with_its_whole_machine_is_a_loss_and_the_next_attempt_has_a_f
 }
 
 #[tokio::test]
+async fn a_verifier_that_outlived_its_worker_judges_the_work_it_was_given() {
+    let world = World::new().await;
+    let verdict = r#"{"nonce":"%s","verdict":"pass","feedback":"seen"}"#;
+    let script = format!(
+        "echo $SHRAGA_PHASE >> $SHARED/runs; [ $SHRAGA_PHASE = work ] && exec echo made; \
+         echo $$ > $SHARED/pid; until [ -e $SHARED/go ]; do sleep 0.01; done; \
+         printf '{verdict}' $SHRAGA_VERDICT_NONCE > $SHRAGA_VERDICT_FILE"
+    );
+    let worker = world.start(&script);
+    let task = world
+        .assign_wanting("make it", r#"{"successCriteria":"it is made"}"#)
+        .await;
+    let pid = pid_in(&world.shared("pid")).await;
+    worker.crash().await;
+    let mut worker = world.start(&script);
+    worker
+        .until("at it again", |status| status.running.len() == 1)
+        .await;
+    assert!(lives(pid));
+    fs::write(world.shared("go"), "").unwrap();
+    let row = world.until_status(task, TaskStatus::Completed).await;
+    assert_eq!(row["cr_statusmessage"], "completed and verified");
+    assert_eq!(row["cr_result"], "made\n");
+    worker.drain().await;
+    let runs = fs::read_to_string(world.shared("runs")).unwrap();
+    assert_eq!(runs, "work\nverify\n");
+    assert_eq!(world.told(task).await, ["made"]);
+}
+
+#[tokio::test]
 async fn an_agent_of_an_unknown_process_is_ended_before_any_task_is_looked_at() {
     let world = World::new().await;
     let (task, pid) = crash_in_mid_run(&world).await;
