@@ -10,7 +10,13 @@ use shraga_dataverse::rows::{Event, time};
 use crate::clock::Moment;
 
 /// Why attempts are taken back without anybody having been given up.
-const HARMLESS: [&str; 4] = ["claim-timeout", "released", "retry", LOST];
+const HARMLESS: [&str; 5] = [
+    "claim-timeout",
+    "released",
+    "retry",
+    "worker-restarted",
+    LOST,
+];
 
 /// Of a worker that was given up; an event of its own tells that.
 const LOST: &str = "worker-lost";
