@@ -195,6 +195,7 @@ async fn a_verifier_that_outlived_its_worker_judges_the_work_it_was_given() {
         .assign_wanting("make it", r#"{"successCriteria":"it is made"}"#)
         .await;
     let pid = pid_in(&world.shared("pid")).await;
+    world.until_event(task, AgentMessage).await;
     worker.crash().await;
     let mut worker = world.start(&script);
     worker
@@ -220,7 +221,8 @@ async fn an_agent_of_an_unknown_process_is_ended_before_any_task_is_looked_at() 
     record.about.insert("boot".to_owned(), unknown);
     fs::write(path, serde_json::to_vec(&record).unwrap()).unwrap();
     let worker = world.start("echo alone");
-    world.until_status(task, TaskStatus::Completed).await;
+    let lost = world.until_status(task, TaskStatus::Pending).await;
+    assert_eq!(lost["cr_reason"], "worker-restarted");
     assert!(!lives(pid), "the orphan still runs");
     worker.drain().await;
 }
