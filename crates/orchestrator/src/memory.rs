@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::clock::Moment;
 use crate::observe::question::{After, Mark};
-use crate::observe::seen::{Known, Reach, Window};
+use crate::observe::reach::{Reach, Window};
+use crate::observe::seen::Known;
 use crate::status::StoreKind;
 use crate::walk::Walk;
 

@@ -6,7 +6,7 @@
 //! is reached after as many ticks as there are pages. It never decides who gets a slot, and losing it
 //! costs no more than beginning again.
 
-use crate::observe::seen::{Place, Reach};
+use crate::observe::reach::{Place, Reach};
 
 /// Where the walk is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::observe::seen::Stretch;
+    use crate::observe::reach::Stretch;
 
     fn place(rank: i64) -> Option<Place> {
         let rank = Timestamp::from_secs(rank);

@@ -18,13 +18,14 @@ program = ["sh", "-c", "until [ -e '{}' ]; do sleep 0.02; done; echo gone on"]
 "#,
         place.path().join("go").display()
     );
-    std::fs::write(place.path().join("shraga.toml"), config).unwrap();
+    std::fs::write(place.path().join("shraga.toml"), config)
+        .expect("a temporary folder takes files");
     place
 }
 
 fn workers(place: &Place) -> Vec<Value> {
     let ran = place.run(&["workers", "--json"]);
-    serde_json::from_str(&ran.out).unwrap()
+    serde_json::from_str(&ran.out).expect("it is JSON")
 }
 
 #[test]

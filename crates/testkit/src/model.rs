@@ -1,7 +1,7 @@
 //! A model's service on a loopback socket that says what its script says: what vendors' programs talk
 //! to in tests, so that everything but the model is real.
 //!
-//! It speaks as much of Anthropic's Messages API and OpenAI's Responses API as their programs need. A
+//! It speaks as much of Anthropic's Messages API and `OpenAI`'s Responses API as their programs need. A
 //! script is a list of turns, one for each request; the last one stands for all that follow. It runs
 //! on a thread of its own, so that tests with and without a runtime can use it, and ends with the
 //! test.
@@ -25,12 +25,15 @@ mod stream;
 /// Largest request: the programs send all their instructions and tools each time.
 const REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
+/// A refusal: HTTP status, headers, body.
+type Refusal = (u16, Vec<(String, String)>, Value);
+
 /// What the model does with one request.
 #[derive(Clone, Debug)]
 pub struct Turn {
     say: Option<String>,
     tool: Option<(String, Value)>,
-    refusal: Option<(u16, Vec<(String, String)>, Value)>,
+    refusal: Option<Refusal>,
     hangs: bool,
     input_tokens: u64,
     output_tokens: u64,

@@ -136,7 +136,7 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agent {
     /// Any program.
-    Command(Command),
+    Command(Box<Command>),
     /// Nothing at all, in this process: every task completes at once, through the same claim, outbox
     /// and report as any other. For measuring; configuration doesn't offer it.
     Noop,
@@ -160,7 +160,7 @@ pub struct Command {
     /// What people call it.
     pub name: String,
     /// The agents that are tried in its place when it can't work for a reason of its vendor's.
-    pub fallback: Vec<Command>,
+    pub fallback: Vec<Self>,
 }
 
 impl Default for Command {
@@ -185,7 +185,7 @@ pub enum Kind {
     Command,
     /// Claude Code.
     Claude(Claude),
-    /// OpenAI's Codex CLI.
+    /// The Codex CLI of `OpenAI`.
     Codex(Codex),
 }
 

@@ -147,31 +147,68 @@ impl Sessions {
         let Some(known) = known else {
             return Some(Box::new(attempt::unavailable("its row was not read")));
         };
-        let name = known.agent.as_deref().unwrap_or(&self.config.default_agent);
-        let agent = match self.config.agents.get(name) {
-            Some(Agent::Noop) => {
-                return Some(Box::new(Finish::said(Outcome::Completed, "done")));
-            }
-            Some(Agent::Command(command)) => command.clone(),
+        let name = known.agent.clone();
+        let name = &*name.unwrap_or_else(|| self.config.default_agent.clone());
+        let agent = match self.agent(name) {
+            Ok(agent) => agent,
+            Err(finish) => return Some(finish),
+        };
+        let span = tracing::info_span!("attempt", task.id = %known.task, attempt = attempt.0);
+        let _inside = span.enter();
+        let what = match &survivor {
+            Some(_) => "the agent of an earlier process is gone on with",
+            None => "the agent starts",
+        };
+        tracing::info!(agent = name, "{what}");
+        let mut job = self.job(mirror, attempt, &known, (name, agent));
+        job.resumed = survivor.map(|survivor| survivor.folder);
+        let interrupt = Interrupt::default();
+        let work = Work {
+            mirror,
+            task: known.task,
+            attempt,
+            name: known.name,
+        };
+        let session = Session {
+            run: job.run,
+            work,
+            told: told.unwrap_or_default(),
+            _task: attempt::start(
+                job,
+                Order::read(client.clone(), mirror, interrupt.clone()),
+                interrupt.clone(),
+                self.news.clone(),
+            ),
+            interrupt,
+        };
+        self.running.insert(mirror, session);
+        None
+    }
+
+    /// The agent called `name`, or how an attempt ends that has none to start.
+    fn agent(&self, name: &str) -> Result<Command, Box<Finish>> {
+        match self.config.agents.get(name) {
+            Some(Agent::Noop) => Err(Box::new(Finish::said(Outcome::Completed, "done"))),
+            Some(Agent::Command(command)) => Ok((**command).clone()),
             None => {
                 let has: Vec<&str> = self.config.agents.keys().map(String::as_str).collect();
                 let has = has.join(", ");
                 let message = format!("this worker has no agent `{name}` (it has: {has})");
-                return Some(Box::new(attempt::unavailable(&message)));
+                Err(Box::new(attempt::unavailable(&message)))
             }
-        };
-        let span = tracing::info_span!("attempt", task.id = %known.task, attempt = attempt.0);
-        let _inside = span.enter();
-        match &survivor {
-            Some(_) => tracing::info!(
-                agent = name,
-                "the agent of an earlier process is gone on with"
-            ),
-            None => tracing::info!(agent = name, "the agent starts"),
         }
+    }
+
+    /// What an attempt is told of its work; nothing of an earlier process is gone on with.
+    fn job(
+        &mut self,
+        mirror: MirrorId,
+        attempt: Attempt,
+        known: &Known,
+        (name, agent): (&str, Command),
+    ) -> Job {
         let run = RunId(self.next_run);
         self.next_run += 1;
-        let interrupt = Interrupt::default();
         let (worker, boot) = self.holder;
         let about = About {
             mirror,
@@ -183,7 +220,7 @@ impl Sessions {
             name: known.name.clone(),
             agent: name.to_owned(),
         };
-        let job = Job {
+        Job {
             run,
             mirror,
             task: known.task,
@@ -205,34 +242,15 @@ impl Sessions {
                 orphan: self.config.orphan,
                 about: about.to_map(),
             },
-            resumed: survivor.map(|survivor| survivor.folder),
-        };
-        let order = Order::read(client.clone(), mirror, interrupt.clone());
-        let task = attempt::start(job, order, interrupt.clone(), self.news.clone());
-        let work = Work {
-            mirror,
-            task: known.task,
-            attempt,
-            name: known.name,
-        };
-        self.running.insert(
-            mirror,
-            Session {
-                run,
-                work,
-                interrupt,
-                told: told.unwrap_or_default(),
-                _task: task,
-            },
-        );
-        None
+            resumed: None,
+        }
     }
 
     /// The agent that judges work, if the worker has another one for that.
     fn verifier(&self) -> Option<Command> {
         let name = self.config.verifier.as_ref()?;
         match self.config.agents.get(name)? {
-            Agent::Command(command) => Some(command.clone()),
+            Agent::Command(command) => Some((**command).clone()),
             Agent::Noop => None,
         }
     }

@@ -138,11 +138,14 @@ fn afford(
     asked.map_err(|short| budget::wait(candidate.task, short))
 }
 
+/// Where a person stands in the order of turns: her load, then her first candidate.
+type Place = (Span, Timestamp, TaskId, Option<UserId>);
+
 /// What waits: a line of candidates for each person, and whose first is next.
 struct Lines<'a> {
     /// By person, whose turn comes last first.
     waiting: HashMap<Option<UserId>, Vec<Candidate<'a>>>,
-    next: BinaryHeap<Reverse<(Span, Timestamp, TaskId, Option<UserId>)>>,
+    next: BinaryHeap<Reverse<Place>>,
 }
 
 impl<'a> Lines<'a> {

@@ -47,8 +47,8 @@ pub(crate) fn wants(input: Option<String>) -> Wants {
 enum Json {
     Number(i64),
     Text(String),
-    List(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    List(Vec<Self>),
+    Object(BTreeMap<String, Self>),
 }
 
 impl Json {
@@ -246,7 +246,7 @@ impl Truth {
         self.used.insert((mirror, attempt), used);
         Usage {
             input_tokens: 1,
-            cost_micros: (part % 3 != 0).then_some(used),
+            cost_micros: (!part.is_multiple_of(3)).then_some(used),
             ..Usage::NONE
         }
     }

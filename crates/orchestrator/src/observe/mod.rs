@@ -15,8 +15,10 @@ use self::question::{IDS_PER_READ, Question, Whose};
 use self::seen::Seen;
 use crate::probe;
 
+mod cells;
 pub(crate) mod filter;
 pub(crate) mod question;
+pub(crate) mod reach;
 pub(crate) mod seen;
 
 /// Asks `questions` in one request and folds the answers into `seen`. Those about a table that the

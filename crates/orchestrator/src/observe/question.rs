@@ -20,7 +20,7 @@ use super::filter::{
     any_status, by, by_descending, compare, eq, id_in, ne, owner_is, status, text_in, text_not_in,
     time,
 };
-use super::seen::Place;
+use super::reach::Place;
 
 /// The primary key of the tasks table.
 pub(crate) const TASK_ID: &str = "cr_shraga_taskid";

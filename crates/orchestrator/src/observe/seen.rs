@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Map, Value as Json, value::RawValue};
+use serde_json::value::RawValue;
 use shraga_core::ids::{Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, Person, UserTask, Worker};
 use shraga_core::plan::{Need, Snapshot, sync::CARRIED};
@@ -17,7 +17,9 @@ use shraga_core::time::Timestamp;
 use shraga_dataverse::rows::{self, Row, RowError, Rows};
 use uuid::Uuid;
 
-use super::question::{After, EVENT_ID, Mark, Question, TASK_ID, WHOLE, WORKER_ID};
+use super::cells::{guid, text, version};
+use super::question::{EVENT_ID, Question, TASK_ID, WHOLE, WORKER_ID};
+use super::reach::Reach;
 use crate::courtesy;
 use crate::status::Degraded;
 
@@ -30,72 +32,6 @@ pub(crate) struct BadTask {
     pub(crate) etag: Etag,
     /// Why.
     pub(crate) why: String,
-}
-
-/// How far the windows over changes reached.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reach {
-    /// The newest version there was, read before everything else.
-    pub(crate) high_water: Option<i64>,
-    /// The last change seen of ended mirrors and of requests, and whether their windows were full.
-    pub(crate) ended: Option<Window>,
-    /// The same of requests.
-    pub(crate) requests: Option<Window>,
-    /// The same of progress.
-    pub(crate) progress: Option<Window>,
-    /// The window of waiting mirrors.
-    pub(crate) waiting: Option<Stretch>,
-    /// The page behind it, or behind an earlier page.
-    pub(crate) page: Option<Stretch>,
-    /// Where the next page of open user rows begins; `Some(None)` after the last.
-    pub(crate) open_tasks: Option<Option<After>>,
-    /// The same of open mirrors.
-    pub(crate) open_mirrors: Option<Option<After>>,
-}
-
-impl Reach {
-    /// Whether a window was full or a pass goes on: there is more to be seen at once.
-    pub(crate) fn is_cut_short(&self) -> bool {
-        let windows = [self.ended, self.requests, self.progress];
-        let full = windows.into_iter().flatten().any(|window| window.full);
-        let pages = [self.open_tasks, self.open_mirrors];
-        full || pages.into_iter().flatten().any(|next| next.is_some())
-    }
-}
-
-/// How far one window reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
-    /// The last change in it.
-    pub(crate) last: Option<Mark>,
-    /// Whether there may be more behind it.
-    pub(crate) full: bool,
-}
-
-/// A place in the order in which waiting mirrors have their turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// When a mirror's turn comes.
-    pub(crate) rank: Timestamp,
-    /// Whose mirror it is: a task's.
-    pub(crate) task: Uuid,
-}
-
-impl Place {
-    /// The place before every row of this rank: within one, windows have another order than pages.
-    pub(crate) fn first_of_rank(self) -> Self {
-        let task = Uuid::nil();
-        Self { task, ..self }
-    }
-}
-
-/// How far one look at waiting mirrors reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    /// Its last place.
-    pub(crate) last: Option<Place>,
-    /// Whether there may be more behind it.
-    pub(crate) full: bool,
 }
 
 /// What a tick has seen.
@@ -231,31 +167,23 @@ impl Seen {
     /// Folds the answer to `question` in.
     pub(crate) fn take(&mut self, question: &Question, answer: &Rows) {
         let rows = answer.rows.as_slice();
+        self.reach.note(question, rows);
         match question {
-            Question::HighWater => self.reach.high_water = rows.first().and_then(version),
+            Question::HighWater => {}
             Question::NewTasks(_) => self.take_tasks(rows),
-            Question::Requests(since, top) => {
+            Question::Requests(..) | Question::OpenTasks(..) => {
                 self.take_tasks_and_want_mirrors(rows);
-                self.reach.requests = Some(window(*since, rows, *top));
             }
-            Question::Ended(since, top) => {
+            Question::Ended(..) => {
                 self.take_mirrors_and_want_tasks(rows);
                 self.take_carried(rows);
-                self.reach.ended = Some(window(*since, rows, *top));
             }
-            Question::Progress(since, top) => {
+            Question::Progress(..) | Question::OpenMirrors(..) => {
                 self.take_mirrors_and_want_tasks(rows);
-                self.reach.progress = Some(window(*since, rows, *top));
             }
-            Question::Waiting(top) => {
+            Question::Waiting(_) | Question::WaitingBehind(..) | Question::WaitingOthers(..) => {
                 self.take_waiting(rows);
-                self.reach.waiting = Some(stretch(rows, *top));
             }
-            Question::WaitingBehind(_, top) => {
-                self.take_waiting(rows);
-                self.reach.page = Some(stretch(rows, *top));
-            }
-            Question::WaitingOthers(..) => self.take_waiting(rows),
             Question::Active => {
                 self.take_active(rows);
                 self.snapshot.active_complete = complete(answer);
@@ -296,14 +224,6 @@ impl Seen {
             Question::Impostors(_) => {
                 let readable = rows.iter().filter_map(|row| rows::user_task(row).ok());
                 self.snapshot.impostors.extend(readable);
-            }
-            Question::OpenTasks(after, top) => {
-                self.take_tasks_and_want_mirrors(rows);
-                self.reach.open_tasks = Some(next_page(*after, rows, *top));
-            }
-            Question::OpenMirrors(after, top) => {
-                self.take_mirrors_and_want_tasks(rows);
-                self.reach.open_mirrors = Some(next_page(*after, rows, *top));
             }
         }
     }
@@ -530,71 +450,4 @@ fn bad_task(row: &Row, why: String) -> Option<BadTask> {
 
 fn complete(answer: &Rows) -> bool {
     answer.next_link.is_none() && answer.rows.len() < WHOLE as usize
-}
-
-fn window(since: Mark, rows: &[Row], top: u32) -> Window {
-    Window {
-        last: rows.last().and_then(|row| mark(since, row)),
-        full: rows.len() >= top as usize,
-    }
-}
-
-fn stretch(rows: &[Row], top: u32) -> Stretch {
-    Stretch {
-        last: rows.iter().rev().find_map(place),
-        full: rows.len() >= top as usize,
-    }
-}
-
-/// Where a waiting mirror stands. One without a rank stands where it was made, one without a task
-/// before all others of its rank.
-fn place(row: &Row) -> Option<Place> {
-    let rank = time(row, tasks::RANK.name()).or_else(|| time(row, "createdon"))?;
-    let task = guid(row, tasks::MIRROR_OF.name()).unwrap_or_default();
-    Some(Place { rank, task })
-}
-
-/// The mark of a row, of the kind of `like`.
-fn mark(like: Mark, row: &Row) -> Option<Mark> {
-    match like {
-        Mark::Version(_) => version(row).map(Mark::Version),
-        Mark::Modified(_) => time(row, "modifiedon").map(Mark::Modified),
-    }
-}
-
-/// Where the page after these rows begins; `None` when these were the last.
-fn next_page(after: Option<After>, rows: &[Row], top: u32) -> Option<After> {
-    let last = rows.last().filter(|_| rows.len() >= top as usize)?;
-    match after {
-        None | Some(After::Key(_)) => guid(last, TASK_ID).map(After::Key),
-        Some(After::Created(_)) => time(last, "createdon").map(After::Created),
-    }
-}
-
-fn version(row: &Row) -> Option<i64> {
-    shraga_wire::etag::parse(row.etag()?.as_str())
-}
-
-fn guid(row: &Row, column: &str) -> Option<Uuid> {
-    Uuid::parse_str(&text(row, column)?).ok()
-}
-
-fn time(row: &Row, column: &str) -> Option<Timestamp> {
-    rows::time(&text(row, column)?)
-}
-
-fn text(row: &Row, column: &str) -> Option<String> {
-    let mut cells: Map<String, Json> = row.object().ok()?;
-    text_value(cells.remove(column)?)
-}
-
-/// Text as it is, numbers and booleans printed; nothing for null.
-fn text_value(value: Json) -> Option<String> {
-    match value {
-        Json::Null => None,
-        Json::String(text) => Some(text),
-        other @ (Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
-            Some(other.to_string())
-        }
-    }
 }

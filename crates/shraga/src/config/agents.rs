@@ -95,7 +95,7 @@ pub enum Kind {
     Command,
     /// Claude Code.
     Claude,
-    /// OpenAI's Codex CLI.
+    /// The Codex CLI of `OpenAI`.
     Codex,
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn usable(config: &Config) -> BTreeMap<String, Agent> {
         .map(|agent| {
             let mut own = command(agent, config);
             own.fallback = stand_ins(agent, config);
-            (agent.name.clone(), Agent::Command(own))
+            (agent.name.clone(), Agent::Command(Box::new(own)))
         })
         .collect()
 }

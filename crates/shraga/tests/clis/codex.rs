@@ -1,4 +1,4 @@
-//! OpenAI's Codex CLI. A custom provider leads it to loopback, since `OPENAI_BASE_URL` alone makes it
+//! The Codex CLI of `OpenAI`. A custom provider leads it to loopback, since `OPENAI_BASE_URL` alone makes it
 //! try a web socket first.
 
 use serde_json::json;

@@ -5,8 +5,12 @@
 //! account is used, and nothing but loopback is talked to.
 #![cfg(unix)]
 
+#[cfg(test)]
 mod claude;
+#[cfg(test)]
 mod codex;
+#[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(test)]
 mod scene;

@@ -72,6 +72,10 @@ impl Scene {
 }
 
 /// The program that the variable names. Without it nothing is tested, so nothing passes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever installs the programs says where they are"
+)]
 pub(crate) fn program(variable: &str) -> String {
     let named = std::env::var(variable);
     named.unwrap_or_else(|_| panic!("{variable} names no program: run `cargo xtask interop`"))

@@ -1,4 +1,4 @@
-//! Turns as OpenAI's Responses API streams them.
+//! Turns as `OpenAI`'s Responses API streams them.
 
 use serde_json::json;
 

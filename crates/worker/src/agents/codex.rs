@@ -1,4 +1,4 @@
-//! The `codex` agent: OpenAI's Codex CLI.
+//! The `codex` agent: the Codex CLI of `OpenAI`.
 //!
 //! `codex exec --json` prints a JSON object a line. The prompt goes to its standard input, never onto
 //! its command line. What it says while it works is read by [`read::Reader`]. It tells what it used

@@ -15,8 +15,6 @@ use uuid::Uuid;
 
 use crate::folder::WorkerFolder;
 
-#[cfg(test)]
-mod tests;
 mod told;
 
 pub(crate) use told::{Told, read_told};

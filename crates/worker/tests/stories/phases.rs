@@ -178,7 +178,7 @@ async fn another_agent_judges_where_one_is_configured() {
     };
     config
         .agents
-        .insert("judge".to_owned(), Agent::Command(judge));
+        .insert("judge".to_owned(), Agent::Command(Box::new(judge)));
     config.verifier = Some("judge".to_owned());
     config.summaries = Summaries::Always;
     let worker = world.start_as(WORKER, config);

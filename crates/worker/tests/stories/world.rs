@@ -168,7 +168,7 @@ impl World {
             ("SHARED", self.folder.path().display().to_string()),
         ];
         Config {
-            agents: BTreeMap::from([("sh".to_owned(), Agent::Command(command))]),
+            agents: BTreeMap::from([("sh".to_owned(), Agent::Command(Box::new(command)))]),
             default_agent: "sh".to_owned(),
             environment: BTreeMap::from(own.map(|(name, value)| (name.to_owned(), value))),
             version: "test".to_owned(),

@@ -18,10 +18,17 @@ fn after(minutes: i64) -> Option<Until> {
     Some(Until::After(Span::mins(minutes)))
 }
 
+/// Checks what each of these words means.
+fn means(cases: &[(&str, Failure)]) {
+    for (words, meant) in cases {
+        assert_eq!(by_words(words, &at()), Some(meant.clone()), "{words}");
+    }
+}
+
 /// Printed by Claude Code 2.1 and Codex 0.169, but for those that say otherwise.
 #[test]
-fn words_of_vendors_mean_what_they_say() {
-    let cases = [
+fn words_of_vendors_who_ask_to_wait_mean_what_they_say() {
+    means(&[
         (
             "You've hit your session limit · resets 10:01pm (UTC)",
             Failure::UsageLimit(after(122)),
@@ -66,6 +73,13 @@ fn words_of_vendors_mean_what_they_say() {
             "We’re currently experiencing high demand, which may cause temporary errors.",
             Failure::Overloaded,
         ),
+    ]);
+}
+
+/// Printed by Claude Code 2.1 and Codex 0.169, but for those that say otherwise.
+#[test]
+fn words_of_vendors_who_refuse_mean_what_they_say() {
+    means(&[
         (
             "Invalid API key · Fix external API key",
             Failure::NotSignedIn,
@@ -116,10 +130,11 @@ fn words_of_vendors_mean_what_they_say() {
             "Error: thread/resume: thread/resume failed: no rollout found for thread id 11111111-1111-1111-1111-111111111111 (code -32600)",
             Failure::NoSession,
         ),
-    ];
-    for (words, meant) in cases {
-        assert_eq!(by_words(words, &at()), Some(meant), "{words}");
-    }
+    ]);
+}
+
+#[test]
+fn other_words_mean_nothing() {
     assert_eq!(by_words("the tests of the parser fail", &at()), None);
 }
 
