@@ -16,6 +16,7 @@ pub mod logs;
 pub mod orchestrate;
 mod overview;
 pub mod plan;
+pub mod retry;
 pub mod schema;
 pub mod serve;
 pub mod show;
@@ -106,6 +107,7 @@ enum Verb {
     Why(why::Why),
     Answer(answer::Answer),
     Cancel(cancel::Cancel),
+    Retry(retry::Retry),
     Workers(workers::Workers),
     Drain(drain::Drain),
     Undrain(drain::Undrain),
@@ -237,6 +239,7 @@ impl Verb {
             | Self::Why(_)
             | Self::Answer(_)
             | Self::Cancel(_)
+            | Self::Retry(_)
             | Self::Workers(_)
             | Self::Drain(_)
             | Self::Undrain(_)
@@ -276,6 +279,7 @@ impl Verb {
             Self::Why(verb) => verb.run(context).await,
             Self::Answer(verb) => verb.run(context).await,
             Self::Cancel(verb) => verb.run(context).await,
+            Self::Retry(verb) => verb.run(context).await,
             Self::Workers(verb) => verb.run(context).await,
             Self::Drain(verb) => verb.run(context).await,
             Self::Undrain(verb) => verb.run(context).await,

@@ -5,6 +5,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use shraga_core::ids::TaskId;
 use shraga_core::row::Table;
 use shraga_core::status::EventKind;
 use shraga_core::time::Timestamp;
@@ -19,7 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
 use crate::tasks::events::{Told, of_task};
 use crate::tasks::overview::call;
-use crate::tasks::{TaskView, WorkerNames, find, json};
+use crate::tasks::{TaskView, WorkerNames, find, json, retries};
 
 /// Lines of prompt, result and log where there is no screen to fit.
 const BLOCK_LINES: usize = 12;
@@ -67,6 +68,10 @@ impl Show {
         let object = row.and_then(|row| row.object().ok()).unwrap_or_default();
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let events = of_task(&session.client, task.id).await?;
+        let retries = match task.status.is_terminal() {
+            true => retries(&session, &task).await?,
+            false => Vec::new(),
+        };
         let names = WorkerNames::read(&session.client).await?;
         let shown = Shown {
             worker: task.worker.as_deref().map(|id| names.of(Some(id))),
@@ -75,6 +80,7 @@ impl Show {
             tokens: text("crb3b_sessiontokens"),
             task: &task,
             events: &events,
+            retries,
             now: clock::wall(),
         };
         output.line(shown.screen(output).join("\n"))?;
@@ -91,6 +97,8 @@ struct Shown<'a> {
     output: Value,
     tokens: &'a str,
     events: &'a [Told],
+    /// The tasks that try it again.
+    retries: Vec<TaskId>,
     now: Timestamp,
 }
 
@@ -225,6 +233,9 @@ impl Shown<'_> {
         let later = task.not_before.filter(|at| *at > now);
         facts.extend(later.map(|at| ("not before", rfc3339(at))));
         facts.extend(task.reason.as_deref().map(|it| ("reason", one_line(it))));
+        facts.extend(task.retry_of.map(|it| ("tries again", it.to_string())));
+        let by = self.retries.iter();
+        facts.extend(by.map(|it| ("tried again by", it.to_string())));
         facts.extend(task.email.as_deref().map(|it| ("for", one_line(it))));
         facts
     }

@@ -84,18 +84,7 @@ impl Submit {
         let session = Session::open(&context.config, Caller::Person).await?;
         refuse_orchestrator(&session)?;
         self.say_what_is_lost(&context, &session)?;
-        let watch = Watch::start(session.client.clone(), session.is_embedded()).await?;
-        let id = file(&session, &draft).await?;
-        if self.wait {
-            return wait(&context, &session, watch, id).await;
-        }
-        if context.output.json {
-            let task = views::get(&session.client, id).await?;
-            context.output.object(&task.as_ref().map(views::json))?;
-        } else {
-            context.output.line(id)?;
-        }
-        Ok(Exit::Done)
+        file_and_tell(&context, &session, &draft, self.wait).await
     }
 
     /// What this store can't hold: said, or refused when the task would run otherwise than asked.
@@ -155,6 +144,7 @@ impl Submit {
                 "budget": self.budget,
             }),
             priority: self.priority,
+            beside: Vec::new(),
         })
     }
 }
@@ -172,6 +162,29 @@ pub(crate) struct Draft {
     pub(crate) prompt: String,
     pub(crate) input: serde_json::Value,
     pub(crate) priority: i64,
+    /// More cells, as they are.
+    pub(crate) beside: Vec<(Column, Value)>,
+}
+
+/// Files `draft` and prints its identity, or waits until it has ended and prints its result.
+pub(crate) async fn file_and_tell(
+    context: &Context,
+    session: &Session,
+    draft: &Draft,
+    waits: bool,
+) -> Result<Exit, Failure> {
+    let watch = Watch::start(session.client.clone(), session.is_embedded()).await?;
+    let id = file(session, draft).await?;
+    if waits {
+        return wait(context, session, watch, id).await;
+    }
+    if context.output.json {
+        let task = views::get(&session.client, id).await?;
+        context.output.object(&task.as_ref().map(views::json))?;
+    } else {
+        context.output.line(id)?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Files `draft` as the session's own.
@@ -193,6 +206,7 @@ pub(crate) async fn file(session: &Session, draft: &Draft) -> Result<TaskId, Fai
     if let Some(email) = session.info.as_ref().and_then(|info| info.email.clone()) {
         cells.push((tasks::EMAIL, email.into()));
     }
+    cells.extend(draft.beside.iter().cloned());
     // A store that chooses identities itself says which it chose.
     let made = session.client.create(Table::Tasks, id, &cells).await?;
     Ok(TaskId::new(made.id))
@@ -266,7 +280,7 @@ fn print_ended(context: &Context, task: &TaskView) -> Result<Exit, Failure> {
 }
 
 /// The orchestrator's own rows are never discovered, so a task filed by it would wait for ever.
-fn refuse_orchestrator(session: &Session) -> Result<(), Failure> {
+pub(super) fn refuse_orchestrator(session: &Session) -> Result<(), Failure> {
     let state = crate::state::State::read(crate::state::FILE_NAME.as_ref());
     let admin_there = session.is_embedded() && session.role() == Role::Admin;
     if !admin_there && state.admin != Some(session.me) {

@@ -92,6 +92,7 @@ impl Piece {
             ),
             input: json!({ "agent": AGENT }),
             priority: 0,
+            beside: Vec::new(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Finding a task by its identity or by the start of it.
 
 use shraga_core::ids::{TaskId, UserId};
-use shraga_core::row::Table;
+use shraga_core::row::{Table, tasks};
 use shraga_dataverse::Client;
+use shraga_wire::filter::Filter;
 use shraga_wire::query::{OrderBy, Query};
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ const NEWEST: u32 = 5000;
 
 /// How many candidates an ambiguous identity lists before it says "and more".
 const LISTED: usize = 8;
+
+/// How many tasks that try one again are named.
+const RETRIES: u32 = 3;
 
 /// The least digits a shortened identity is shown with.
 const LEAST_DIGITS: usize = 8;
@@ -78,6 +82,39 @@ pub async fn get(client: &Client, id: TaskId) -> Result<Option<TaskView>, Failur
     let key = client.names().primary_id(Table::Tasks);
     let view = row.map(|row| TaskView::read(&row, key)).transpose();
     Ok(view.map_err(shraga_dataverse::Error::from)?)
+}
+
+/// One's own tasks that try `task` again, the newest first. Nobody files it again before it is there, so
+/// only what is younger is read.
+///
+/// # Errors
+/// Any error of the request, or a row that can't be understood.
+pub async fn retries(session: &Session, task: &TaskView) -> Result<Vec<TaskId>, Failure> {
+    if !session.client.absent().has(Table::Tasks, tasks::RETRY_OF) {
+        return Ok(Vec::new());
+    }
+    let key = session.client.names().primary_id(Table::Tasks).to_owned();
+    let mine = mine(Some(session.me));
+    let again = Filter::eq(tasks::RETRY_OF.name(), task.id.to_string());
+    let query = Query {
+        select: vec![key.clone()],
+        filter: Some(match jiff::Timestamp::from_second(task.created.as_secs()) {
+            Ok(at) => mine.and(Filter::ge("createdon", at)).and(again),
+            Err(_) => mine.and(again),
+        }),
+        order_by: vec![OrderBy {
+            column: "createdon".to_owned(),
+            descending: true,
+        }],
+        top: Some(RETRIES),
+        ..Query::default()
+    };
+    let rows = session.client.list(Table::Tasks, &query).await?;
+    let ids = rows.iter().filter_map(|row| {
+        let row = row.object().ok()?;
+        row.get(&key)?.as_str()?.parse().ok()
+    });
+    Ok(ids.collect())
 }
 
 /// Whose tasks are meant: one's own, unless an admin asks.

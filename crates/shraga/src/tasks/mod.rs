@@ -8,6 +8,6 @@ mod view;
 pub mod watch;
 pub mod workers;
 
-pub use find::{find, get, shortened};
+pub use find::{find, get, retries, shortened};
 pub use names::WorkerNames;
 pub use view::{COLUMNS, TaskView, json, mine};

@@ -162,6 +162,7 @@ pub fn json(task: &TaskView) -> Value {
         "attempt": task.attempt,
         "result": task.result,
         "question": task.question,
+        "retry_of": task.retry_of.map(|id| id.to_string()),
         "cost_usd": task.cost_usd,
         "created": rfc3339(task.created),
         "started": task.started.map(rfc3339),
