@@ -7,6 +7,7 @@ pub mod answer;
 pub mod cancel;
 pub mod completions;
 pub mod config;
+pub mod costs;
 pub mod doctor;
 pub mod drain;
 mod dry_run;
@@ -109,6 +110,7 @@ enum Verb {
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
     Workers(workers::Workers),
+    Costs(costs::Costs),
     Drain(drain::Drain),
     Undrain(drain::Undrain),
     Plan(plan::ShowPlan),
@@ -241,6 +243,7 @@ impl Verb {
             | Self::Cancel(_)
             | Self::Retry(_)
             | Self::Workers(_)
+            | Self::Costs(_)
             | Self::Drain(_)
             | Self::Undrain(_)
             | Self::Plan(_)
@@ -281,6 +284,7 @@ impl Verb {
             Self::Cancel(verb) => verb.run(context).await,
             Self::Retry(verb) => verb.run(context).await,
             Self::Workers(verb) => verb.run(context).await,
+            Self::Costs(verb) => verb.run(context).await,
             Self::Drain(verb) => verb.run(context).await,
             Self::Undrain(verb) => verb.run(context).await,
             Self::Plan(verb) => verb.run(context).await,
