@@ -68,7 +68,7 @@ async fn what_the_store_cannot_hold_is_said_or_refused() {
     assert_eq!(urgent.code, 0, "{}", urgent.err);
     assert!(urgent.err.contains("priority is ignored"), "{}", urgent.err);
     let agent = run(&place, &site, me, &["submit", "x", "--agent", "codex"]);
-    agent.fails(3, &["cr_input", "without --agent"]);
+    agent.fails(3, &["cr_input", "without them"]);
     let workers = run(&place, &site, ADMIN_TOKEN, &["workers"]);
     assert_eq!(workers.code, 0, "{}", workers.err);
     assert!(

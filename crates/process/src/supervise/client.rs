@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -212,8 +212,9 @@ impl Supervised {
         &self.record
     }
 
-    /// Follows the program until nothing of it is left. `sink` is handed all its output from the first
-    /// byte on, also what was printed before this process was there.
+    /// Follows the program until nothing of it is left. `sink` is handed its output from the first byte
+    /// on, also what was printed before this process was there; of a flood that it could not keep up
+    /// with, the end, with a line that says so.
     pub async fn finish<S: Sink>(mut self, stop: &Stop, sink: &mut S) -> End {
         let mut logs = Logs::new(&self.record.folder);
         let known = self.attend(stop, &mut logs, sink).await;
@@ -227,6 +228,7 @@ impl Supervised {
                 (self.record.end().unwrap_or_else(End::lost), None)
             }
         };
+        logs.catch_up(sink);
         while logs.read(sink).await {}
         if let Some(unwritten) = unwritten {
             sink.take(Pipe::Out, unwritten.out.as_bytes());
@@ -313,6 +315,10 @@ async fn talk<S: Sink>(
     }
 }
 
+/// Bytes of a log that may be left to follow when the program has ended: all of an ordinary one. Of a
+/// flood, more than this would keep its attempt from ending for as long as it takes to go through.
+const LEFT_BYTES: u64 = 8 * 1024 * 1024;
+
 /// The two logs, as far as they were read.
 struct Logs {
     out: Follow,
@@ -340,6 +346,12 @@ impl Logs {
         }
     }
 
+    /// Passes over what is too much to follow now that the program has ended.
+    fn catch_up<S: Sink>(&mut self, sink: &mut S) {
+        self.out.catch_up(sink);
+        self.err.catch_up(sink);
+    }
+
     /// Hands the next piece of each to `sink`, once there is room; whether there may be more.
     async fn read<S: Sink>(&mut self, sink: &mut S) -> bool {
         sink.room().await;
@@ -350,6 +362,24 @@ impl Logs {
 }
 
 impl Follow {
+    fn catch_up<S: Sink>(&mut self, sink: &mut S) {
+        let Some(file) = &mut self.file else {
+            return;
+        };
+        let mut left = || {
+            let read = file.stream_position()?;
+            Ok::<_, io::Error>(file.metadata()?.len().saturating_sub(read))
+        };
+        let over = left().map_or(0, |left| left.saturating_sub(LEFT_BYTES));
+        let passed = i64::try_from(over).ok().filter(|over| *over > 0);
+        if let Some(over) = passed
+            && file.seek_relative(over).is_ok()
+        {
+            let said = format!("\n[{over} bytes came too fast to be followed; they are in the log]\n");
+            sink.take(self.pipe, said.as_bytes());
+        }
+    }
+
     fn read<S: Sink>(&mut self, buffer: &mut [u8], sink: &mut S) -> bool {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();

@@ -92,9 +92,13 @@ pub(super) async fn scratch_repository(folder: &Path) -> Result<PathBuf, Failure
     Ok(bare)
 }
 
-/// A fresh clone of `repository` in `dir/repo`, on a branch for `task`.
+/// A fresh clone of `repository` in `dir/repo`, on a branch for `task`. What an earlier attempt left
+/// there goes: its work is on the branch.
 pub(super) async fn checkout(repository: &str, dir: &Path, task: &str) -> Result<PathBuf, Failure> {
     let clone = dir.join("repo");
+    if clone.symlink_metadata().is_ok() {
+        std::fs::remove_dir_all(&clone)?;
+    }
     git(dir, &["clone", "--quiet", "--", repository, &text(&clone)]).await?;
     git(&clone, &["checkout", "--quiet", "-b", &branch(task)]).await?;
     Ok(clone)
