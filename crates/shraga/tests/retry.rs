@@ -27,13 +27,13 @@ fn up() -> (Place, Running) {
     let place = Place::new();
     let here = place.path().display().to_string();
     let config = AGENTS.replace("HERE", &here);
-    std::fs::write(place.path().join("shraga.toml"), config).unwrap();
+    assert!(std::fs::write(place.path().join("shraga.toml"), config).is_ok());
     let running = place.start(&["up", "--workers", "2"]);
     (place, running)
 }
 
 fn mend(place: &Place) {
-    std::fs::write(place.path().join("mended"), "").unwrap();
+    assert!(std::fs::write(place.path().join("mended"), "").is_ok());
 }
 
 #[test]
