@@ -649,7 +649,9 @@ fn an_attempt_that_a_process_before_began_is_gone_on_with_in_its_stream_and_publ
 fn an_attempt_gone_on_with_that_was_given_to_another_meanwhile_is_stopped_and_kept_as_a_candidate()
 {
     let (mut bench, _) = resumed(3);
-    let stopped = bench.look(&[], 8);
+    assert_eq!(bench.look(&[], 8), [Effect::Inspect(bench.row.id)]);
+    let gone = Input::Inspected(bench.row.id, None);
+    let stopped = bench.machine.step(gone, secs(8));
     assert_eq!(stopped, [Effect::Stop(bench.row.id, StopCause::LeaseLost)]);
     bench.end(Outcome::Canceled, 9);
     let kept = written(&bench.save(), WriteKind::Candidate);

@@ -55,7 +55,6 @@ pub const MIRROR: &[&str] = &[
 /// Columns of [`super::worker()`].
 pub const WORKER: &[&str] = &[
     "_ownerid_value",
-    "modifiedon",
     "cr_name",
     "cr_type",
     "cr_status",

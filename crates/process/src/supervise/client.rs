@@ -375,7 +375,8 @@ impl Follow {
         if let Some(over) = passed
             && file.seek_relative(over).is_ok()
         {
-            let said = format!("\n[{over} bytes came too fast to be followed; they are in the log]\n");
+            let said =
+                format!("\n[{over} bytes came too fast to be followed; they are in the log]\n");
             sink.take(self.pipe, said.as_bytes());
         }
     }

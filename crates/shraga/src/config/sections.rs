@@ -137,6 +137,7 @@ sections! {
         shared: bool = true;
         /// How much more than others a person gets while there is not enough for all, 1 to 1000; 1 for
         /// who is not named. By identity, as `shraga token list` or the row of the person says it.
+        /// Unset: all count the same.
         weights: Weights = Weights::default();
         /// How many of one person's tasks may run at once; 0 or `off`: as many as there are slots.
         user_running: Limit = Limit(None);
@@ -144,6 +145,7 @@ sections! {
         key_running: Slots = Slots(1);
         /// Keys that everybody's tasks share, and how many tasks with one may run at once. Other keys are
         /// each person's own.
+        /// Unset: there are none.
         keys: Counts = Counts::default();
         /// Seconds between looks at the store without a wake-up while work is open.
         tick_seconds: Seconds = Seconds(10);
@@ -246,13 +248,16 @@ sections! {
         /// What one person may spend on a day (UTC), such as `20usd,5m-tokens`. Unset: no limit.
         user_day: Day = Day::default();
         /// The same of single people, by their identity.
+        /// Unset: nobody has a limit of her own.
         users: Days = Days::default();
         /// What everybody together may spend on a day.
+        /// Unset: there is no limit.
         day: Day = Day::default();
         /// What one attempt may spend when a day is limited and its task is not. Unset: a tenth of the day.
         attempt: Day = Day::default();
         /// What models cost, in US dollars per million tokens: input, output, cache read, cache write. A
         /// name may end in `*`. These count before the built-in prices of Claude's models.
+        /// Unset: only those count.
         prices: PriceList = PriceList::default();
     }
 

@@ -32,6 +32,7 @@ async fn what_the_originals_store_lacks_is_named_with_what_is_given_up() {
     optional  cr_shraga_tasks.cr_finishedon: the column is missing: rows don't show when work ended
     optional  cr_shraga_tasks.cr_output: the column is missing: deliverables, verdicts and costs are not kept as data
     optional  cr_shraga_tasks.cr_executiondetails: the column is missing: no attempt goes on from another one
+    optional  cr_shraga_tasks.cr_usage: the column is missing: budgets count for each attempt anew, there are no budgets for a day, and `costs` is empty
     optional  cr_shraga_tasks.crb3b_sessiontokens: the column is missing: rows don't show how many tokens it took
     optional  cr_shraga_tasks.crb3b_sessionduration: the column is missing: rows don't show how long it took
     optional  cr_shraga_workers: the table is missing: only workers of the state file are assigned to
