@@ -41,6 +41,12 @@ fn completed(phase: &str, round: u64) -> (String, u64, String) {
     (phase.to_owned(), round, "completed".to_owned())
 }
 
+/// Where a file is that an attempt left in its working directory.
+fn left(row: &Map<String, Json>, file: &str) -> std::path::PathBuf {
+    let folder = std::path::Path::new(row["crb3b_workingdir"].as_str().unwrap());
+    folder.join("work").join(file)
+}
+
 #[tokio::test]
 async fn a_task_with_criteria_completes_when_a_verifier_says_so() {
     let world = World::new().await;
@@ -84,8 +90,7 @@ async fn a_round_that_does_not_pass_is_followed_by_one_with_the_feedback() {
         "no file\n\nCorrect this. The work so far is in the working directory."
     );
     assert_eq!(output(&row)["summary"], "in short");
-    let folder = row["crb3b_workingdir"].as_str().unwrap();
-    let made = std::fs::read_to_string(format!("{folder}/work/made")).unwrap();
+    let made = std::fs::read_to_string(left(&row, "made")).unwrap();
     assert_eq!(made, "no file");
     worker.drain().await;
 }
@@ -103,8 +108,7 @@ async fn when_the_rounds_are_used_up_the_task_fails_and_the_work_is_kept() {
     );
     assert_eq!(row["cr_result"], "did it\n");
     assert_eq!(output(&row)["verdict"]["feedback"], "no file");
-    let folder = row["crb3b_workingdir"].as_str().unwrap();
-    assert!(std::fs::exists(format!("{folder}/work/other")).unwrap());
+    assert!(left(&row, "other").exists());
     worker.drain().await;
 }
 

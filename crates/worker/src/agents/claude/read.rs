@@ -221,7 +221,7 @@ impl Reader {
         self.heard.end = Some(failure.map_or(Ok(()), Err));
     }
 
-    /// What the whole run used, by model where it says so, since subagents count too.
+    /// What the whole run used, by model where it says so, since sessions that it started itself count too.
     fn final_usage(&self, value: &Value) -> Usage {
         let told = self.heard.usage;
         let models = value["modelUsage"].as_object();
