@@ -8,7 +8,6 @@ use shraga_core::worker::{Answer, Ticket, WriteKind};
 
 use crate::breaks::Break;
 use crate::coverage::{self, Fault};
-use crate::lesser::Abilities;
 use crate::network::{Request, Sent};
 use crate::people::{self, Deed};
 use crate::promises::{Author, Check};
@@ -250,20 +249,6 @@ impl World {
         Ok(true)
     }
 
-    /// Known, and not mended yet: where a store takes less, the link in her row alone says which of two
-    /// mirrors counts, and a person who edits it at the wrong moment has her own task run twice
-    /// (docs/reliability.md). Until it is, nobody does that there.
-    fn without_open_hole(&self, deed: Deed) -> Deed {
-        let Abilities {
-            change_sets,
-            own_ids,
-        } = self.script.cast.store;
-        match deed {
-            Deed::Write(set) if !(change_sets && own_ids) && people::links(&set) => Deed::Rest,
-            deed => deed,
-        }
-    }
-
     pub(crate) fn person_acts(&mut self) -> Check {
         let Some(who) = self.dice.choice(self.people.clone()) else {
             return Ok(());
@@ -279,8 +264,7 @@ impl World {
             let new = self.new_id(format!("planted{}", self.history.steps));
             let worker = self.dice.usize(..self.workers.len());
             let worker = self.workers[worker].id;
-            let deed = people::trespass(&self.store, who, new, worker, &mut self.dice);
-            self.without_open_hole(deed)
+            people::trespass(&self.store, who, new, worker, &mut self.dice)
         } else {
             people::meddle(&self.store, who, &mut self.dice)
         };

@@ -150,14 +150,6 @@ fn edit(row: &Row, cells: Vec<(Column, Value)>) -> Deed {
     })
 }
 
-/// Whether it edits the link to a mirror.
-pub(crate) fn links(set: &ChangeSet) -> bool {
-    let cells = set.writes.iter().flat_map(|write| &write.cells);
-    cells
-        .into_iter()
-        .any(|(column, _)| *column == tasks::MIRROR_LINK)
-}
-
 fn names(cells: &[(Column, Value)]) -> String {
     let named: Vec<String> = cells
         .iter()

@@ -74,7 +74,9 @@ fn join(view: &View<'_>, mirror: &Mirror, task: &UserTask) -> ChangeSet {
             draft.set(tasks::REASON, Reason::TakenByLegacy.as_str());
         }
     }
-    if !links(task, mirror) {
+    // Adopting rests on what her row says, so it is written first, under its version, also when it
+    // says so already: by now it may link another mirror, and somebody may have adopted that.
+    if adopted || !links(task, mirror) {
         draft
             .person_first()
             .tell(task, tasks::MIRROR_LINK, mirror.id.get());
