@@ -15,41 +15,45 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-/// Tells the store's time.
+/// Tells the store's time. Clones share how far it was moved.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock {
+    /// Where it stands; the machine's clock goes on.
+    stands: Option<i64>,
+    moved: Arc<AtomicI64>,
+}
 
 impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// A clock that stands at `seconds` since the epoch until [`Clock::advance`] moves it.
     #[must_use]
     pub fn standing(seconds: i64) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(seconds))))
+        Self {
+            stands: Some(seconds),
+            moved: Arc::default(),
+        }
     }
 
-    /// Moves a standing clock, and every clone of it, by `seconds`. The machine's clock stays.
+    /// Moves it, and every clone of it, by `seconds`: back when negative. For tests.
     pub fn advance(&self, seconds: i64) {
-        if let Some(at) = &self.0 {
-            at.fetch_add(seconds, Ordering::SeqCst);
-        }
+        self.moved.fetch_add(seconds, Ordering::SeqCst);
     }
 
     /// Whole seconds since the epoch.
     #[must_use]
     pub fn seconds(&self) -> i64 {
-        match &self.0 {
-            Some(at) => at.load(Ordering::SeqCst),
-            None => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| {
-                    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-                }),
-        }
+        let unmoved = self.stands.unwrap_or_else(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            since.map_or(0, |since| {
+                i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+            })
+        });
+        unmoved + self.moved.load(Ordering::SeqCst)
     }
 }
 

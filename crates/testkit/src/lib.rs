@@ -1,9 +1,8 @@
-//! What tests share: faults between client and server, a store clock moved by hand, builders.
+//! What tests share: faults between client and server, stores whose time is moved by hand, builders.
 //!
 //! For tests only: no shipped crate depends on it. Everything here is deterministic: a fault is
 //! armed by a test and fires on the next request it names, never by chance or by time.
 
-pub mod clock;
 pub mod double;
 pub mod evil;
 pub mod faults;

@@ -1,7 +1,7 @@
 //! A stage for stories: a real store in a folder of its own, and clients for whoever acts on it.
 //!
 //! Everybody speaks through the shipped client to the shipped server, in process. Each client has its
-//! own [`Faults`] between the two; all share one [`StoreClock`]. The server can be stopped and started
+//! own [`Faults`] between the two; all share one [`Clock`]. The server can be stopped and started
 //! again on the same folder while clients live on.
 
 use std::path::Path;
@@ -28,7 +28,6 @@ use tower::{ServiceExt, service_fn};
 use url::Url;
 use uuid::Uuid;
 
-use crate::clock::StoreClock;
 use crate::double::Double;
 use crate::faults::Faults;
 use crate::legacy::Legacy;
@@ -39,8 +38,8 @@ use crate::{Answer, BoxError, Transport};
 
 /// A store and those who act on it.
 pub struct Stage {
-    /// The store's clock.
-    pub clock: StoreClock,
+    /// The store's clock, moved by hand: `Date` headers and rows tell it.
+    pub clock: Clock,
     /// The admin: who owns mirrors.
     pub admin: UserId,
     server: Server,
@@ -72,16 +71,13 @@ struct Server {
     running: Arc<RwLock<Option<Store>>>,
     tables: Vec<TableDef>,
     kind: Kind,
+    clock: Clock,
     time: Option<StillTime>,
 }
 
 impl Server {
     fn start(&self, folder: &Path) {
-        let clock = match &self.time {
-            Some(time) => time.clock(),
-            None => Clock::system(),
-        };
-        let store = Store::open_with(folder, self.tables.clone(), clock);
+        let store = Store::open_with(folder, self.tables.clone(), self.clock.clone());
         let store = store.expect("a fresh folder can be opened");
         *self.running.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
     }
@@ -141,14 +137,15 @@ impl Stage {
 
     async fn on(kind: Kind, tables: Vec<TableDef>, time: Option<StillTime>) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
+        let clock = time.as_ref().map_or_else(Clock::system, StillTime::clock);
         let server = Server {
             running: Arc::default(),
             tables,
             kind,
+            clock: clock.clone(),
             time,
         };
         server.start(folder.path());
-        let clock = StoreClock::new();
         let store = server.store().expect("it was just started");
         let root = principal(Uuid::nil(), Role::Admin);
         let admin = store.ensure_user(&root, "admin@localhost").await;
@@ -176,7 +173,7 @@ impl Stage {
         let server = self
             .server
             .transport(principal(self.admin.get(), Role::Admin));
-        client_of(faults.wrap(lesser.wrap(self.clock.wrap(server))))
+        client_of(faults.wrap(lesser.wrap(server)))
     }
 
     /// A shared worker of the admin's at the store made out to be a lesser one.
@@ -202,7 +199,7 @@ impl Stage {
         let server = self
             .server
             .transport(principal(self.admin.get(), Role::Admin));
-        let limited = limits.wrap(self.clock.wrap(server));
+        let limited = limits.wrap(server);
         let mut options = Options::new(base(), faults.wrap(limited));
         options.pacing = pacing;
         options.breaker = true;
@@ -224,19 +221,15 @@ impl Stage {
     /// What carries the admin's requests.
     #[must_use]
     pub fn admin_transport(&self) -> Transport {
-        self.clock.wrap(
-            self.server
-                .transport(principal(self.admin.get(), Role::Admin)),
-        )
+        self.server
+            .transport(principal(self.admin.get(), Role::Admin))
     }
 
     /// What carries a person's requests.
     #[must_use]
     pub fn transport_of(&self, person: &Person) -> Transport {
-        self.clock.wrap(
-            self.server
-                .transport(principal(person.id.get(), Role::User)),
-        )
+        self.server
+            .transport(principal(person.id.get(), Role::User))
     }
 
     /// A worker of the original that acts with `owner`'s rights on the machine `host`.
@@ -282,7 +275,7 @@ impl Stage {
 
     fn client(&self, principal: Principal, faults: &Faults) -> Client {
         let server = self.server.transport(principal);
-        client_of(faults.wrap(self.clock.wrap(server)))
+        client_of(faults.wrap(server))
     }
 
     /// Stops the server: every request is refused until [`Self::start`].

@@ -55,6 +55,7 @@ pub const MIRROR: &[&str] = &[
 /// Columns of [`super::worker()`].
 pub const WORKER: &[&str] = &[
     "_ownerid_value",
+    "modifiedon",
     "cr_name",
     "cr_type",
     "cr_status",

@@ -159,6 +159,25 @@ fn a_worker_of_the_original_has_one_slot_and_serves_its_owner() {
 }
 
 #[test]
+fn a_worker_was_not_heard_later_than_its_row_was_written() {
+    let heard = |said: &str| {
+        let value = json!({
+            "@odata.etag": "W/\"7\"", "cr_shraga_workerid": WORKER, "_ownerid_value": ID,
+            "cr_type": "DevBox", "cr_status": "ready",
+            "modifiedon": "2026-01-02T03:04:05Z", "cr_lastseen": said,
+        });
+        worker(&row(&value)).unwrap().last_seen
+    };
+    let written = heard("2026-01-02T03:04:05Z");
+    assert_eq!(
+        heard("2026-01-05T03:04:05Z"),
+        written,
+        "its clock is days ahead"
+    );
+    assert!(heard("2026-01-02T03:04:04Z") < written);
+}
+
+#[test]
 fn an_event_of_an_unknown_kind_is_still_an_event() {
     let value = json!({
         "cr_shraga_eventid": ID, "createdon": "2026-01-02T03:04:05Z", "cr_type": "Novelty",

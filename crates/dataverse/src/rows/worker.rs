@@ -4,6 +4,7 @@ use serde::Deserialize;
 use shraga_core::ids::{Etag, UserId, WorkerId};
 use shraga_core::model::{Person, Worker};
 use shraga_core::status::Pool;
+use shraga_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::field::{self, Kind, Of};
@@ -26,6 +27,7 @@ struct WorkerJson {
     id: Option<Uuid>,
     #[serde(rename = "_ownerid_value")]
     owner: Option<Uuid>,
+    modifiedon: Option<String>,
     cr_name: Option<String>,
     cr_type: Option<String>,
     cr_status: Option<String>,
@@ -46,6 +48,7 @@ const WORKER_FIELDS: &[(&str, Kind)] = &[
     ("@odata.etag", Kind::Text),
     ("cr_shraga_workerid", Kind::Text),
     ("_ownerid_value", Kind::Text),
+    ("modifiedon", Kind::Text),
     ("cr_name", Kind::Text),
     ("cr_type", Kind::Text),
     ("cr_status", Kind::Text),
@@ -68,10 +71,12 @@ const WORKER_FIELDS: &[(&str, Kind)] = &[
 /// Names the field that cannot be understood.
 pub fn worker(row: &Row) -> Result<Worker, RowError> {
     let json: WorkerJson = WORKERS.read(row, WORKER_FIELDS)?;
+    let last_seen = last_seen(&json)?;
     let kind = WORKERS.required("cr_type", json.cr_type)?;
     let state = WORKERS.required("cr_status", json.cr_status)?;
     let pool = WORKERS.parse_some("cr_pool", json.cr_pool.as_ref())?;
     Ok(Worker {
+        last_seen,
         // Anything else is no question of ours, and is never answered.
         suspicion: json.cr_nonce.and_then(|text| text.parse().ok()),
         echo: json.cr_echo,
@@ -83,7 +88,6 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
         agents: words(json.cr_agents.as_deref().unwrap_or_default()),
         boot: WORKERS.parse_some("cr_bootid", json.cr_bootid.as_ref())?,
         beat: json.cr_beat.unwrap_or_default(),
-        last_seen: WORKERS.time_some("cr_lastseen", json.cr_lastseen.as_ref())?,
         last_assigned: WORKERS.time_some("cr_lastassigned", json.cr_lastassigned.as_ref())?,
         drained: WORKERS.time_some("cr_drainedon", json.cr_drainedon.as_ref())?,
         id: WorkerId::new(WORKERS.required("cr_shraga_workerid", json.id)?),
@@ -91,6 +95,14 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
         etag: field::etag(WORKERS, json.etag)?,
         name: json.cr_name.unwrap_or_default(),
     })
+}
+
+/// When the worker was last heard. It says so itself, and its clock may be wrong: never later than the
+/// store wrote its row, or a worker that is gone would be waited for as long as its clock was ahead.
+fn last_seen(json: &WorkerJson) -> Result<Option<Timestamp>, RowError> {
+    let seen = WORKERS.time_some("cr_lastseen", json.cr_lastseen.as_ref())?;
+    let written = WORKERS.time_some("modifiedon", json.modifiedon.as_ref())?;
+    Ok(seen.map(|seen| written.map_or(seen, |written| seen.min(written))))
 }
 
 #[derive(Default, Deserialize)]
