@@ -31,6 +31,24 @@ const ALWAYS_ALLOWED: &[&str] = &[
     "ProgramFiles",
 ];
 
+/// Variables that git may see beside those when it talks to a remote: how to reach it, and as whom.
+pub const GIT_REMOTE: &[&str] = &[
+    "SSH_AUTH_SOCK",
+    "SSH_AGENT_PID",
+    "GIT_SSH_COMMAND",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_CONFIG_HOME",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+];
+
 /// The part of `environment` that a program may see: the harmless basics and the names in `extra`.
 pub fn allowed_environment(
     environment: &BTreeMap<String, String>,

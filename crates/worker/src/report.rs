@@ -10,7 +10,6 @@ use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::StreamHead;
 use shraga_core::status::Unknown;
 use shraga_core::time::{Span, Timestamp};
-use shraga_core::usage::Usage;
 use shraga_core::worker::{Finish, Outcome, Report, Until};
 use uuid::Uuid;
 
@@ -20,7 +19,7 @@ mod tests;
 
 use evidence::StoredEvidence;
 
-use crate::stored::StoredProgress;
+use crate::stored::{StoredProgress, StoredUsage};
 
 /// A report on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +42,8 @@ pub(crate) struct StoredReport {
     message: String,
     transcript: String,
     ran_ms: u64,
-    cost_micros: Option<u64>,
     #[serde(default)]
-    tokens: StoredTokens,
+    usage: StoredUsage,
     folder: Option<String>,
     #[serde(default)]
     evidence: Option<StoredEvidence>,
@@ -54,16 +52,6 @@ pub(crate) struct StoredReport {
     question: Option<String>,
     #[serde(default)]
     checkpoint: Option<String>,
-}
-
-/// The tokens and turns of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct StoredTokens {
-    input: u64,
-    output: u64,
-    cache_read: u64,
-    cache_write: u64,
-    turns: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,31 +105,6 @@ impl StoredReport {
     }
 }
 
-impl From<Usage> for StoredTokens {
-    fn from(usage: Usage) -> Self {
-        Self {
-            input: usage.input_tokens,
-            output: usage.output_tokens,
-            cache_read: usage.cache_read_tokens,
-            cache_write: usage.cache_write_tokens,
-            turns: usage.turns,
-        }
-    }
-}
-
-impl StoredTokens {
-    const fn with_cost(self, cost_micros: Option<u64>) -> Usage {
-        Usage {
-            input_tokens: self.input,
-            output_tokens: self.output,
-            cache_read_tokens: self.cache_read,
-            cache_write_tokens: self.cache_write,
-            turns: self.turns,
-            cost_micros,
-        }
-    }
-}
-
 impl From<&Report> for StoredReport {
     fn from(report: &Report) -> Self {
         let finish = &report.finish;
@@ -176,8 +139,7 @@ impl From<&Report> for StoredReport {
             message: finish.message.clone(),
             transcript: finish.transcript.clone(),
             ran_ms: u64::try_from(finish.ran.as_millis()).unwrap_or(u64::MAX),
-            cost_micros: finish.usage.cost_micros,
-            tokens: StoredTokens::from(finish.usage),
+            usage: finish.usage.into(),
             folder: finish.folder.clone(),
             evidence: finish.evidence.as_deref().map(StoredEvidence::from),
             progress: StoredProgress::from(&finish.progress),
@@ -225,7 +187,7 @@ impl TryFrom<StoredReport> for Report {
                 message: stored.message,
                 transcript: stored.transcript,
                 ran: Duration::from_millis(stored.ran_ms),
-                usage: stored.tokens.with_cost(stored.cost_micros),
+                usage: stored.usage.into(),
                 folder: stored.folder,
                 evidence: stored.evidence.map(|it| Box::new(it.into())),
                 // The story of a result is not worth the result.

@@ -14,6 +14,7 @@ mod handover;
 mod ledgers;
 mod promises;
 mod reasons;
+mod resumed;
 mod scenarios;
 mod sharing;
 mod store;

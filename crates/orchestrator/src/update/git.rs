@@ -7,29 +7,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use shraga_process::{Exit, ProcessError, ToolError, ToolOutput, allowed_environment, tool_output};
+use shraga_process::{
+    Exit, GIT_REMOTE, ProcessError, ToolError, ToolOutput, allowed_environment, tool_output,
+};
 
 /// Total time of a git command that talks to no remote. Longer delays the next check only; shorter
 /// fails on slow disks.
 pub(crate) const LOCAL_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Variables git may see beside the harmless basics: how to reach a remote, and as whom.
-const ALLOWED: [&str; 14] = [
-    "SSH_AUTH_SOCK",
-    "SSH_AGENT_PID",
-    "GIT_SSH_COMMAND",
-    "GIT_SSL_CAINFO",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "XDG_CONFIG_HOME",
-    "http_proxy",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-];
 
 /// What is set for every command: nobody is asked anything, and only these ways lead to a remote.
 const FIXED: [(&str, &str); 10] = [
@@ -96,7 +80,8 @@ pub(crate) struct Answer {
 impl Git {
     /// Git in `dir`, seeing what it may of `environment`.
     pub(crate) fn new(dir: &Path, environment: &BTreeMap<String, String>) -> Self {
-        let mut env = allowed_environment(environment, &ALLOWED.map(str::to_owned));
+        let names: Vec<String> = GIT_REMOTE.iter().map(|name| (*name).to_owned()).collect();
+        let mut env = allowed_environment(environment, &names);
         let fixed = FIXED.map(|(name, value)| (name.to_owned(), value.to_owned()));
         env.extend(fixed);
         env.entry("GIT_SSH_COMMAND".to_owned())

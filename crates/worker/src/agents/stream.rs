@@ -87,6 +87,16 @@ pub(crate) struct Heard {
     pub(crate) transcript: Transcript,
 }
 
+impl Heard {
+    /// Tells something to `tell`, and to the transcript.
+    pub(super) fn telling<'a>(&'a mut self, tell: &'a mut dyn FnMut(&str)) -> Telling<'a> {
+        Telling {
+            heard: &mut self.transcript,
+            tell,
+        }
+    }
+}
+
 impl Default for Heard {
     fn default() -> Self {
         Self {
@@ -137,8 +147,8 @@ impl Transcript {
 
 /// Tells something to whoever watches, and to the transcript.
 pub(super) struct Telling<'a> {
-    pub(super) heard: &'a mut Transcript,
-    pub(super) tell: &'a mut dyn FnMut(&str),
+    heard: &'a mut Transcript,
+    tell: &'a mut dyn FnMut(&str),
 }
 
 impl Telling<'_> {
@@ -191,6 +201,12 @@ fn short_input(input: &Value) -> String {
     ];
     let said = TELLING.iter().find_map(|key| input.get(key)?.as_str());
     said.map_or_else(|| input.to_string(), str::to_owned)
+}
+
+/// The JSON object that a line of output is; other lines are text.
+pub(super) fn object(line: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    value.is_object().then_some(value)
 }
 
 /// A text member of an object.

@@ -17,31 +17,13 @@ use std::time::Duration;
 
 use shraga_core::causes::chain;
 use shraga_core::repository::{Address, Way};
-use shraga_process::{Exit, KEPT_BYTES, ProcessError, ToolError, allowed_environment, tool_head};
+use shraga_process::{
+    Exit, GIT_REMOTE, KEPT_BYTES, ProcessError, ToolError, allowed_environment, tool_head,
+};
 
 /// Total time of a git command that talks to no remote. Shorter fails on large repositories and slow
 /// disks; longer keeps a slot from its next task.
 const LOCAL_DEADLINE: Duration = Duration::from_secs(300);
-
-/// What a git towards a repository may see of the worker's environment beside the basics: how to get
-/// there, and as whom.
-const ALLOWED: [&str; 15] = [
-    "SSH_AUTH_SOCK",
-    "SSH_AGENT_PID",
-    "GIT_SSH_COMMAND",
-    "GIT_SSL_CAINFO",
-    "GIT_CONFIG_GLOBAL",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "XDG_CONFIG_HOME",
-    "http_proxy",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-];
 
 /// Variables that lead https elsewhere than to the host itself.
 const PROXIES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -162,7 +144,9 @@ impl Git {
         addresses: &[IpAddr],
         deadline: Duration,
     ) -> Self {
-        let mut env = allowed_environment(environment, &ALLOWED.map(str::to_owned));
+        let names = GIT_REMOTE.iter().chain(&["GIT_CONFIG_GLOBAL"]);
+        let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
+        let mut env = allowed_environment(environment, &names);
         env.entry("GIT_SSH_COMMAND".to_owned())
             .or_insert_with(|| "ssh -oBatchMode=yes -oConnectTimeout=30".to_owned());
         // People let git turn one of the two into the other.

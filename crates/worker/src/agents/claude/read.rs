@@ -12,7 +12,7 @@ use shraga_core::limits;
 use shraga_core::usage::Usage;
 
 use crate::agents::failures::{At, Failure, at_epoch, by_words};
-use crate::agents::stream::{Heard, Telling, count, text};
+use crate::agents::stream::{Heard, count, object, text};
 
 /// Messages remembered so that none is counted twice: more than can be open at once.
 const REMEMBERED: usize = 64;
@@ -53,20 +53,13 @@ impl Reader {
 
     /// Takes a line; what people should see of it goes to `tell`.
     pub(crate) fn line(&mut self, line: &str, tell: &mut dyn FnMut(&str)) {
-        match serde_json::from_str::<Value>(line) {
-            Ok(value) if value.is_object() => self.object(&value, tell),
-            Ok(_) | Err(_) => self.telling(tell).text(line),
+        match object(line) {
+            Some(value) => self.take(&value, tell),
+            None => self.heard.telling(tell).text(line),
         }
     }
 
-    fn telling<'a>(&'a mut self, tell: &'a mut dyn FnMut(&str)) -> Telling<'a> {
-        Telling {
-            heard: &mut self.heard.transcript,
-            tell,
-        }
-    }
-
-    fn object(&mut self, value: &Value, tell: &mut dyn FnMut(&str)) {
+    fn take(&mut self, value: &Value, tell: &mut dyn FnMut(&str)) {
         match text(value, "type") {
             "system" => self.system(value, tell),
             "stream_event" => self.event(&value["event"], value["parent_tool_use_id"].is_null()),
@@ -86,7 +79,7 @@ impl Reader {
                 self.heard.model = Some(model.to_owned());
                 let version = text(value, "claude_code_version");
                 let line = format!("[Claude Code {version}, {model}, session {session}]");
-                self.telling(tell).line(&line);
+                self.heard.telling(tell).line(&line);
             }
             "api_retry" => {
                 let status = value["error_status"].as_u64();
@@ -97,7 +90,7 @@ impl Reader {
                     "[the model answered {what} ({}); try {attempt} of {most} in {secs:.0} s]",
                     text(value, "error")
                 );
-                self.telling(tell).line(&line);
+                self.heard.telling(tell).line(&line);
             }
             _ => {}
         }
@@ -147,9 +140,10 @@ impl Reader {
             match text(block, "type") {
                 "text" => {
                     said.push_str(text(block, "text"));
-                    self.telling(tell).text(text(block, "text"));
+                    self.heard.telling(tell).text(text(block, "text"));
                 }
                 "tool_use" => self
+                    .heard
                     .telling(tell)
                     .tool(text(block, "name"), &block["input"]),
                 _ => {}
@@ -181,7 +175,7 @@ impl Reader {
             let parts = content.as_array().into_iter().flatten();
             let joined: Vec<&str> = parts.map(|part| text(part, "text")).collect();
             let said = content.as_str().map_or(joined.join("\n"), str::to_owned);
-            self.telling(tell).answer(&said, failed);
+            self.heard.telling(tell).answer(&said, failed);
         }
     }
 
@@ -193,7 +187,8 @@ impl Reader {
         let until = resets.and_then(|seconds| at_epoch(seconds, &self.at));
         self.limit = Some(Failure::UsageLimit(until));
         let kind = text(info, "rateLimitType").replace('_', " ");
-        self.telling(tell)
+        self.heard
+            .telling(tell)
             .line(&format!("[the account's {kind} limit is reached]"));
     }
 
@@ -213,7 +208,7 @@ impl Reader {
         self.heard.result = limits::tail(&said, limits::MEMO_UNITS);
         let failure = self.failure(value, &said);
         if let Some(failure) = &failure {
-            self.telling(tell).line(&format!(
+            self.heard.telling(tell).line(&format!(
                 "[ended: {}]",
                 limits::line(failure.reason().message(), limits::MESSAGE_UNITS)
             ));

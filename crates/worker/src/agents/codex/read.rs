@@ -9,7 +9,7 @@ use shraga_core::limits;
 use shraga_core::usage::Usage;
 
 use crate::agents::failures::{At, Failure, by_words};
-use crate::agents::stream::{Heard, Telling, count, text};
+use crate::agents::stream::{Heard, count, object, text};
 
 /// See the module.
 #[derive(Debug)]
@@ -32,26 +32,19 @@ impl Reader {
 
     /// Takes a line; what people should see of it goes to `tell`.
     pub(crate) fn line(&mut self, line: &str, tell: &mut dyn FnMut(&str)) {
-        match serde_json::from_str::<Value>(line) {
-            Ok(value) if value.is_object() => self.object(&value, tell),
-            Ok(_) | Err(_) => self.telling(tell).text(line),
+        match object(line) {
+            Some(value) => self.take(&value, tell),
+            None => self.heard.telling(tell).text(line),
         }
     }
 
-    fn telling<'a>(&'a mut self, tell: &'a mut dyn FnMut(&str)) -> Telling<'a> {
-        Telling {
-            heard: &mut self.heard.transcript,
-            tell,
-        }
-    }
-
-    fn object(&mut self, value: &Value, tell: &mut dyn FnMut(&str)) {
+    fn take(&mut self, value: &Value, tell: &mut dyn FnMut(&str)) {
         match text(value, "type") {
             "thread.started" => {
                 let session = text(value, "thread_id");
                 self.heard.session = Some(session.to_owned());
                 let line = format!("[Codex, session {session}]");
-                self.telling(tell).line(&line);
+                self.heard.telling(tell).line(&line);
             }
             "item.started" => self.begun(&value["item"], tell),
             "item.completed" => self.item(&value["item"], tell),
@@ -62,7 +55,7 @@ impl Reader {
             "turn.failed" => self.failed(text(&value["error"], "message")),
             "error" => {
                 let line = format!("[{}]", text(value, "message"));
-                self.telling(tell).text(&line);
+                self.heard.telling(tell).text(&line);
             }
             _ => {}
         }
@@ -70,7 +63,7 @@ impl Reader {
 
     fn begun(&mut self, item: &Value, tell: &mut dyn FnMut(&str)) {
         if text(item, "type") == "command_execution" {
-            self.telling(tell).tool("shell", item);
+            self.heard.telling(tell).tool("shell", item);
         }
     }
 
@@ -79,26 +72,27 @@ impl Reader {
             "agent_message" => {
                 let said = text(item, "text");
                 self.heard.result = limits::tail(said, limits::MEMO_UNITS);
-                self.telling(tell).text(said);
+                self.heard.telling(tell).text(said);
             }
             "command_execution" => {
                 let failed = item["exit_code"].as_i64().unwrap_or(0) != 0;
                 let said = text(item, "aggregated_output");
-                self.telling(tell).answer(said, failed);
+                self.heard.telling(tell).answer(said, failed);
             }
             "file_change" => {
                 for change in item["changes"].as_array().into_iter().flatten() {
-                    self.telling(tell).tool(text(change, "kind"), change);
+                    self.heard.telling(tell).tool(text(change, "kind"), change);
                 }
             }
             "error" => {
                 let line = format!("[{}]", text(item, "message"));
-                self.telling(tell).text(&line);
+                self.heard.telling(tell).text(&line);
             }
             "mcp_tool_call" => self
+                .heard
                 .telling(tell)
                 .tool(text(item, "tool"), &item["arguments"]),
-            "web_search" => self.telling(tell).tool("search", item),
+            "web_search" => self.heard.telling(tell).tool("search", item),
             _ => {}
         }
     }
