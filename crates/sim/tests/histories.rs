@@ -54,7 +54,7 @@ const NEVER: [Reason; 33] = [
     Reason::PermissionRefused,
     Reason::RequestRefused,
     Reason::AgentSilent,
-    // Nobody of the model has a budget: `core/tests/decisions/budgets.rs` has histories of those.
+    // Nobody of the model has a budget: `core/tests/decisions/ledgers.rs` has histories of those.
     Reason::BudgetCost,
     Reason::BudgetTokens,
     Reason::BudgetTurns,
