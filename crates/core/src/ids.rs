@@ -134,6 +134,24 @@ impl fmt::Display for Etag {
 pub const COURTESY: WorkerId =
     WorkerId::new(Uuid::from_u128(0x5348_5241_4741_8000_8000_0000_0000_0001));
 
+impl WorkerId {
+    /// The identity of the worker called `name` of `owner`, where no token gives it another.
+    ///
+    /// The first 16 bytes of SHA-256 of `"shraga worker"`, the owner's 16 bytes and the name; version
+    /// 8, RFC 9562 variant.
+    #[must_use]
+    pub fn of(owner: UserId, name: &str) -> Self {
+        let digest = Sha256::new()
+            .chain_update("shraga worker")
+            .chain_update(owner.get().as_bytes())
+            .chain_update(name)
+            .finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
 impl MirrorId {
     /// The identity that the mirror of `task` must have.
     ///

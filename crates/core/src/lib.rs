@@ -17,6 +17,7 @@ pub mod ids;
 mod json;
 pub mod ledger;
 pub mod limits;
+pub mod machine;
 pub mod model;
 pub mod plan;
 pub mod price;

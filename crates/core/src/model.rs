@@ -10,6 +10,7 @@ use crate::budget::Budget;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::ledger::{Account, Ledger};
+use crate::machine::Note;
 use crate::status::{Pool, TaskStatus, Unknown, WorkPhase, WorkerKind, WorkerState};
 use crate::time::Timestamp;
 
@@ -240,11 +241,14 @@ impl StreamHead {
     /// As the column holds it.
     #[must_use]
     pub fn to_json(&self) -> String {
+        self.to_object().finish()
+    }
+
+    pub(crate) fn to_object(&self) -> Object {
         Object::new()
             .int("sequence", self.sequence)
             .text("hash", &self.hash)
             .known("stream", self.stream.as_ref())
-            .finish()
     }
 }
 
@@ -285,6 +289,8 @@ pub struct Worker {
     pub suspicion: Option<Suspicion>,
     /// What it last read where questions stand, as it says with each beat.
     pub echo: Option<String>,
+    /// What is known of the machine it runs on, where a provider makes that.
+    pub machine: Option<Note>,
 }
 
 impl Worker {
@@ -294,6 +300,12 @@ impl Worker {
     pub fn asked(&self) -> Option<Suspicion> {
         let answered = |asked: &Suspicion| self.echo.as_deref() == Some(asked.to_string().as_str());
         self.suspicion.filter(|asked| !answered(asked))
+    }
+
+    /// Whether somebody wants it to take nothing new: an operator, or whoever is about to stop its machine.
+    #[must_use]
+    pub fn is_cordoned(&self) -> bool {
+        self.drained.is_some() || self.machine.as_ref().is_some_and(|note| !note.takes_work())
     }
 
     /// Whether it was given up: nobody answered in time, and no process has come back since.

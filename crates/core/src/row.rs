@@ -135,6 +135,7 @@ columns! {
         DETAILS = "cr_details", "JSON: machine, limits, last output.";
         CURRENT_TASK = "cr_currenttaskid", "A task it works on.";
         LAST_SEEN = "cr_lastseen", "Store time of the last beat.";
+        MACHINE = "cr_machine", "JSON: the machine it runs on, where a provider makes that.";
         DRAINED = "cr_drainedon", "Since when an operator wants it to take nothing new.";
         LAST_ASSIGNED = "cr_lastassigned", "Store time of the last assignment.";
     }

@@ -4,6 +4,9 @@
 //! clock; reading text belongs to the edge (`shraga-dataverse`).
 
 use std::fmt;
+use std::str::FromStr;
+
+use crate::status::Unknown;
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z. Dataverse keeps whole seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +88,57 @@ impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = civil(self.0);
         write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+/// A month in UTC, counted from January of the year 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month(i64);
+
+impl Month {
+    /// The month of this point in time.
+    #[must_use]
+    pub const fn of(at: Timestamp) -> Self {
+        let (year, month, _) = civil(Day::of(at).0);
+        Self(year * 12 + month - 1)
+    }
+
+    /// When it is over: the first moment of the next.
+    #[must_use]
+    pub const fn end(self) -> Timestamp {
+        let next = self.0.saturating_add(1);
+        Day(days(next.div_euclid(12), next.rem_euclid(12) + 1)).start()
+    }
+}
+
+impl fmt::Display for Month {
+    /// `2026-01`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:04}-{:02}",
+            self.0.div_euclid(12),
+            self.0.rem_euclid(12) + 1
+        )
+    }
+}
+
+impl FromStr for Month {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Unknown> {
+        let parts = text.split_once('-').and_then(|(year, month)| {
+            let year: i64 = year.parse().ok().filter(|year| (1..=9999).contains(year))?;
+            let month: i64 = month
+                .parse()
+                .ok()
+                .filter(|month| (1..=12).contains(month))?;
+            Some(Self(year * 12 + month - 1))
+        });
+        parts.ok_or_else(|| Unknown {
+            what: "month",
+            value: text.to_owned(),
+        })
     }
 }
 
@@ -184,6 +238,18 @@ const fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + leap, month, day)
 }
 
+/// The first day of a month of this year, counted from 1970-01-01 (Howard Hinnant's
+/// `days_from_civil`).
+const fn days(year: i64, month: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 impl fmt::Display for Span {
     /// Short human form: `850ms`, `42s`, `3m 20s`, `2h 5m`, `4d 3h`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,6 +288,17 @@ mod tests {
         assert_eq!(day.end().to_string(), "2000-03-01T00:00:00Z");
         assert_eq!(Day::of(day.start()), day);
         assert_ne!(Day::of(day.end()), day);
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_begins() {
+        let month: Month = "2027-12".parse().unwrap();
+        assert_eq!(month.end().to_string(), "2028-01-01T00:00:00Z");
+        assert_eq!(Month::of(month.end()).to_string(), "2028-01");
+        assert_eq!(Month::of(month.end().minus(Span::millis(1))), month);
+        let leap: Month = "2028-02".parse().unwrap();
+        assert_eq!(leap.end().to_string(), "2028-03-01T00:00:00Z");
+        assert!("2028-13".parse::<Month>().is_err());
     }
 
     #[test]

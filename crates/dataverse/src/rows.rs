@@ -16,6 +16,7 @@ mod event;
 mod field;
 mod input;
 mod ledger;
+mod machine;
 pub mod select;
 mod task;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use event::{Event, event};
 pub use field::time;
 pub use input::{answer, wants};
 pub use ledger::ledger;
+pub use machine::note;
 pub use task::{mirror, user_task};
 pub use worker::{person, worker};
 

@@ -92,6 +92,7 @@ pub(crate) fn worker(row: &Row) -> Worker {
         drained: row.time(workers::DRAINED),
         suspicion: word(row.text(workers::NONCE)),
         echo: row.text(workers::ECHO).map(str::to_owned),
+        machine: None,
     }
 }
 

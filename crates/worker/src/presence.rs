@@ -3,7 +3,6 @@
 //! Every write of the row carries its version, so two processes can't both be this worker: the one
 //! that beats into a row with a foreign boot stops.
 
-use sha2::{Digest, Sha256};
 use shraga_core::ids::{Attempt, BootId, Etag, MirrorId, UserId, WorkerId};
 use shraga_core::model;
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, workers};
@@ -112,7 +111,7 @@ impl Offer {
         };
         let owner = config.owner.unwrap_or(caller);
         let offer = Self {
-            worker: derived_id(owner, &config.name),
+            worker: WorkerId::of(owner, &config.name),
             boot,
             name: config.name.clone(),
             slots: config.slots,
@@ -151,18 +150,6 @@ impl Offer {
             (Role::User, _) | (Role::Worker, None) => Err(WorkerError::NotAWorker),
         }
     }
-}
-
-/// The identity of the worker called `name` of `owner`, where the token has none of its own.
-fn derived_id(owner: UserId, name: &str) -> WorkerId {
-    let digest = Sha256::new()
-        .chain_update("shraga worker")
-        .chain_update(owner.get().as_bytes())
-        .chain_update(name)
-        .finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    WorkerId::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 impl Presence {
@@ -313,7 +300,7 @@ impl Presence {
         let found = rows::worker(row)?;
         self.version = Version::Known(found.etag.clone());
         self.beat = found.beat;
-        self.drained = found.drained.is_some();
+        self.drained = found.is_cordoned();
         let object = row.object()?;
         let nonce = object.get(workers::NONCE.name());
         self.nonce = nonce.and_then(|nonce| nonce.as_str()).map(str::to_owned);
@@ -419,7 +406,7 @@ impl Presence {
     /// Whether the store gave the row another identity than was computed for it.
     fn has_other_identity(&self) -> bool {
         let offer = &self.offer;
-        offer.computed && offer.worker != derived_id(offer.owner, &offer.name)
+        offer.computed && offer.worker != WorkerId::of(offer.owner, &offer.name)
     }
 
     /// The version isn't what was thought, or a reply was lost: read it before the next write.

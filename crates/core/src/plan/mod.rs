@@ -25,6 +25,7 @@ mod display;
 mod draft;
 mod explain;
 pub mod health;
+pub mod machines;
 pub mod mirror;
 pub(crate) mod quarantine;
 pub mod repair;

@@ -444,7 +444,7 @@ fn takes_work(view: &View<'_>, worker: &Worker) -> bool {
     let silent = worker
         .last_seen
         .is_some_and(|seen| view.now.since(seen) > view.policy.silence);
-    worker.state.takes_work() && worker.drained.is_none() && worker.asked().is_none() && !silent
+    worker.state.takes_work() && !worker.is_cordoned() && worker.asked().is_none() && !silent
 }
 
 /// What `worker` lacks for `wants`, if anything.

@@ -133,5 +133,6 @@ pub(crate) fn worker(name: &str, slots: u32) -> Worker {
         drained: None,
         suspicion: None,
         echo: None,
+        machine: None,
     }
 }

@@ -68,6 +68,7 @@ pub const WORKER: &[&str] = &[
     "cr_lastseen",
     "cr_lastassigned",
     "cr_drainedon",
+    "cr_machine",
     "cr_nonce",
     "cr_echo",
 ];

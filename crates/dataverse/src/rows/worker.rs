@@ -8,7 +8,7 @@ use shraga_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::field::{self, Kind, Of};
-use super::{Row, RowError, ledger, words};
+use super::{Row, RowError, ledger, machine, words};
 
 const WORKERS: Of = Of("workers");
 const USERS: Of = Of("users");
@@ -40,6 +40,7 @@ struct WorkerJson {
     cr_lastseen: Option<String>,
     cr_lastassigned: Option<String>,
     cr_drainedon: Option<String>,
+    cr_machine: Option<String>,
     cr_nonce: Option<String>,
     cr_echo: Option<String>,
 }
@@ -61,6 +62,7 @@ const WORKER_FIELDS: &[(&str, Kind)] = &[
     ("cr_lastseen", Kind::Text),
     ("cr_lastassigned", Kind::Text),
     ("cr_drainedon", Kind::Text),
+    ("cr_machine", Kind::Text),
     ("cr_nonce", Kind::Text),
     ("cr_echo", Kind::Text),
 ];
@@ -80,6 +82,7 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
         // Anything else is no question of ours, and is never answered.
         suspicion: json.cr_nonce.and_then(|text| text.parse().ok()),
         echo: json.cr_echo,
+        machine: json.cr_machine.as_deref().and_then(machine::note),
         kind: WORKERS.parse("cr_type", &kind)?,
         state: WORKERS.parse("cr_status", &state)?,
         pool: pool.unwrap_or(Pool::Dedicated),

@@ -33,6 +33,7 @@ fn row(holder: u128, seconds_ago: i64) -> Worker {
         drained: None,
         suspicion: None,
         echo: None,
+        machine: None,
     }
 }
 

@@ -175,6 +175,7 @@ mod watching {
             drained: None,
             suspicion: Some(ASKED),
             echo: None,
+            machine: None,
         }
     }
 

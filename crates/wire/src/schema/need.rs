@@ -171,6 +171,7 @@ const OTHER_COLUMNS: &[(&str, &str, &str)] = &[
         "cr_drainedon",
         "operators can't drain workers",
     ),
+    ("cr_shraga_worker", "cr_machine", "no machines are made"),
     (
         "cr_shraga_event",
         "cr_prevhash",

@@ -6,7 +6,7 @@ use super::{ColumnKind, MEMO_MAX, any, column, integer, memo, owned, text, text_
 /// The most slots a worker may offer: beyond it one process starts more agents than a machine bears.
 const SLOTS_MAX: i32 = 10_000;
 
-/// Columns a worker sets on its own row. Nonce and last assignment are the orchestrator's, whether it is
+/// Columns a worker sets on its own row. Nonce, machine and last assignment are the orchestrator's, whether it is
 /// drained is the operator's: what a worker says of itself can't undo it.
 const OWN_COLUMNS: [&str; 16] = [
     "cr_name",
@@ -53,6 +53,7 @@ pub(super) fn table() -> TableDef {
         time("cr_lastseen", "Last Seen"),
         time("cr_lastassigned", "Last Assigned"),
         time("cr_drainedon", "Drained On"),
+        memo("cr_machine", "Machine", MEMO_MAX),
     ];
     TableDef {
         wake: owned(&["_ownerid_value", "cr_shraga_workerid"]),
