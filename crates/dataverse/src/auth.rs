@@ -19,7 +19,7 @@ mod tool;
 mod trouble;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, HeaderValue};
@@ -80,6 +80,8 @@ struct Inner {
     scope: String,
     clock: Clock,
     state: Mutex<State>,
+    /// Who gave the first token, for this scope or another.
+    chosen: Arc<OnceLock<Kind>>,
 }
 
 type Flight = Shared<BoxFuture<'static, Result<Bearer, NoToken>>>;
@@ -89,8 +91,6 @@ struct State {
     keep: Keep,
     /// The asking under way.
     flight: Option<Flight>,
-    /// Who gave the first token.
-    chosen: Option<Kind>,
 }
 
 /// What the credentials have to say, for a person.
@@ -125,15 +125,53 @@ impl Credentials {
                 scope: format!("{origin}/.default"),
                 clock,
                 state: Mutex::default(),
+                chosen: Arc::default(),
             }),
         }
+    }
+
+    /// The same credentials for another service, whose scope this is: whoever gives the first token for one of
+    /// them gives all, since the identity never changes while a program runs.
+    #[must_use]
+    pub fn for_scope(&self, scope: &str) -> Self {
+        let Inner {
+            settings,
+            roads,
+            clock,
+            chosen,
+            ..
+        } = &*self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                settings: settings.clone(),
+                roads: roads.clone(),
+                scope: scope.to_owned(),
+                clock: Arc::clone(clock),
+                state: Mutex::default(),
+                chosen: Arc::clone(chosen),
+            }),
+        }
+    }
+
+    /// The value of an `Authorization` header, marked sensitive: a token that is held, or a new one.
+    ///
+    /// # Errors
+    /// No credential gives one.
+    pub async fn authorization(&self) -> Result<HeaderValue, NoToken> {
+        Ok(self.bearer().await?.header)
+    }
+
+    /// The service answered 401 to a request with this header: whether another token is worth a try.
+    #[must_use]
+    pub fn refuse_authorization(&self, header: &HeaderValue) -> bool {
+        let now = self.inner.now();
+        self.state().keep.refuse(header, now)
     }
 
     /// Asks the credentials in turn, whatever is kept, and tells what each said. The token that one
     /// gave is used from then on.
     pub async fn explain(&self) -> Explanation {
-        let chosen = self.state().chosen;
-        let (tried, given) = self.inner.ask_in_turn(chosen).await;
+        let (tried, given) = self.inner.ask_in_turn().await;
         if let Some(bearer) = &given {
             self.inner.learn(Ok(bearer.clone()));
         }
@@ -163,15 +201,14 @@ impl Credentials {
 
     /// The service refused `bearer`: whether another token is worth a try.
     pub(crate) fn refuse(&self, bearer: &Bearer) -> bool {
-        let now = self.inner.now();
-        self.state().keep.refuse(bearer, now)
+        self.refuse_authorization(&bearer.header)
     }
 
     /// The asking that is under way, begun if there is none.
     fn join(&self, state: &mut State) -> Flight {
         let begin = || {
-            let (inner, chosen) = (Arc::clone(&self.inner), state.chosen);
-            let asking = AbortOnDropHandle::new(tokio::spawn(inner.ask_and_learn(chosen)));
+            let inner = Arc::clone(&self.inner);
+            let asking = AbortOnDropHandle::new(tokio::spawn(inner.ask_and_learn()));
             // Only the end of the runtime or a panic keeps it from its end.
             let interrupted = || NoToken { tried: Vec::new() };
             asking
@@ -200,8 +237,8 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask_and_learn(self: Arc<Self>, chosen: Option<Kind>) -> Result<Bearer, NoToken> {
-        let (tried, given) = self.ask_in_turn(chosen).await;
+    async fn ask_and_learn(self: Arc<Self>) -> Result<Bearer, NoToken> {
+        let (tried, given) = self.ask_in_turn().await;
         let outcome = given.ok_or(NoToken { tried });
         self.learn(outcome.clone());
         outcome
@@ -213,7 +250,8 @@ impl Inner {
         match &outcome {
             Ok(bearer) => {
                 tracing::debug!(credential = %bearer.kind, "a token was given");
-                state.chosen = Some(bearer.kind);
+                // Two services may be asked for at once; the first one to be given counts.
+                let _is_first = self.chosen.set(bearer.kind);
             }
             // Nobody waits for it, so nobody else says it.
             Err(trouble) if state.keep.usable(now).is_some() => {
@@ -229,9 +267,9 @@ impl Inner {
     }
 
     /// Asks one credential after the other until one gives a token, or one that is set up fails.
-    async fn ask_in_turn(&self, chosen: Option<Kind>) -> (Vec<Trouble>, Option<Bearer>) {
-        let kinds = match chosen {
-            Some(kind) => vec![kind],
+    async fn ask_in_turn(&self) -> (Vec<Trouble>, Option<Bearer>) {
+        let kinds = match self.chosen.get() {
+            Some(kind) => vec![*kind],
             None => self.settings.choice.kinds(),
         };
         let alone = kinds.len() == 1;
@@ -347,9 +385,8 @@ impl Access {
     pub(crate) fn blame(&self, error: Error) -> Error {
         match (self, error) {
             (Self::Credentials(credentials), Error::Unauthenticated(fault)) => {
-                let chosen = credentials.state().chosen;
-                match chosen {
-                    Some(credential) => Error::TokenRefused { credential, fault },
+                match credentials.inner.chosen.get() {
+                    Some(&credential) => Error::TokenRefused { credential, fault },
                     None => Error::Unauthenticated(fault),
                 }
             }

@@ -90,12 +90,12 @@ impl Keep {
         }
     }
 
-    /// The service refused `bearer`: whether another token is worth a try.
-    pub(super) fn refuse(&mut self, bearer: &Bearer, now: Timestamp) -> bool {
+    /// The service refused the token in `header`: whether another one is worth a try.
+    pub(super) fn refuse(&mut self, header: &HeaderValue, now: Timestamp) -> bool {
         let is_held = self
             .held
             .as_ref()
-            .is_some_and(|held| held.header == bearer.header);
+            .is_some_and(|held| held.header == *header);
         if !is_held {
             // Another request has replaced it meanwhile.
             return self.held.is_some();

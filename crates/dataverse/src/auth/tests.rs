@@ -97,18 +97,18 @@ fn a_refused_token_is_replaced_once_and_then_not_for_half_a_minute() {
     let mut keep = Keep::default();
     let (one, two, three) = (token("one", 3600), token("two", 3600), token("three", 3600));
     keep.learn(START, Ok(one.clone()));
-    assert!(keep.refuse(&one, after(1)));
+    assert!(keep.refuse(&one.header, after(1)));
     assert_eq!(at(&keep, 1), "ask");
     // A second request with the same token waits for the same asking.
-    assert!(keep.refuse(&one, after(1)));
+    assert!(keep.refuse(&one.header, after(1)));
     keep.learn(after(2), Ok(two.clone()));
     // One that was on its way with the old token takes the new one.
-    assert!(keep.refuse(&one, after(2)));
+    assert!(keep.refuse(&one.header, after(2)));
     assert_eq!(at(&keep, 2), "use two");
-    assert!(!keep.refuse(&two, after(3)));
+    assert!(!keep.refuse(&two.header, after(3)));
     assert_eq!(at(&keep, 3), "use two");
-    assert!(!keep.refuse(&two, after(30)));
-    assert!(keep.refuse(&two, after(31)));
+    assert!(!keep.refuse(&two.header, after(30)));
+    assert!(keep.refuse(&two.header, after(31)));
     keep.learn(after(32), Ok(three));
     assert_eq!(at(&keep, 32), "use three");
 }
@@ -118,7 +118,7 @@ fn a_refused_token_is_not_used_when_no_other_can_be_had() {
     let mut keep = Keep::default();
     let one = token("one", 3600);
     keep.learn(START, Ok(one.clone()));
-    assert!(keep.refuse(&one, after(1)));
+    assert!(keep.refuse(&one.header, after(1)));
     keep.learn(after(2), Err(nothing()));
     assert_eq!(at(&keep, 2), "fail");
     assert_eq!(at(&keep, 32), "ask");

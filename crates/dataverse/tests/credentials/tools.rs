@@ -228,3 +228,27 @@ async fn the_identity_never_changes_while_the_program_runs() {
     assert_eq!(only(&failed, Kind::AzureCli), Why::NotLoggedIn);
     assert_eq!(store.tokens(), ["of-az"]);
 }
+
+#[tokio::test]
+async fn another_service_gets_a_token_of_its_own_from_the_same_identity() {
+    let store = store(&["of-az"]).await;
+    let world = World::new(Choice::Dev);
+    world.log_in("of-az", 3600);
+    let credentials = world.credentials(&store);
+    let center = credentials.for_scope("https://devcenter.azure.com/.default");
+    assert_eq!(center.authorization().await.unwrap(), "Bearer of-az");
+    let asked = std::fs::read_to_string(world.folder().join("starts")).unwrap();
+    assert!(
+        asked.contains("--scope https://devcenter.azure.com/.default"),
+        "{asked}"
+    );
+
+    // The developer CLI could take over, and must not: it would be somebody else.
+    world.install("az", "echo \"ERROR: Please run 'az login'\" >&2; exit 1");
+    world.install(
+        "azd",
+        "echo '{\"token\": \"of-azd\", \"expiresOn\": \"2100-01-01T00:00:00Z\"}'",
+    );
+    let refused = credentials.authorization().await.unwrap_err();
+    assert_eq!(only(&refused, Kind::AzureCli), Why::NotLoggedIn);
+}
