@@ -76,6 +76,12 @@ pub(super) const RULES: &[Rule] = &[
         absent: &[HTTP_SERVER, SQL, TERMINAL],
     },
     Rule {
+        name: "shraga-devcenter",
+        may: &["shraga-core"],
+        tests_may: &["shraga-testkit", "shraga-dataverse"],
+        absent: &[HTTP_CLIENT, HTTP_SERVER, SQL, TERMINAL, PROCESSES],
+    },
+    Rule {
         name: "shraga-local",
         may: &["shraga-wire"],
         tests_may: &["shraga-testkit"],
