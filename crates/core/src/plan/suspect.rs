@@ -68,9 +68,11 @@ pub(super) fn add(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
-/// Whether a process of this worker should be living: it has been seen, and never said good-bye.
+/// Whether a process of this worker should be living: it has been seen, and never said good-bye. One
+/// whose machine is only being made or started has none yet, whatever an earlier one wrote.
 fn may_live(worker: &Worker) -> bool {
-    worker.kind.runs_tasks() && worker.last_seen.is_some() && !worker.state.is_gone()
+    let expected = worker.state != WorkerState::Provisioning && !worker.state.is_gone();
+    worker.kind.runs_tasks() && worker.last_seen.is_some() && expected
 }
 
 fn doubt(view: &View<'_>, worker: &Worker) -> Doubt {

@@ -9,6 +9,14 @@
 //! Never: a machine that isn't ours is touched; one that holds a lease is stopped; one in a state we
 //! don't know is given work, stopped or deleted; a failed one fills a slot.
 
+mod advance;
+mod demand;
+mod failing;
+mod grow;
+mod look;
+mod sweep;
+mod write;
+
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ids::{UserId, WorkerId};
@@ -18,6 +26,29 @@ use crate::reason::Reason;
 use crate::row::ChangeSet;
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+
+use look::Look;
+
+/// The next step of every machine, and of those that should be there.
+///
+/// Order within a provider: machines that are there first, then what is stopped is started, then new
+/// ones. No row is written by two steps; at most one step asks for a new machine, since each of them
+/// writes the provider's tally.
+#[must_use]
+pub fn plan(snapshot: &MachineSnapshot, policy: &MachinePolicy, now: Timestamp) -> MachinePlan {
+    let mut plan = MachinePlan::default();
+    for (provider, group) in &policy.groups {
+        let Some(look) = Look::new(snapshot, policy, *provider, group, now) else {
+            continue;
+        };
+        for machine in &look.machines {
+            advance::add(&look, machine, &mut plan);
+        }
+        sweep::add(&look, &mut plan);
+        grow::add(&look, &mut plan);
+    }
+    plan
+}
 
 /// What was observed.
 #[derive(Clone, Debug, Default)]
@@ -174,4 +205,72 @@ pub struct MachinePlan {
     pub notes: Vec<String>,
     /// When something becomes due without any row or machine changing.
     pub due: Option<Timestamp>,
+}
+
+impl MachinePlan {
+    fn due(&mut self, at: Timestamp) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+}
+
+impl Group {
+    /// A group for the Dev Center: nobody gets a machine before ten minutes of need, one each.
+    #[must_use]
+    pub fn dev_box() -> Self {
+        Self {
+            prefix: "shraga".to_owned(),
+            threshold: Some(5),
+            dwell: Span::mins(10),
+            per_person: 1,
+            total: 4,
+            per_month: Some(20),
+            pool_min: 0,
+            pool_max: 0,
+            slots: 1,
+            idle_stop: Some(Span::mins(30)),
+            delete_after_stopped: None,
+            hibernate: true,
+            stuck_after: Span::mins(15),
+            give_up_after: Span::mins(90),
+            repeat_after: Span::mins(2),
+            settle: Span::secs(60),
+            backoff: Span::secs(30),
+            backoff_max: Span::mins(15),
+            denied_wait: Span::mins(60),
+            capacity_wait: Span::mins(30),
+            cool_down: Span::mins(60),
+            failures_max: 2,
+            failure_expires: Span::mins(24 * 60),
+        }
+    }
+
+    /// A group for processes on this machine: a pool alone, which costs little to make and to end.
+    #[must_use]
+    pub fn process() -> Self {
+        Self {
+            prefix: "local".to_owned(),
+            threshold: None,
+            dwell: Span::secs(1),
+            per_person: 1,
+            total: 4,
+            per_month: None,
+            pool_min: 0,
+            pool_max: 4,
+            slots: 1,
+            idle_stop: Some(Span::mins(5)),
+            delete_after_stopped: None,
+            hibernate: false,
+            stuck_after: Span::secs(30),
+            give_up_after: Span::mins(2),
+            repeat_after: Span::secs(10),
+            settle: Span::secs(2),
+            backoff: Span::secs(1),
+            backoff_max: Span::mins(1),
+            denied_wait: Span::mins(1),
+            capacity_wait: Span::secs(30),
+            cool_down: Span::secs(5),
+            failures_max: 5,
+            failure_expires: Span::mins(15),
+        }
+    }
 }
