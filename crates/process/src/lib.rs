@@ -4,12 +4,14 @@
 //! environment, a deadline, and its standard input fed without deadlock. However it ends, its whole
 //! group is gone before its end is told. A short tool, whose output is an answer, is run by
 //! [`run_tool`]; a program that is listened to while it works is [`Running`]; one that must outlive
-//! whoever started it gets a process of its own that looks after it ([`supervise`]).
+//! whoever started it gets a process of its own that looks after it ([`supervise`]); and one of ours
+//! that must do so by itself is started as [`lasting`].
 //!
 //! A program that leaves its group on purpose (`setsid`) escapes, but for one under a supervisor on
 //! Linux: containing hostile programs is a sandbox's work. Nothing here decides what is run, and nothing logs arguments or output.
 
 mod environment;
+pub mod lasting;
 mod os;
 mod running;
 pub mod supervise;

@@ -75,8 +75,8 @@ pub(crate) fn bury_adopted(known: u32) {
 }
 
 pub(crate) use imp::{
-    Connection, Listener, Signals, adopt_orphans, ask_to_end, connect, exit_of, group_lives,
-    listen, own_group, own_program, own_session, same_variable, status_of,
+    Connection, FINDS_AGAIN, Listener, Signals, adopt_orphans, ask_recorded, ask_to_end, connect,
+    exit_of, group_lives, listen, own_group, own_program, own_session, same_variable, status_of,
 };
 
 #[cfg(unix)]

@@ -36,6 +36,20 @@ pub(crate) fn ask_to_end(child: &mut dyn ChildWrapper) {
     let _ = child.signal(Signal::CONT.as_raw());
 }
 
+/// Processes are found again by their records, and hear signals.
+pub(crate) const FINDS_AGAIN: bool = true;
+
+/// Asks a process that somebody else started to end, if it still is the one that was recorded.
+pub(crate) fn ask_recorded(record: &GroupRecord) {
+    if lives(record) != Some(true) {
+        return;
+    }
+    if let Some(pid) = process(record.pid) {
+        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill_process(pid, Signal::CONT);
+    }
+}
+
 pub(crate) fn exit_of(status: ExitStatus) -> Exit {
     match (status.code(), status.signal()) {
         (Some(code), _) => Exit::Code(code),

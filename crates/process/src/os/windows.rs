@@ -29,6 +29,11 @@ pub(crate) fn ask_to_end(child: &mut dyn ChildWrapper) {
     let _ = child.start_kill();
 }
 
+/// Nothing finds a process again here, and none without a window hears a request.
+pub(crate) const FINDS_AGAIN: bool = false;
+
+pub(crate) fn ask_recorded(_record: &GroupRecord) {}
+
 pub(crate) fn exit_of(status: ExitStatus) -> Exit {
     Exit::Code(status.code().unwrap_or(-1))
 }

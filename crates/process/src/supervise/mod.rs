@@ -241,7 +241,7 @@ impl Record {
 }
 
 /// Writes a file as JSON under another name, makes it survive a power cut, and renames it.
-fn write_whole<T: Serialize>(path: &Path, content: &T) -> io::Result<()> {
+pub(crate) fn write_whole<T: Serialize>(path: &Path, content: &T) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let _ = fs::remove_file(&temporary);
     let bytes = serde_json::to_vec(content)?;
