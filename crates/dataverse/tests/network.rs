@@ -70,6 +70,7 @@ impl World {
         let request = TokenRequest {
             user: user.to_owned(),
             role,
+            worker: None,
             pool: None,
             slots: None,
             labels,
@@ -127,6 +128,7 @@ async fn only_admins_make_tokens() {
     let request = TokenRequest {
         user: "ann@x".to_owned(),
         role: Role::Admin,
+        worker: None,
         pool: None,
         slots: None,
         labels: vec![],

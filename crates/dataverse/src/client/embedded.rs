@@ -83,10 +83,12 @@ pub struct Changed {
 /// A token to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// The person's e-mail; a user is made for it when there is none.
+    /// The person's e-mail, for which a user is made when there is none; or her identity.
     pub user: String,
     /// What the token may do.
     pub role: Role,
+    /// For workers: which worker it is; a new one when `None`.
+    pub worker: Option<WorkerId>,
     /// For workers: `shared` or `dedicated`.
     pub pool: Option<String>,
     /// For workers: the most slots it may offer.
@@ -106,6 +108,8 @@ pub struct Token {
     pub user: String,
     /// What it may do.
     pub role: Role,
+    /// Which worker it is, of a worker's.
+    pub worker: Option<WorkerId>,
     /// When it was made, as the store prints it.
     pub created: Option<String>,
 }
@@ -160,6 +164,8 @@ struct TokenRequestBody<'a> {
     user: &'a str,
     role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slots: Option<u32>,
@@ -176,6 +182,8 @@ struct TokenBody {
     #[serde(default)]
     email: Option<String>,
     role: Role,
+    #[serde(default)]
+    worker: Option<Uuid>,
     #[serde(default)]
     created: Option<String>,
 }
@@ -241,6 +249,7 @@ impl Client {
         let body = TokenRequestBody {
             user: &request.user,
             role: request.role,
+            worker: request.worker.map(WorkerId::get),
             pool: request.pool.as_deref(),
             slots: request.slots,
             labels: (!request.labels.is_empty()).then(|| request.labels.join(",")),
@@ -310,6 +319,7 @@ impl From<TokenBody> for Token {
             token: body.token.map(SecretString::from),
             user: body.email.unwrap_or_else(|| body.user.to_string()),
             role: body.role,
+            worker: body.worker.map(WorkerId::new),
             created: body.created,
         }
     }

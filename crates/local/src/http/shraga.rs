@@ -141,6 +141,7 @@ impl App {
         let request = TokenRequest {
             user: asked.user,
             role: asked.role.into(),
+            worker: asked.worker,
             pool: asked.pool,
             slots: asked.slots,
             labels: asked.labels,
@@ -169,6 +170,7 @@ async fn waited() {
 struct Asked {
     user: String,
     role: AskedRole,
+    worker: Option<Uuid>,
     pool: Option<String>,
     slots: Option<i32>,
     labels: Option<String>,

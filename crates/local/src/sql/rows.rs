@@ -185,6 +185,17 @@ pub(crate) fn ids_where(table: &Table, column: &str) -> String {
     out
 }
 
+/// A column of the row with an identity. Parameter: the identity.
+pub(crate) fn column_of(table: &Table, column: &str) -> String {
+    let mut out = "-- row.column\nSELECT ".to_owned();
+    push_column(&mut out, column);
+    out.push_str(" FROM ");
+    push_table(&mut out, &table.def.logical);
+    // Writing to a string can't fail.
+    let _ = write!(out, " WHERE \"{}\" = ?", table.def.primary_id);
+    out
+}
+
 /// Identities of users that rows of the table bar; `None` when its rows bar nobody.
 pub(crate) fn barred(table: &Table) -> Option<String> {
     let bars = table.bars()?;

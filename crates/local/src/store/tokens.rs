@@ -171,7 +171,10 @@ impl Writer {
         let secret = new_secret()?;
         let now = self.shared.clock.seconds();
         let token = self.transaction(|writer| {
-            let (user, email) = writer.ensure_user(who, &request.user)?;
+            let (user, email) = match request.user.trim().parse() {
+                Ok(user) => (user, writer.email_of(user)?),
+                Err(_) => writer.ensure_user(who, &request.user)?,
+            };
             let token = StoredToken {
                 id: clock::new_id(),
                 hash: hash(&secret),
@@ -206,6 +209,26 @@ impl Writer {
         tokens
             .reload(&self.conn)
             .map_err(|e| Failure::from(e).into_fault())
+    }
+
+    /// The address of the user with this identity, who must be known; the identity where there is none.
+    fn email_of(&self, user: Uuid) -> Result<String, Failure> {
+        let schema = self.shared.schema.load_full();
+        let users = schema.by_logical(USERS);
+        let users = users.ok_or_else(|| Fault::unexpected("The table of users is missing."))?;
+        let id = Cell::Id(user);
+        let mut known = self
+            .conn
+            .prepare_cached(&rows::column_of(users, "internalemailaddress"))?;
+        bind(&mut known, [&id])?;
+        let mut found = known.raw_query();
+        match found.next()? {
+            Some(row) => {
+                let email: Option<String> = row.get(0)?;
+                Ok(email.unwrap_or_else(|| user.to_string()))
+            }
+            None => Err(Fault::does_not_exist(USERS, user).into()),
+        }
     }
 
     /// The user with this address and the address as kept, made when new.
@@ -272,12 +295,15 @@ impl Writer {
 
 /// What a worker's token claims; nothing for other roles.
 fn claim(request: &TokenRequest) -> Result<Option<WorkerClaim>, Fault> {
-    let given = request.pool.is_some() || request.slots.is_some() || request.labels.is_some();
+    let given = request.pool.is_some()
+        || request.slots.is_some()
+        || request.labels.is_some()
+        || request.worker.is_some();
     match request.role {
         Role::Worker => {}
         Role::User | Role::Admin if given => {
             return Err(Fault::invalid_argument(
-                "Pool, slots and labels are for tokens of workers.",
+                "Worker, pool, slots and labels are for tokens of workers.",
             ));
         }
         Role::User | Role::Admin => return Ok(None),
@@ -295,7 +321,7 @@ fn claim(request: &TokenRequest) -> Result<Option<WorkerClaim>, Fault> {
         )));
     }
     Ok(Some(WorkerClaim {
-        id: clock::new_id(),
+        id: request.worker.unwrap_or_else(clock::new_id),
         pool: pool.to_owned(),
         slots,
         labels: request.labels.clone().unwrap_or_default(),

@@ -170,10 +170,12 @@ pub struct Change {
 /// What a new token is to be.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
-    /// E-mail address of its user, who is made when new.
+    /// E-mail address of its user, who is made when new; or the identity of a known one.
     pub user: String,
     /// What its bearer may do.
     pub role: Role,
+    /// For workers: which worker it is; a new one when `None`.
+    pub worker: Option<Uuid>,
     /// For workers: `shared` or `dedicated` (the default).
     pub pool: Option<String>,
     /// For workers: the most slots it may offer, at least 1 (the default is 1).

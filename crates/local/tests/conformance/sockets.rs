@@ -45,6 +45,7 @@ async fn serving(tls: Tls) -> Server {
     let request = TokenRequest {
         user: "admin@x".to_owned(),
         role: Role::Admin,
+        worker: None,
         pool: None,
         slots: None,
         labels: None,

@@ -119,6 +119,7 @@ impl Create {
                 RoleArg::Worker => Role::Worker,
                 RoleArg::Admin => Role::Admin,
             },
+            worker: None,
             pool: self.pool.map(|pool| {
                 match pool {
                     PoolArg::Shared => "shared",

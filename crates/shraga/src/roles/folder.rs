@@ -100,6 +100,7 @@ async fn identity(
     let request = TokenRequest {
         user: email.to_owned(),
         role,
+        worker: None,
         pool: None,
         slots: None,
         labels: None,

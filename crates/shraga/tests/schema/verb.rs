@@ -88,6 +88,7 @@ async fn admin_token(store: &Store) -> String {
     let request = TokenRequest {
         user: "admin@localhost".to_owned(),
         role: Role::Admin,
+        worker: None,
         pool: None,
         slots: None,
         labels: None,

@@ -242,6 +242,7 @@ async fn definitions_tokens_users_and_deltas_are_for_admins() {
     let request = || TokenRequest {
         user: "eve@x".to_owned(),
         role: Role::Admin,
+        worker: None,
         pool: None,
         slots: None,
         labels: None,

@@ -10,6 +10,7 @@ fn request(user: &str, role: Role) -> TokenRequest {
     TokenRequest {
         user: user.to_owned(),
         role,
+        worker: None,
         pool: None,
         slots: None,
         labels: None,
@@ -35,6 +36,30 @@ async fn a_token_says_who_its_bearer_is_and_makes_the_user_when_new() {
         who.user
     );
     assert_eq!(made.record.created, NOW);
+}
+
+#[tokio::test]
+async fn a_workers_token_can_be_for_a_worker_and_a_user_that_are_known_already() {
+    let w = world().await;
+    let user = w.store.ensure_user(&w.admin, "eve@x").await.unwrap();
+    let worker = Uuid::from_u128(7);
+    let asked = |user: Uuid| TokenRequest {
+        worker: Some(worker),
+        ..request(&user.to_string(), Role::Worker)
+    };
+    let made = w.store.create_token(&w.admin, asked(user)).await.unwrap();
+    let who = w.store.authenticate(&made.token).unwrap().unwrap();
+    assert_eq!((who.user, who.worker.unwrap().id), (user, worker));
+    assert_eq!(made.record.email, "eve@x");
+    let stranger = asked(Uuid::from_u128(8));
+    let refused = w.store.create_token(&w.admin, stranger).await;
+    assert_eq!(refused.err().unwrap().status, 404);
+    let person = TokenRequest {
+        worker: Some(worker),
+        ..request("eve@x", Role::User)
+    };
+    let refused = w.store.create_token(&w.admin, person).await;
+    assert_eq!(refused.err().unwrap().status, 400);
 }
 
 #[tokio::test]
