@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::meter::Metering;
-use shraga_core::ids::UserId;
+use shraga_core::ids::{UserId, WorkerId};
 use shraga_core::status::{Pool, WorkerKind};
 use shraga_core::worker::Keeping;
 use shraga_core::worker::pipeline::Summaries;
@@ -44,6 +44,9 @@ pub struct Config {
     /// Its name, unique among its owner's workers. With an admin's token its identity follows from
     /// owner and name; a worker token has its own identity.
     pub name: String,
+    /// Which worker it is, where somebody has made its row already: whoever made the machine it runs on.
+    /// Computed from owner and name when `None`. A worker token's own identity must be the same.
+    pub worker: Option<WorkerId>,
     /// The folder it keeps attempts, logs and unsent reports in; one process at a time uses it.
     pub folder: PathBuf,
     /// Tasks run at once. A worker token's own limit applies too.
@@ -104,6 +107,7 @@ impl Config {
     pub fn new(name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
+            worker: None,
             folder: folder.into(),
             slots: 1,
             labels: Vec::new(),

@@ -4,6 +4,7 @@
 //! that beats into a row with a foreign boot stops.
 
 use shraga_core::ids::{Attempt, BootId, Etag, MirrorId, UserId, WorkerId};
+use shraga_core::machine::Note;
 use shraga_core::model;
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, workers};
 use shraga_core::status::{Pool, WorkerKind, WorkerState};
@@ -38,6 +39,8 @@ pub(crate) struct Offer {
     pub(crate) caller: UserId,
     /// Whether its identity was computed here, and not given with a token.
     computed: bool,
+    /// Whether whom it serves was said to this process, and isn't its row's to say.
+    given_pool: bool,
     owner: UserId,
     bind_owner: Option<UserId>,
     kind: WorkerKind,
@@ -111,12 +114,15 @@ impl Offer {
         };
         let owner = config.owner.unwrap_or(caller);
         let offer = Self {
-            worker: WorkerId::of(owner, &config.name),
+            worker: config
+                .worker
+                .unwrap_or_else(|| WorkerId::of(owner, &config.name)),
             boot,
             name: config.name.clone(),
             slots: config.slots,
             caller,
-            computed: true,
+            computed: config.worker.is_none(),
+            given_pool: config.pool.is_some(),
             owner,
             bind_owner: (owner != caller).then_some(owner),
             kind: config.kind,
@@ -125,9 +131,31 @@ impl Offer {
             agents: config.agents.keys().cloned().collect(),
             version: config.version.clone(),
         };
-        match info {
-            Some(info) => offer.within_token(info),
-            None => Ok(offer),
+        let offer = match info {
+            Some(info) => offer.within_token(info)?,
+            None => offer,
+        };
+        match config.worker {
+            Some(worker) if worker != offer.worker => Err(WorkerError::Config(format!(
+                "it is to be worker {worker}, but its token is for {}",
+                offer.worker
+            ))),
+            Some(_) | None => Ok(offer),
+        }
+    }
+
+    /// Takes over what whoever made its machine has written into its row: what it is called, what kind
+    /// of machine it is, whose it is and whom it serves.
+    fn adopt(&mut self, found: &model::Worker) {
+        let Some(Note::Machine(record)) = &found.machine else {
+            return;
+        };
+        self.name = record.name.to_string();
+        self.kind = found.kind;
+        self.owner = found.owner;
+        self.bind_owner = None;
+        if !self.given_pool {
+            self.pool = found.pool;
         }
     }
 
@@ -141,6 +169,7 @@ impl Offer {
                 owner: info.user,
                 bind_owner: None,
                 slots: self.slots.min(token.slots),
+                given_pool: true,
                 pool: token.pool.parse().map_err(|error| {
                     WorkerError::Config(format!("the worker token can't be used: {error}"))
                 })?,
@@ -189,6 +218,7 @@ impl Presence {
             if let Some(row) = row.as_ref().and_then(|rows| rows.rows.first()) {
                 let found = presence.learn(row).map_err(|error| failed(error.into()))?;
                 presence.refuse_second(&found, previous, now)?;
+                presence.offer.adopt(&found);
             } else if presence.find(client).await.map_err(failed)? {
                 continue;
             }

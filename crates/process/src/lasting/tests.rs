@@ -27,7 +27,7 @@ fn order(folder: &TempDir) -> Order {
         "--nocapture",
     ];
     Order {
-        argv: this_program(&std::env::current_exe().unwrap(), &args),
+        argv: this_program(&std::env::current_exe().expect("it runs"), &args),
         dir: folder.path().to_owned(),
         env: BTreeMap::new(),
         folder: folder.path().to_owned(),

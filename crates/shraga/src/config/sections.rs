@@ -16,8 +16,8 @@ use super::error::ConfigError;
 use super::repositories::{GitAuthor, Places};
 use super::resolve::{Key, Resolver};
 use super::value::{
-    Authority, Counts, EntitySet, Every, Identities, Limit, Patience, Percent, Seconds, Slots,
-    Tries, Unchecked, Weights, word_setting,
+    Authority, Counts, EntitySet, Every, Identities, Identity, Limit, Patience, Percent, Seconds,
+    Slots, Tries, Unchecked, Weights, word_setting,
 };
 
 /// The name in a list of none or one.
@@ -167,6 +167,9 @@ sections! {
     Worker worker {
         /// The worker's name. Unset: the machine's.
         name: Option<String> = None;
+        /// Which worker it is, by the identity of its row, where somebody else has made that: whoever made
+        /// the machine it runs on. Unset: what its token says, else computed from its owner and its name.
+        id: Option<Identity> = None, env "SHRAGA_WORKER_ID";
         /// How many tasks it runs at once.
         slots: Slots = Slots(1);
         /// Whom it serves: `shared` (anybody) or `dedicated` (its owner). Unset: what its token says,

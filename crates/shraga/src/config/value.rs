@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
-use shraga_core::ids::UserId;
+use shraga_core::ids::{UserId, WorkerId};
 use shraga_dataverse::auth::Choice;
 use shraga_dataverse::transport::is_loopback;
 use url::Url;
@@ -232,6 +232,20 @@ fn split_list(text: &str) -> Vec<String> {
         .filter(|item| !item.is_empty())
         .map(str::to_owned)
         .collect()
+}
+
+/// The identity of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(pub WorkerId);
+
+impl Setting for Identity {
+    const EXPECTS: &'static str = "a GUID";
+    fn read(raw: &Raw) -> Option<Self> {
+        String::read(raw)?.parse().ok().map(Self)
+    }
+    fn show(&self) -> Option<String> {
+        Some(format!("{:?}", self.0.to_string()))
+    }
 }
 
 /// Identities of people or applications.

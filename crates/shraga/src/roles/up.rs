@@ -288,6 +288,10 @@ fn local_worker(
     let who = local::worker_principal(&folder.person, &name, config);
     let client = local::client(config, local::transport(&folder.store, who))?;
     let place = worker::folder_of(config, &folder.path, &name);
-    let settings = worker::settings(config, &name, place);
+    let settings = shraga_worker::Config {
+        // Each has its own.
+        worker: None,
+        ..worker::settings(config, &name, place)
+    };
     Ok((Worker::new(client.clone(), settings), client))
 }

@@ -69,6 +69,7 @@ pub async fn run(
 /// A worker's configuration as the settings have it.
 pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_worker::Config {
     let mut settings = shraga_worker::Config::new(name, folder);
+    settings.worker = config.worker.id.map(|id| id.0);
     settings.slots = config.worker.slots.0;
     settings.labels.clone_from(&config.worker.labels);
     settings.pool = config.worker.pool;

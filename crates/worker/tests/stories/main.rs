@@ -14,6 +14,7 @@ mod cancels;
 mod carried;
 mod crashes;
 mod lesser;
+mod machine;
 mod phases;
 mod presence;
 mod races;

@@ -138,6 +138,11 @@ impl World {
         Client::new(Options::new(base, self.faults.wrap(lesser.wrap(server)))).unwrap()
     }
 
+    /// Whose the workers are.
+    pub(crate) fn owner(&self) -> UserId {
+        UserId::new(self.owner)
+    }
+
     /// The person whose tasks these are.
     pub(crate) fn person(&self) -> UserId {
         self.person
