@@ -102,6 +102,10 @@ pub struct Watched {
     pub boot: Option<BootId>,
     /// Store time of the first look at that process.
     pub boot_since: Timestamp,
+    /// Its beat counter.
+    pub beat: i64,
+    /// Store time of the first look at that beat.
+    pub beat_since: Timestamp,
     /// The question that the worker has not answered.
     pub asked: Option<Suspicion>,
     /// Store time of the first look that saw it.
@@ -116,10 +120,13 @@ impl Watched {
     pub fn go_on(before: Option<Self>, worker: &Worker, now: Timestamp) -> Self {
         let asked = worker.asked();
         let same_boot = before.filter(|before| before.boot == worker.boot);
+        let same_beat = before.filter(|before| before.beat == worker.beat);
         let same_question = before.filter(|before| before.asked == asked);
         Self {
             boot: worker.boot,
             boot_since: same_boot.map_or(now, |before| before.boot_since),
+            beat: worker.beat,
+            beat_since: same_beat.map_or(now, |before| before.beat_since),
             asked,
             asked_since: same_question.map_or(now, |before| before.asked_since),
             looks: same_question

@@ -2,7 +2,7 @@
 //!
 //! A suspicion is written into the worker's row: how far its beats had come, and when. A worker that
 //! lives reads it and echoes it with its next beat. One that beats on without the echo can't read; it
-//! is given nothing new, and twice the time. A worker is given up only if nothing came for the whole
+//! is given nothing new, and twice the time, unless it falls silent meanwhile. A worker is given up only if nothing came for the whole
 //! of the confirmation time while this orchestrator looked at its row again and again
 //! ([`Snapshot::watched`](super::Snapshot::watched)), so an outage of the store, or a pause of ours,
 //! gives up nobody. The write is conditional on the row's version, which every beat changes.
@@ -87,16 +87,20 @@ fn doubt(view: &View<'_>, worker: &Worker) -> Doubt {
 }
 
 fn asked_before(view: &View<'_>, worker: &Worker, asked: Suspicion) -> Doubt {
-    let (why, patience) = match worker.beat == asked.beat {
-        true => (Why::Silent, view.policy.confirm),
-        false => (Why::Deaf, view.policy.confirm.times(2)),
-    };
     let watched = view.snapshot.watched.get(&worker.id);
     let watched = watched.filter(|watched| watched.asked == Some(asked));
     let Some(watched) = watched else {
         return Doubt::Asked(None);
     };
-    let until = asked.at.max(watched.asked_since).plus(patience);
+    let since = asked.at.max(watched.asked_since);
+    let confirm = view.policy.confirm;
+    // One that beat on after it was asked may fall silent all the same.
+    let silent = since.max(watched.beat_since).plus(confirm);
+    let deaf = since.plus(confirm.times(2));
+    let (until, why) = match silent < deaf {
+        true => (silent, Why::Silent),
+        false => (deaf, Why::Deaf),
+    };
     match until <= view.now && watched.looks >= LOOKS {
         true => Doubt::Lost(why),
         false => Doubt::Asked(Some(until)),

@@ -303,7 +303,8 @@ impl Scene {
         self.snapshot.workers.push(row);
     }
 
-    /// `watched NAME since=SECONDS looks=N`: this orchestrator has seen the row as it is since then.
+    /// `watched NAME since=SECONDS looks=N beat=SECONDS`: this orchestrator has seen the row as it is since
+    /// then, and its last beat since another time.
     fn watched(&mut self, line: &Line<'_>) {
         let id = worker_id(line.word(1));
         let mut rows = self.snapshot.workers.iter();
@@ -312,6 +313,7 @@ impl Scene {
         let since = secs(number(&find("since").expect("since=").1));
         let watched = Watched {
             looks: find("looks").map_or(1, |(_, looks)| number(looks)),
+            beat_since: find("beat").map_or(since, |(_, beat)| secs(number(beat))),
             ..Watched::go_on(None, row, since)
         };
         self.snapshot.watched.insert(id, watched);
