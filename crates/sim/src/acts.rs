@@ -1,13 +1,12 @@
-//! What each of the cast does in a step, and what befalls them.
+//! What each of the cast does in a step.
 
 use shraga_core::ids::{BootId, Etag};
 use shraga_core::plan::Loop;
-use shraga_core::row::{ChangeSet, Condition, Table, Value, Write, users};
-use shraga_core::time::Span;
+use shraga_core::row::{ChangeSet, Condition, Table, Write, workers};
 use shraga_core::worker::{Answer, Ticket, WriteKind};
 
 use crate::breaks::Break;
-use crate::coverage::{self, Fault};
+use crate::coverage;
 use crate::network::{Request, Sent};
 use crate::people::{self, Deed};
 use crate::promises::{Author, Check};
@@ -27,7 +26,9 @@ impl World {
             let at_most = if self.dice.bool() { 1 } else { usize::MAX };
             return self.apply_some(n, at_most);
         }
-        if self.store.now >= self.outage_until {
+        if self.store.now < self.outage_until {
+            self.orchestrators[n].lose_sight();
+        } else {
             let mut dice = self.dice.fork();
             let windows = (self.dice.u8(0..4) > 0).then_some(&mut dice);
             self.orchestrators[n].observe(&self.store, windows);
@@ -56,7 +57,7 @@ impl World {
 
     pub(crate) fn worker_acts(&mut self) -> Check {
         let n = self.dice.usize(..self.workers.len());
-        if self.workers[n].retired {
+        if self.workers[n].retired || self.store.now < self.workers[n].hangs_until {
             return Ok(());
         }
         if self.workers[n].process.is_none() {
@@ -64,14 +65,15 @@ impl World {
         }
         let now = self.store.now;
         let reaches = now >= self.outage_until && now >= self.workers[n].cut_off_until;
+        let hears = reaches && now >= self.workers[n].deaf_until;
         let (worker, store) = (&mut self.workers[n], &self.store);
         match self.dice.u8(0..12) {
             0 | 1 if reaches => self.beat(n, "ready")?,
-            2 | 3 if reaches => worker.look(store),
+            2 | 3 if hears => worker.look(store),
             4 => worker.agent_goes_on(now, &mut self.dice),
             5 => worker.tick(now, &mut self.dice),
             _ => {
-                let read = worker.read(reaches.then_some(store), now, &mut self.dice);
+                let read = worker.read(hears.then_some(store), now, &mut self.dice);
                 if !read && self.dice.bool() {
                     worker.agent_goes_on(now, &mut self.dice);
                 }
@@ -82,7 +84,9 @@ impl World {
         }
         self.hear_results(n);
         if self.workers[n].may_leave() {
-            self.beat(n, "offline")?;
+            if reaches {
+                self.beat(n, "offline")?;
+            }
             self.workers[n].crash();
         }
         Ok(())
@@ -104,21 +108,16 @@ impl World {
     /// A worker writes its own row, and hears the store's time.
     pub(crate) fn beat(&mut self, n: usize, state: &'static str) -> Check {
         let worker = &mut self.workers[n];
-        let mut state = state;
-        if let Some(process) = worker.process.as_mut() {
-            process.beat();
-            if process.draining && state == "ready" {
-                state = "draining";
-            }
-        }
         let id = worker.id.get();
-        let mut cells = worker.row(state);
-        let seen = worker.clock.store_time(self.store.now);
-        cells.push((shraga_core::row::workers::LAST_SEEN, seen.into()));
-        let write = match self.store.get(Table::Workers, id) {
+        let found = self.store.get(Table::Workers, id);
+        // A new process goes on counting where the last one stopped.
+        let before = found.and_then(|row| row.int(workers::BEAT)).unwrap_or(0);
+        let mut cells = worker.beat(state, before + 1, self.store.now);
+        let write = match found {
             Some(row) => {
-                let asked = row.text(shraga_core::row::workers::NONCE);
-                cells.push((shraga_core::row::workers::ECHO, asked.into()));
+                if self.store.now >= worker.deaf_until {
+                    cells.push((workers::ECHO, row.text(workers::NONCE).into()));
+                }
                 Write::update(Table::Workers, id, &row.etag, cells)
             }
             None => Write {
@@ -286,77 +285,5 @@ impl World {
             }
             Deed::Rest => Ok(()),
         }
-    }
-
-    pub(crate) fn misfortune(&mut self) -> Check {
-        if !self.faulty {
-            return Ok(());
-        }
-        let n = self.dice.usize(..self.workers.len());
-        match self.dice.u8(0..16) {
-            0..=3 => {
-                let n = self.dice.usize(..self.orchestrators.len());
-                self.orchestrators[n].crash();
-                self.fault(Fault::OrchestratorCrash, || format!("of o{n}"));
-            }
-            4..=6 => {
-                self.workers[n].crash();
-                self.fault(Fault::WorkerCrash, || format!("of w{n}"));
-            }
-            7 | 8 => {
-                let seconds = self.dice.i64(1..60);
-                self.outage_until = self.store.now.plus(Span::secs(seconds));
-                self.fault(Fault::Outage, || format!("for {seconds} s"));
-            }
-            9 if !self.legacy.is_empty() => {
-                let n = self.dice.usize(..self.legacy.len());
-                self.legacy[n].crash();
-                self.fault(Fault::LegacyCrash, || format!("of host{n}"));
-            }
-            10 | 11 => {
-                self.workers[n].drain(self.store.now, &mut self.dice);
-                self.fault(Fault::Drain, || format!("w{n}"));
-            }
-            12 | 13 => self.cut_off(n),
-            14 if self.dice.u8(0..4) == 0 => self.retire(n),
-            15 => return self.admin_acts(),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn cut_off(&mut self, n: usize) {
-        let seconds = self.dice.i64(100..500);
-        self.workers[n].cut_off_until = self.store.now.plus(Span::secs(seconds));
-        if self.dice.bool() {
-            self.store.delete(Table::Workers, self.workers[n].id.get());
-        }
-        self.fault(Fault::CutOff, || format!("w{n} for {seconds} s"));
-    }
-
-    fn retire(&mut self, n: usize) {
-        let lost = self.workers[n].retire();
-        self.judge
-            .finished
-            .retain(|it| !lost.contains(&(it.mirror, it.attempt)));
-        self.store.delete(Table::Workers, self.workers[n].id.get());
-        self.fault(Fault::Retired, || format!("w{n}"));
-    }
-
-    /// An admin shuts a person out, or lets her in again.
-    fn admin_acts(&mut self) -> Check {
-        let who = self.dice.usize(..self.people.len());
-        let Some(row) = self.store.get(Table::Users, self.people[who].get()) else {
-            return Ok(());
-        };
-        let disabled = *row.get(users::STATE) == Value::from("disabled");
-        let state = if disabled { "active" } else { "disabled" };
-        let cells = vec![(users::STATE, state.into())];
-        let set = ChangeSet {
-            task: None,
-            why: format!("an admin makes P{who} {state}"),
-            writes: vec![Write::update(Table::Users, row.id, &row.etag, cells)],
-        };
-        self.write(Author::Admin, self.admin, set)
     }
 }

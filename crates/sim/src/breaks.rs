@@ -3,7 +3,9 @@
 //! Never part of a shipped decision: a break changes what the simulated processes do with the
 //! shipped plans, or what the model store heeds.
 
+use shraga_core::plan::Policy;
 use shraga_core::row::{ChangeSet, Table, Value, Write, tasks};
+use shraga_core::time::Span;
 
 /// A rule to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +55,19 @@ pub enum Break {
     HideQuestion,
     /// Putting a task back throws away what another attempt could go on from.
     DropCheckpoint,
+    /// A worker is given up as soon as it is doubted.
+    HastyFence,
+    /// A worker that was asked is given up only after four times as long as it may take.
+    SlowFence,
+    /// Nobody is ever given up.
+    NeverFence,
+    /// An orchestrator counts the time when it could not look as time that it watched.
+    WatchThroughOutages,
 }
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::NoEtag,
         Self::RandomMirrorId,
         Self::AssignWithoutAttempt,
@@ -80,7 +90,25 @@ impl Break {
         Self::AnyAnswer,
         Self::HideQuestion,
         Self::DropCheckpoint,
+        Self::HastyFence,
+        Self::SlowFence,
+        Self::NeverFence,
+        Self::WatchThroughOutages,
     ];
+
+    /// What orchestrators take the policy for.
+    pub(crate) fn misread(self, policy: Policy) -> Policy {
+        let confirm = match self {
+            Self::HastyFence => Span::ZERO,
+            Self::SlowFence => policy.confirm.times(4),
+            _ => policy.confirm,
+        };
+        Policy {
+            confirm,
+            asks: policy.asks && self != Self::NeverFence,
+            ..policy
+        }
+    }
 
     /// Spoils what an orchestrator sends.
     pub(crate) fn spoil(self, set: &mut ChangeSet, dice: &mut fastrand::Rng) {

@@ -2,6 +2,7 @@
 //!
 //! What is not at rest after [`ROUNDS`] never will be: that is a broken promise of its own.
 
+use shraga_core::row::Table;
 use shraga_core::time::Span;
 
 use crate::promises::{Check, Promise};
@@ -10,11 +11,15 @@ use crate::world::World;
 /// Rounds in which all must come to rest. Histories that keep the promises need a few dozen.
 const ROUNDS: u32 = 600;
 
+/// Who is cut off for longer than that comes back when everything has come to rest without it, and as
+/// much later.
+const AWAY: Span = Span::mins(60);
+
 /// Least time between two rounds.
 const PAUSE: Span = Span::millis(700);
 
-/// The longest that a round waits for something that becomes due.
-const PATIENCE: Span = Span::secs(30);
+/// The longest time between two looks of an orchestrator. What becomes due sooner is looked at then.
+pub(crate) const LONGEST_LOOK: Span = Span::secs(20);
 
 /// Steps of one process in one round at most.
 const TURNS: u32 = 60;
@@ -28,12 +33,38 @@ impl World {
             self.arrive()?;
         }
         let now = self.store.now;
+        self.judge.lives.calm_since(now);
         for worker in &mut self.workers {
+            worker.deaf_until = now;
+            worker.hangs_until = now;
+            worker.away = worker.cut_off_until > now.plus(AWAY);
             worker.cut_off_until = now;
         }
         self.legacy
             .iter_mut()
             .for_each(crate::legacy::Legacy::crash);
+        self.rest()?;
+        if self.workers.iter().any(|worker| worker.away) {
+            self.note(|| "calm: those come back who were away for days".to_owned());
+            self.come_back();
+            self.rest()?;
+        }
+        Ok(())
+    }
+
+    /// Everybody has got used to being without them: some come back as they went, some as another process.
+    fn come_back(&mut self) {
+        self.store.now = self.store.now.plus(AWAY);
+        self.judge.lives.all_are_back();
+        for n in 0..self.workers.len() {
+            if std::mem::take(&mut self.workers[n].away) && self.dice.bool() {
+                self.workers[n].crash();
+            }
+        }
+    }
+
+    /// Everybody takes turns until nothing is left to do.
+    fn rest(&mut self) -> Check {
         for _ in 0..ROUNDS {
             self.history.rounds += 1;
             self.quiet = true;
@@ -49,7 +80,7 @@ impl World {
 
     fn round(&mut self) -> Check {
         for n in 0..self.workers.len() {
-            if !self.workers[n].retired {
+            if self.workers[n].is_here() {
                 self.worker_takes_turn(n)?;
             }
         }
@@ -98,23 +129,41 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.orchestrators.iter().all(|o| o.idle)
-            && self.workers.iter().all(|w| w.retired || w.is_idle())
+        !self.waits_for_the_dead()
+            && self.orchestrators.iter().all(|o| o.idle)
+            && self.workers.iter().all(|w| !w.is_here() || w.is_idle())
             && self.legacy.iter().all(crate::legacy::Legacy::is_idle)
+    }
+
+    /// Whether somebody who is not here holds anything. That goes on by time alone, which no plan foretells
+    /// while nobody was asked.
+    fn waits_for_the_dead(&self) -> bool {
+        let gone = |id| {
+            let worker = self.workers.iter().find(|worker| worker.id == id);
+            worker.is_some_and(|worker| !worker.is_here())
+        };
+        let mut rows = self.store.rows(Table::Tasks);
+        rows.any(|row| {
+            let mirror = row.mirror().filter(|_| row.is_mirror_of(self.admin));
+            mirror.is_some_and(|it| it.is_active() && it.worker().is_some_and(gone))
+        })
     }
 
     /// Time passes, until something is due or a round's patience is over.
     fn wait(&mut self) {
         let orchestrators = self.orchestrators.iter().filter_map(|o| o.due);
-        let workers = self.workers.iter().filter_map(|w| w.due());
+        let here = self.workers.iter().filter(|w| w.is_here());
+        let workers = here.filter_map(|w| w.due());
         let legacy = self.legacy.iter().filter_map(|l| l.due());
         let due = orchestrators.chain(workers).chain(legacy).min();
         let soon = self.store.now.plus(PAUSE);
-        let late = self.store.now.plus(PATIENCE);
-        let busy = !self.quiet;
-        let then = due
-            .filter(|_| !busy)
-            .map_or(soon, |due| due.max(soon).min(late));
+        let late = self.store.now.plus(LONGEST_LOOK);
+        let then = match due {
+            _ if !self.quiet => soon,
+            Some(due) => due.max(soon).min(late),
+            None if self.waits_for_the_dead() => late,
+            None => soon,
+        };
         self.store.now = then.max(soon);
     }
 
@@ -124,6 +173,8 @@ impl World {
         };
         let seen = orchestrator.observer().whole(&self.store, &[]);
         let policy = orchestrator.policy();
-        self.judge.at_rest(&self.store, &seen, policy)
+        let away = self.workers.iter().filter(|worker| worker.away);
+        let kept = away.flat_map(crate::worker::Worker::keeps).collect();
+        self.judge.at_rest(&self.store, &kept, &seen, policy)
     }
 }

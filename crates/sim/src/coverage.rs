@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use shraga_core::reason::Reason;
-use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks, workers};
 use shraga_core::status::{EventKind, TaskStatus, WorkPhase};
 
 use crate::promises::Author;
@@ -45,6 +45,18 @@ kinds! {
         CutOff = "worker cut off",
         /// A machine and its disk are gone for good.
         Retired = "worker gone for good",
+        /// A machine and its disk are gone for good, and nobody removes its row.
+        Died = "worker died",
+        /// A machine is set up anew, without what was on its disk.
+        Reimaged = "worker set up anew",
+        /// A worker writes to the store and reads nothing for a while.
+        Deaf = "worker deaf",
+        /// A worker's process stands still for a while, and its agents go on.
+        Hang = "worker hangs",
+        /// A worker says a time that is off by hours.
+        Lies = "worker lies about the time",
+        /// A worker works on without the store, and comes back days later.
+        GoneForDays = "worker gone for days",
         /// Nobody reaches the store.
         Outage = "outage",
         /// A request never arrives.
@@ -115,6 +127,16 @@ kinds! {
         ShowProgress = "show progress",
         /// A person was shown the end of her task.
         ShowEnd = "show the end",
+        /// A silent or deaf worker was asked whether it lives.
+        Suspect = "suspect a worker",
+        /// A worker that was asked said that it lives.
+        Recover = "recover from a suspicion",
+        /// A worker that did not answer was given up.
+        Fence = "give up a worker",
+        /// An attempt of a worker that was given up was taken back.
+        TakeBackLost = "take back from the lost",
+        /// An attempt of an earlier process of a worker was taken back.
+        TakeBackRestarted = "take back from the restarted",
         /// A worker wrote its own row.
         Beat = "beat",
         /// A worker took an assignment.
@@ -241,6 +263,10 @@ fn deed(author: Author, set: &ChangeSet) -> Option<Deed> {
     let first = set.writes.first()?;
     match (author, first.table) {
         (Author::Orchestrator, Table::Users) => Some(Deed::Meet),
+        (Author::Orchestrator, Table::Workers) => Some(match text(first, workers::NONCE) {
+            Some(_) => Deed::Suspect,
+            None => Deed::Fence,
+        }),
         (Author::Orchestrator, _) => orchestrated(set, first),
         (Author::Worker, Table::Workers) => Some(Deed::Beat),
         (Author::Worker, Table::Events) if has_event(set, EventKind::Candidate) => {
@@ -316,6 +342,8 @@ const fn taken_back(reason: Option<Reason>) -> Option<Deed> {
     match reason {
         Some(Reason::ClaimTimeout) => Some(Deed::ClaimTimeout),
         Some(Reason::WorkerVanished) => Some(Deed::TakeBack),
+        Some(Reason::WorkerLost) => Some(Deed::TakeBackLost),
+        Some(Reason::WorkerRestarted) => Some(Deed::TakeBackRestarted),
         _ => Some(Deed::Backoff),
     }
 }

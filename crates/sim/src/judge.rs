@@ -4,14 +4,17 @@
 //! agent ended with which result) is told by the worker that ran it.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use shraga_core::ids::{Attempt, MirrorId, UserId};
-use shraga_core::row::{ChangeSet, Column, Table, Value, events, tasks, workers};
+use shraga_core::plan::Policy;
+use shraga_core::row::{ChangeSet, Column, Table, Value, events, tasks};
 use shraga_core::status::TaskStatus;
-use shraga_core::time::{Span, Timestamp};
+use shraga_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::lesser::Abilities;
+use crate::lives::Lives;
 use crate::promises::{Author, Check, Promise};
 use crate::store::{Change, Row, Store};
 
@@ -20,9 +23,6 @@ const HERS: [Column; 4] = [tasks::NAME, tasks::PROMPT, tasks::INPUT, tasks::PRIO
 
 /// Columns that never change once a mirror is terminal.
 const FINAL: [Column; 4] = [tasks::STATUS, tasks::RESULT, tasks::OUTPUT, tasks::ATTEMPT];
-
-/// What whole seconds and drifting clocks may cut from a timeout.
-const TOLERANCE: Span = Span::secs(3);
 
 /// An agent that ended well.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub(crate) struct Finished {
 #[derive(Debug)]
 pub(crate) struct Judge {
     pub(crate) admin: UserId,
-    claim_timeout: Span,
     pub(crate) store: Abilities,
+    pub(crate) lives: Lives,
     deleted: HashSet<Uuid>,
     /// What people ever said, by row and question.
     answers: HashMap<(Uuid, String), HashSet<String>>,
@@ -47,8 +47,6 @@ pub(crate) struct Judge {
     given: HashMap<Uuid, Uuid>,
     /// When each mirror was last assigned.
     assigned: HashMap<Uuid, Timestamp>,
-    /// When each worker last came back from being gone.
-    back: HashMap<Uuid, Timestamp>,
     /// Each must be published or kept as a candidate.
     pub(crate) finished: Vec<Finished>,
     /// Hashes of events that a set did not come to. They may be missing where there are no change sets.
@@ -56,17 +54,16 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    pub(crate) fn new(admin: UserId, claim_timeout: Span, store: Abilities) -> Self {
+    pub(crate) fn new(admin: UserId, policy: Policy, store: Abilities) -> Self {
         Self {
             admin,
-            claim_timeout,
             store,
+            lives: Lives::new(policy),
             deleted: HashSet::new(),
             answers: HashMap::new(),
             mirrors: HashMap::new(),
             given: HashMap::new(),
             assigned: HashMap::new(),
-            back: HashMap::new(),
             finished: Vec::new(),
             left_out: HashSet::new(),
         }
@@ -101,12 +98,7 @@ impl Judge {
                 let seen = format!("the row of person {} was written over", before.id);
                 Err((Promise::OnlyTheirOwn, seen))
             }
-            (Table::Workers, _) => {
-                if before.is_none_or(is_offline) {
-                    self.back.insert(after.id, store.now);
-                }
-                Ok(())
-            }
+            (Table::Workers, _) => self.lives.changed(author, store.now, before, after),
             (Table::Users | Table::Events, _) => Ok(()),
         }
     }
@@ -245,8 +237,7 @@ impl Judge {
         }
     }
 
-    /// An attempt is taken from a worker only if its row is gone or says that it left, or if it let the
-    /// time to claim pass.
+    /// An attempt is taken from a worker only if that is gone, or if it let the time to claim pass.
     fn taken_away(&self, store: &Store, before: &Row, after: &Row) -> Check {
         let lease = |row: &'_ Row| row.mirror().and_then(|mirror| mirror.lease.clone());
         let active = matches!(before.status, TaskStatus::Running | TaskStatus::Canceling);
@@ -261,15 +252,14 @@ impl Judge {
             return Ok(());
         }
         let worker = held.worker.get();
+        self.lives.replaced_in_time(worker, store.now)?;
         let since = self.assigned.get(&before.id).copied();
         let since = since.unwrap_or(before.modified);
-        let row = store.get(Table::Workers, worker);
-        let gone = row.is_none_or(|row| is_offline(row))
-            || self.back.get(&worker).is_some_and(|back| *back >= since);
-        let overdue = store.now.plus(TOLERANCE).since(since) >= self.claim_timeout;
+        let row = store.get(Table::Workers, worker).map(Rc::as_ref);
         let task = before.mirror().map(|mirror| mirror.task.get());
         let deleted = task.is_some_and(|task| self.deleted.contains(&task));
-        if gone || (!claimed && (overdue || deleted)) {
+        let may_lose = self.lives.may_lose(store.now, &held, since, row);
+        if may_lose || (!claimed && deleted) {
             return Ok(());
         }
         let seen = format!(
@@ -336,10 +326,6 @@ fn goes_on_from_its_checkpoint(before: &Row, after: &Row) -> Check {
     }
     let seen = format!("mirror {} lost what it could go on from", before.id);
     Err((Promise::NoResultLost, seen))
-}
-
-fn is_offline(worker: &Row) -> bool {
-    worker.text(workers::STATE) == Some("offline")
 }
 
 /// The task that the mirror at `id` names.

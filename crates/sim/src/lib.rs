@@ -16,7 +16,9 @@ mod coverage;
 mod judge;
 mod legacy;
 mod lesser;
+mod lives;
 mod many;
+mod misfortune;
 mod names;
 mod network;
 mod observe;
@@ -29,6 +31,7 @@ mod shrink;
 mod store;
 mod streams;
 mod view;
+mod watch;
 mod worker;
 mod world;
 

@@ -2,12 +2,12 @@
 //! the store throttles. What is carried out is judged row by row, as it happens.
 
 use shraga_core::ids::UserId;
-use shraga_core::row::{ChangeSet, Table};
+use shraga_core::row::{ChangeSet, Table, workers};
 use shraga_core::time::Span;
 
-use crate::coverage::Fault;
+use crate::coverage::{Deed, Fault};
 use crate::promises::{Author, Check};
-use crate::store::Refused;
+use crate::store::{Change, Refused};
 use crate::world::World;
 
 /// The longest the store asks anybody to wait.
@@ -184,6 +184,9 @@ impl World {
         let beat = set.writes.iter().all(|write| write.table == Table::Workers);
         self.quiet &= beat;
         for change in &changes {
+            if recovers(author, change) {
+                self.history.coverage.deed(Deed::Recover);
+            }
             self.judge.changed(author, &self.store, change)?;
         }
         Ok(Sent::Done)
@@ -202,4 +205,11 @@ impl World {
         }
         Ok(Sent::Done)
     }
+}
+
+/// Whether a worker that was doubted says that it lives.
+fn recovers(author: Author, change: &Change) -> bool {
+    let state = |row: &crate::store::Row| row.text(workers::STATE) == Some("suspect");
+    let doubted = change.before.as_deref().is_some_and(state);
+    author == Author::Worker && doubted && !state(&change.after)
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::breaks::Break;
 use crate::store::{Row, Store};
 use crate::view;
+use crate::watch::Watch;
 
 /// Rows of one kind seen at most in one observation; small, so that windows matter.
 const WINDOW: usize = 6;
@@ -24,6 +25,7 @@ pub(crate) struct Observer<'a> {
     pub(crate) legacy: &'a [WorkerId],
     pub(crate) turns: &'a Turns,
     pub(crate) broken: Option<Break>,
+    pub(crate) watch: &'a Watch,
 }
 
 impl Observer<'_> {
@@ -242,9 +244,9 @@ impl<'a> Seen<'a> {
                 .map(|row| view::person(row))
                 .collect(),
             turns: observer.turns.clone(),
-            in_sight_since: None,
+            in_sight_since: observer.watch.in_sight_since(),
             another_admin: false,
-            watched: HashMap::new(),
+            watched: observer.watch.workers().clone(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::network::Sent;
 use crate::observe::Observer;
 use crate::store::Store;
+use crate::watch::Watch;
 
 /// Change sets in one batch at most; small, so that the world goes on between them.
 const BATCH: usize = 6;
@@ -36,6 +37,7 @@ pub(crate) struct Orchestrator {
     queue: VecDeque<(Loop, ChangeSet)>,
     /// The store's time of its last observation.
     now: Timestamp,
+    watch: Watch,
     /// Until when the store asked it to wait.
     pub(crate) waits_until: Timestamp,
     /// When something becomes due without any row changing.
@@ -64,6 +66,7 @@ impl Orchestrator {
             needs: Vec::new(),
             queue: VecDeque::new(),
             now: Timestamp::default(),
+            watch: Watch::default(),
             waits_until: Timestamp::default(),
             due: None,
             idle: false,
@@ -73,7 +76,15 @@ impl Orchestrator {
     /// Forgets all that is not in the store.
     pub(crate) fn crash(&mut self) {
         self.turns = Turns::default();
+        self.watch = Watch::default();
         self.drop_plan();
+    }
+
+    /// The store could not be looked at.
+    pub(crate) fn lose_sight(&mut self) {
+        if self.broken != Some(Break::WatchThroughOutages) {
+            self.watch.lose_sight();
+        }
     }
 
     /// Gives up the rest of the plan, as after an outage; the next observation makes a new one.
@@ -89,6 +100,7 @@ impl Orchestrator {
             legacy: self.legacy.as_slice(),
             turns: &self.turns,
             broken: self.broken,
+            watch: &self.watch,
         }
     }
 
@@ -145,6 +157,8 @@ impl Orchestrator {
             Some(Break::OwnClock) => self.clock.wall(store.now),
             _ => store.date(),
         };
+        let careless = self.broken == Some(Break::WatchThroughOutages);
+        self.watch.look(store, self.now, careless);
         let mut known = std::mem::take(&mut self.needs);
         let mut plans = self.plan(store, &known, dice.as_deref_mut());
         let mut missing = missing(&plans, &known);

@@ -15,6 +15,8 @@ pub enum Promise {
     AttemptsRise,
     /// A healthy worker is not declared dead.
     HealthyStays,
+    /// What a dead worker held waits for another within the bound.
+    DeadAreReplaced,
     /// A person's edits are never overwritten, and a row she deleted stays deleted.
     HerRowIsHers,
     /// Nobody sees or changes rows that aren't theirs.
@@ -37,6 +39,7 @@ impl fmt::Display for Promise {
             Self::TerminalIsFinal => "one attempt publishes, and terminal states never change",
             Self::AttemptsRise => "attempts rise by one, only by assignment",
             Self::HealthyStays => "a healthy worker is not declared dead",
+            Self::DeadAreReplaced => "a dead worker is replaced within the bound",
             Self::HerRowIsHers => "a person's edits and deletions stand",
             Self::OnlyTheirOwn => "nobody sees or changes rows that aren't theirs",
             Self::SlotsHold => "slots hold and no attempt runs twice at once",

@@ -1,6 +1,8 @@
 //! The checks on a store at rest: faults have stopped and nothing is left to do.
 
-use shraga_core::ids::TaskId;
+use std::collections::HashSet;
+
+use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::model::Answer;
 use shraga_core::plan::{Policy, Snapshot};
 use shraga_core::reason::Reason;
@@ -14,7 +16,14 @@ use crate::store::{Row, Store};
 
 impl Judge {
     /// Checks everything; `everything` is what an orchestrator sees that looks at all of it.
-    pub(crate) fn at_rest(&self, store: &Store, everything: &Snapshot, policy: &Policy) -> Check {
+    /// `kept` are attempts whose results are still with workers that will come back.
+    pub(crate) fn at_rest(
+        &self,
+        store: &Store,
+        kept: &HashSet<(MirrorId, Attempt)>,
+        everything: &Snapshot,
+        policy: &Policy,
+    ) -> Check {
         let explained = |task: TaskId| {
             let gates = why(everything, policy, store.now, task);
             let answer = gates.last();
@@ -29,7 +38,8 @@ impl Judge {
                 self.shows_the_truth(store, row)?;
             }
         }
-        for finished in &self.finished {
+        let here = |it: &&Finished| !kept.contains(&(it.mirror, it.attempt));
+        for finished in self.finished.iter().filter(here) {
             result_kept(store, finished)?;
         }
         self.streams_verify(store)

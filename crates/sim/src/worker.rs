@@ -47,8 +47,16 @@ pub(crate) struct Worker {
     pub(crate) process: Option<Process>,
     /// Until when it can't reach the store.
     pub(crate) cut_off_until: Timestamp,
+    /// Until when it can write to the store and reads nothing.
+    pub(crate) deaf_until: Timestamp,
+    /// Until when it does nothing at all, while its agents go on.
+    pub(crate) hangs_until: Timestamp,
+    /// How far all that it says of the time is off.
+    pub(crate) lies: Span,
     /// Whether it never comes back.
     pub(crate) retired: bool,
+    /// Whether it stays away until everything has come to rest without it.
+    pub(crate) away: bool,
 }
 
 /// One process of a worker.
@@ -65,6 +73,8 @@ pub(crate) struct Process {
     inbox: VecDeque<Vec<(Ticket, Answer)>>,
     /// A look that was answered and not read yet.
     look: Option<(Mark, Vec<Mirror>)>,
+    /// Whether its row said, when it was last looked at, that an operator wants it to take nothing new.
+    drained: Option<bool>,
     /// Rows to be read by their identity.
     inspections: Vec<MirrorId>,
     /// Until when the store asked it to wait.
@@ -89,6 +99,7 @@ pub(crate) struct Making {
     pub(crate) name: String,
     pub(crate) owner: UserId,
     pub(crate) clock: Clock,
+    pub(crate) lies: Span,
     pub(crate) shared: bool,
     pub(crate) slots: u32,
     pub(crate) skills: &'static str,
@@ -109,7 +120,11 @@ impl Worker {
             disk: Disk::new(),
             process: None,
             cut_off_until: Timestamp::default(),
+            deaf_until: Timestamp::default(),
+            hangs_until: Timestamp::default(),
+            lies: making.lies,
             retired: false,
+            away: false,
         }
     }
 
@@ -136,6 +151,7 @@ impl Worker {
             outgoing: VecDeque::new(),
             inbox: VecDeque::new(),
             look: None,
+            drained: None,
             inspections: Vec::new(),
             waits_until: Timestamp::default(),
             finished: Vec::new(),
@@ -152,11 +168,18 @@ impl Worker {
         }
     }
 
+    /// The machine is set up anew: its process and its disk are gone. Answers which attempts' reports
+    /// went with them.
+    pub(crate) fn reimage(&mut self) -> Vec<(MirrorId, Attempt)> {
+        self.process = None;
+        std::mem::take(&mut self.disk).into_keys().collect()
+    }
+
     /// The machine is gone with its disk; answers which attempts' reports went with it.
     pub(crate) fn retire(&mut self) -> Vec<(MirrorId, Attempt)> {
-        self.process = None;
         self.retired = true;
-        std::mem::take(&mut self.disk).into_keys().collect()
+        self.away = false;
+        self.reimage()
     }
 
     /// Takes nothing new, and goes when all is done.
@@ -173,20 +196,35 @@ impl Worker {
         self.process.as_ref().is_some_and(done)
     }
 
-    /// Cells of its own row.
-    pub(crate) fn row(&self, state: &'static str) -> Vec<(Column, Value)> {
-        let process = self.process.as_ref();
+    /// Cells of its own row, with its next beat.
+    pub(crate) fn beat(
+        &mut self,
+        state: &'static str,
+        number: i64,
+        now: Timestamp,
+    ) -> Vec<(Column, Value)> {
+        let seen = self.says(now);
+        let process = self.process.as_mut();
+        let process = process.map(|process| {
+            process.beat = number;
+            &*process
+        });
+        let leaves = process.is_some_and(|p| p.draining) && state == "ready";
         let pool = if self.shared { "shared" } else { "dedicated" };
         vec![
             (workers::NAME, self.name.as_str().into()),
             (workers::KIND, "LocalMachine".into()),
-            (workers::STATE, state.into()),
+            (
+                workers::STATE,
+                if leaves { "draining" } else { state }.into(),
+            ),
             (workers::POOL, pool.into()),
             (workers::SLOTS, i64::from(self.slots).into()),
             (workers::AGENTS, self.skills.into()),
             (workers::LABELS, self.skills.into()),
             (workers::BOOT, process.map(|p| p.boot.get()).into()),
-            (workers::BEAT, process.map_or(0, |p| p.beat).into()),
+            (workers::BEAT, number.into()),
+            (workers::LAST_SEEN, seen.into()),
         ]
     }
 
@@ -200,7 +238,19 @@ impl Worker {
     pub(crate) fn due(&self) -> Option<Timestamp> {
         let process = self.process.as_ref()?;
         let ends = process.agents.values().map(|agent| agent.ends);
-        ends.chain(process.machine.due()).min()
+        let told = process.machine.due();
+        ends.chain(told.map(|at| at.plus(self.lies.times(-1))))
+            .min()
+    }
+
+    /// What it says of the time when it is truly `now`.
+    pub(crate) const fn says(&self, now: Timestamp) -> Timestamp {
+        self.clock.store_time(now).plus(self.lies)
+    }
+
+    /// Whether it takes part, once there are no more faults.
+    pub(crate) const fn is_here(&self) -> bool {
+        !self.retired && !self.away
     }
 
     /// Reads one thing that lies there: an answer, a look, a row. Answers whether there was any.
@@ -213,7 +263,12 @@ impl Worker {
         let Some(process) = self.process.as_mut() else {
             return false;
         };
-        let input = if let Some(answers) = process.inbox.pop_front() {
+        let input = if let Some(drained) = process.drained.take() {
+            match drained || process.draining {
+                true => Input::Drain,
+                false => Input::Undrain,
+            }
+        } else if let Some(answers) = process.inbox.pop_front() {
             Input::Answered(answers)
         } else if let (Some(store), Some(mirror)) = (store, process.inspections.last().copied()) {
             process.inspections.pop();
@@ -232,9 +287,12 @@ impl Worker {
     /// Sends a look; its answer is read later, when the world has gone on.
     pub(crate) fn look(&mut self, store: &Store) {
         let id = self.id;
+        let drained = store.get(Table::Workers, id.get());
+        let drained = drained.is_some_and(|row| row.time(workers::DRAINED).is_some());
         let Some(process) = self.process.as_mut() else {
             return;
         };
+        process.drained = Some(drained);
         let mark = process.machine.mark();
         let active = |row: &&std::rc::Rc<Row>| {
             let active = matches!(row.status, TaskStatus::Running | TaskStatus::Canceling);
@@ -322,8 +380,13 @@ impl Worker {
             .collect()
     }
 
+    /// The attempts that ended here and are not in the store yet, as far as anybody here knows.
+    pub(crate) fn keeps(&self) -> impl Iterator<Item = (MirrorId, Attempt)> {
+        self.disk.keys().copied()
+    }
+
     fn step(&mut self, input: Input, true_now: Timestamp, dice: &mut fastrand::Rng) {
-        let now = self.clock.store_time(true_now);
+        let now = self.says(true_now);
         let drops_late = self.broken == Some(Break::DropLate);
         let Some(process) = self.process.as_mut() else {
             return;
@@ -364,10 +427,6 @@ impl Worker {
 }
 
 impl Process {
-    pub(crate) const fn beat(&mut self) {
-        self.beat += 1;
-    }
-
     fn is_quiet(&self) -> bool {
         self.agents.is_empty()
             && self.outgoing.is_empty()

@@ -30,6 +30,10 @@ const LEFTOVER_TASKS: u8 = 4;
 /// A wall clock that is off by less counts as right.
 const SKEWED: Span = Span::mins(1);
 
+/// One worker in so many lies about the time, by so much at most.
+const LIARS: u8 = 12;
+const LIE_MINUTES: i64 = 50 * 60;
+
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) script: Script,
@@ -89,7 +93,7 @@ impl World {
             ..Policy::default()
         };
         let mut world = Self {
-            judge: Judge::new(admin, policy.claim_timeout, script.cast.store),
+            judge: Judge::new(admin, policy.clone(), script.cast.store),
             store,
             admin,
             service,
@@ -108,6 +112,10 @@ impl World {
             history: History::default(),
             dice,
             script,
+        };
+        let policy = match options.broken {
+            Some(broken) => broken.misread(policy),
+            None => policy,
         };
         world.cast(&policy);
         world
@@ -149,11 +157,21 @@ impl World {
             name,
             owner: self.people[usize::from(n) % self.people.len()],
             clock: self.make_clock(),
+            lies: self.make_lie(),
             shared: shared && self.dice.u8(0..12) > 0,
             slots: self.dice.u32(1..4),
             skills: if self.dice.bool() { "codex,gpu" } else { "" },
             broken: self.broken,
         })
+    }
+
+    /// A few workers tell a time that is off by hours.
+    fn make_lie(&mut self) -> Span {
+        if self.dice.u8(0..LIARS) > 0 {
+            return Span::ZERO;
+        }
+        self.history.coverage.fault(Fault::Lies);
+        Span::mins(self.dice.i64(-LIE_MINUTES..LIE_MINUTES))
     }
 
     fn make_clock(&mut self) -> Clock {

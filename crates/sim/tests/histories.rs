@@ -21,7 +21,7 @@ const NOTICED_WITHIN: u64 = 1_000;
 const SHORT: usize = 80;
 
 /// Reasons that no history can show, each with why.
-const NEVER: [Reason; 33] = [
+const NEVER: [Reason; 32] = [
     // The simulated orchestrators know who they are.
     Reason::AdminUnknown,
     // Nobody writes by hand what no program understands.
@@ -40,9 +40,8 @@ const NEVER: [Reason; 33] = [
     // The model store refuses no content, and agents of the model can always be started.
     Reason::Invalid,
     Reason::AgentUnavailable,
-    // One admin, and no worker of the model is asked whether it lives: the orchestrator's stories do that.
+    // There is one admin.
     Reason::AnotherAdmin,
-    Reason::WorkerLost,
     // Agents of the model have no vendor and no repository.
     Reason::RepositoryRefused,
     Reason::UsageLimit,
