@@ -64,7 +64,7 @@ impl World {
             self.start_worker(n);
         }
         let now = self.store.now;
-        let reaches = now >= self.outage_until && now >= self.workers[n].cut_off_until;
+        let reaches = self.reaches(n);
         let hears = reaches && now >= self.workers[n].deaf_until;
         let (worker, store) = (&mut self.workers[n], &self.store);
         match self.dice.u8(0..12) {
@@ -92,6 +92,12 @@ impl World {
         Ok(())
     }
 
+    /// Whether a worker reaches the store.
+    fn reaches(&self, n: usize) -> bool {
+        let now = self.store.now;
+        now >= self.outage_until && now >= self.workers[n].cut_off_until
+    }
+
     pub(crate) fn hear_results(&mut self, n: usize) {
         if let Some(process) = self.workers[n].process.as_mut() {
             self.judge.finished.append(&mut process.finished);
@@ -101,8 +107,13 @@ impl World {
     pub(crate) fn start_worker(&mut self, n: usize) {
         let boot = self.new_id(format!("boot{}", self.history.steps));
         let boot = BootId::new(boot);
-        self.workers[n].start(boot, self.store.now, &mut self.dice);
-        self.note(|| format!("w{n} starts"));
+        let now = self.store.now;
+        let reaches = self.reaches(n).then_some(&self.store);
+        let resumed = self.workers[n].start(boot, reaches, now, &mut self.dice);
+        if resumed > 0 {
+            self.history.coverage.deed(coverage::Deed::GoOn);
+        }
+        self.note(|| format!("w{n} starts, and goes on with {resumed}"));
     }
 
     /// A worker writes its own row, and hears the store's time.

@@ -59,6 +59,8 @@ pub enum Break {
     HastyFence,
     /// A worker that was asked is given up only after four times as long as it may take.
     SlowFence,
+    /// A worker begins anew what agents of its last process are at.
+    ForgetSurvivors,
     /// Nobody is ever given up.
     NeverFence,
     /// An orchestrator counts the time when it could not look as time that it watched.
@@ -67,7 +69,7 @@ pub enum Break {
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::NoEtag,
         Self::RandomMirrorId,
         Self::AssignWithoutAttempt,
@@ -92,6 +94,7 @@ impl Break {
         Self::DropCheckpoint,
         Self::HastyFence,
         Self::SlowFence,
+        Self::ForgetSurvivors,
         Self::NeverFence,
         Self::WatchThroughOutages,
     ];

@@ -37,6 +37,8 @@ kinds! {
         OrchestratorCrash = "orchestrator crash",
         /// A worker's process ends, and its agents with it.
         WorkerCrash = "worker crash",
+        /// A worker's process ends, and its agents live.
+        DiedAlone = "worker crash survived by agents",
         /// A machine with the original's worker restarts.
         LegacyCrash = "legacy worker crash",
         /// A worker is stopped in good order, and started again later.
@@ -141,6 +143,8 @@ kinds! {
         Beat = "beat",
         /// A worker took an assignment.
         Claim = "claim",
+        /// A worker's process went on with agents of the one before it.
+        GoOn = "go on with agents",
         /// A worker put an assignment back untouched.
         Release = "release",
         /// A worker sent lines of its agent.

@@ -9,6 +9,7 @@
 //! It knows the core only. Its store is the one allowed model of a store in the workspace.
 
 mod acts;
+mod agent;
 mod breaks;
 mod calm;
 mod clock;

@@ -20,7 +20,7 @@ impl World {
             return Ok(());
         }
         let n = self.dice.usize(..self.workers.len());
-        match self.dice.u8(0..24) {
+        match self.dice.u8(0..26) {
             0..=3 => {
                 let n = self.dice.usize(..self.orchestrators.len());
                 self.orchestrators[n].crash();
@@ -57,6 +57,10 @@ impl World {
             }
             21 if self.dice.bool() => self.go_for_days(n),
             22 | 23 => return self.operator_acts(n),
+            24 | 25 => {
+                self.workers[n].die_alone();
+                self.fault(Fault::DiedAlone, || format!("w{n}"));
+            }
             _ => {}
         }
         Ok(())

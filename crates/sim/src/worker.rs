@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use shraga_core::ids::{Attempt, BootId, MirrorId, UserId, WorkerId};
 use shraga_core::model::Mirror;
-use shraga_core::reason::Reason;
 use shraga_core::row::{ChangeSet, Column, Table, Value, workers};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use shraga_core::worker::{
-    Answer, Effect, Finish, Identity, Input, Limits, Machine, Mark, Outcome, Report, StopCause,
+    Answer, Effect, Finish, Identity, Input, Limits, Machine, Mark, Outcome, Report, Resumed,
     Ticket, WriteKind,
 };
 
+use crate::agent::{self, About, Agent};
 use crate::breaks::Break;
 use crate::clock::Clock;
 use crate::judge::Finished;
@@ -23,9 +23,6 @@ use crate::store::{Row, Store};
 
 /// Slots of a worker that breaks the rule about them.
 const NO_LIMIT: u32 = 1_000;
-
-/// The longest an agent runs.
-const AGENT_SECONDS: i64 = 90;
 
 type Disk = BTreeMap<(MirrorId, Attempt), Report>;
 
@@ -45,6 +42,8 @@ pub(crate) struct Worker {
     disk: Disk,
     /// The running process, if it is up.
     pub(crate) process: Option<Process>,
+    /// Agents that nobody has taken up since their process died.
+    survivors: Option<Survivors>,
     /// Until when it can't reach the store.
     pub(crate) cut_off_until: Timestamp,
     /// Until when it can write to the store and reads nothing.
@@ -67,6 +66,8 @@ pub(crate) struct Process {
     beat: i64,
     pub(crate) draining: bool,
     agents: BTreeMap<MirrorId, Agent>,
+    /// Whose work stands in the rows that were looked at.
+    known: BTreeMap<MirrorId, About>,
     /// Writes asked for and not sent yet, a batch for each step of the machine.
     outgoing: VecDeque<Vec<(Ticket, ChangeSet)>>,
     /// Answers that came and were not read yet.
@@ -83,13 +84,11 @@ pub(crate) struct Process {
     pub(crate) finished: Vec<Finished>,
 }
 
-#[derive(Clone, Debug)]
-struct Agent {
-    attempt: Attempt,
-    ends: Timestamp,
-    outcome: Outcome,
-    /// How often what it has come to was noted.
-    noted: u32,
+/// What a process left that died alone.
+#[derive(Debug)]
+struct Survivors {
+    boot: BootId,
+    agents: BTreeMap<MirrorId, Agent>,
 }
 
 /// What a worker is like.
@@ -119,6 +118,7 @@ impl Worker {
             broken: making.broken,
             disk: Disk::new(),
             process: None,
+            survivors: None,
             cut_off_until: Timestamp::default(),
             deaf_until: Timestamp::default(),
             hangs_until: Timestamp::default(),
@@ -128,8 +128,16 @@ impl Worker {
         }
     }
 
-    /// Starts a process, as after a reboot.
-    pub(crate) fn start(&mut self, boot: BootId, now: Timestamp, dice: &mut fastrand::Rng) {
+    /// Starts a process; `boot` is its name unless it goes on as the one before. `store` is what it can
+    /// read. Answers how many agents it goes on with.
+    pub(crate) fn start(
+        &mut self,
+        boot: BootId,
+        store: Option<&Store>,
+        now: Timestamp,
+        dice: &mut fastrand::Rng,
+    ) -> usize {
+        let boot = self.survivors.as_ref().map_or(boot, |left| left.boot);
         let identity = Identity {
             worker: self.id,
             boot,
@@ -148,6 +156,7 @@ impl Worker {
             beat: 0,
             draining: false,
             agents: BTreeMap::new(),
+            known: BTreeMap::new(),
             outgoing: VecDeque::new(),
             inbox: VecDeque::new(),
             look: None,
@@ -158,11 +167,44 @@ impl Worker {
         });
         let restored = self.disk.values().cloned().collect();
         self.step(Input::Restored(restored), now, dice);
+        if self.broken == Some(Break::ForgetSurvivors) {
+            return 0;
+        }
+        let resumed = self.resumed(store);
+        let count = resumed.len();
+        self.step(Input::Resumed(resumed), now, dice);
+        count
+    }
+
+    fn resumed(&self, store: Option<&Store>) -> Vec<Resumed> {
+        let left = self.survivors.iter();
+        let agents = left.flat_map(|left| left.agents.iter().map(|it| (left.boot, it)));
+        let resumed = agents.map(|(boot, (mirror, agent))| {
+            let head = store.map(|store| agent::head(store, self.id, agent, boot));
+            agent.resumed(*mirror, head)
+        });
+        resumed.collect()
+    }
+
+    /// The process ends without a word, and its agents live.
+    pub(crate) fn die_alone(&mut self) {
+        let Some(process) = self.process.take() else {
+            return;
+        };
+        let left = self.survivors.get_or_insert(Survivors {
+            boot: process.boot,
+            agents: BTreeMap::new(),
+        });
+        left.agents.extend(process.agents);
+        if left.agents.is_empty() {
+            self.survivors = None;
+        }
     }
 
     /// The process ends without a word; its agents die with it.
     pub(crate) fn crash(&mut self) {
         self.process = None;
+        self.survivors = None;
         if self.broken == Some(Break::LoseOutbox) {
             self.disk.clear();
         }
@@ -172,6 +214,7 @@ impl Worker {
     /// went with them.
     pub(crate) fn reimage(&mut self) -> Vec<(MirrorId, Attempt)> {
         self.process = None;
+        self.survivors = None;
         std::mem::take(&mut self.disk).into_keys().collect()
     }
 
@@ -231,7 +274,8 @@ impl Worker {
     /// Whether it has nothing running, nothing to send and nothing kept.
     pub(crate) fn is_idle(&self) -> bool {
         let quiet = |p: &Process| p.machine.is_idle() && p.is_quiet();
-        self.disk.is_empty() && self.process.as_ref().is_none_or(quiet)
+        let done = self.disk.is_empty() && self.survivors.is_none();
+        done && self.process.as_ref().is_none_or(quiet)
     }
 
     /// When time alone makes something due here.
@@ -299,7 +343,14 @@ impl Worker {
             row.is_mirror && active && row.mirror().and_then(|it| it.shown.worker) == Some(id)
         };
         let rows = store.rows(Table::Tasks).filter(active);
-        let rows = rows.filter_map(|row| row.mirror().cloned()).collect();
+        let rows: Vec<Mirror> = rows.filter_map(|row| row.mirror().cloned()).collect();
+        process.known.extend(rows.iter().map(|row| {
+            let about = About {
+                task: row.task,
+                user: row.user,
+            };
+            (row.id, about)
+        }));
         process.look = Some((mark, rows));
     }
 
@@ -374,7 +425,8 @@ impl Worker {
 
     /// The attempts whose agents run.
     pub(crate) fn attempts(&self) -> Vec<(MirrorId, Attempt)> {
-        let agents = self.process.iter().flat_map(|p| &p.agents);
+        let left = self.survivors.iter().flat_map(|left| &left.agents);
+        let agents = self.process.iter().flat_map(|p| &p.agents).chain(left);
         agents
             .map(|(mirror, agent)| (*mirror, agent.attempt))
             .collect()
@@ -388,6 +440,10 @@ impl Worker {
     fn step(&mut self, input: Input, true_now: Timestamp, dice: &mut fastrand::Rng) {
         let now = self.says(true_now);
         let drops_late = self.broken == Some(Break::DropLate);
+        let survivors = match self.broken {
+            Some(Break::ForgetSurvivors) => &mut None,
+            Some(_) | None => &mut self.survivors,
+        };
         let Some(process) = self.process.as_mut() else {
             return;
         };
@@ -403,12 +459,15 @@ impl Worker {
                     }
                     Effect::Write(ticket, set) => writes.push((ticket, set)),
                     Effect::Start { mirror, attempt } => {
-                        process
-                            .agents
-                            .insert(mirror, Agent::new(attempt, true_now, dice));
+                        let left = survivors.as_mut();
+                        let left = left.and_then(|left| left.take(mirror, attempt));
+                        process.begin(mirror, attempt, left, (true_now, dice));
                     }
                     Effect::Inspect(mirror) => process.inspections.push(mirror),
-                    Effect::Stop(mirror, cause) => process.stop(mirror, cause, true_now),
+                    Effect::Stop(mirror, cause) => {
+                        let agent = process.agents.get_mut(&mirror);
+                        agent.into_iter().for_each(|it| it.stop(cause, true_now));
+                    }
                     Effect::Save(report) => {
                         let mirror = report.mirror;
                         self.disk.insert((mirror, report.attempt), *report);
@@ -420,9 +479,22 @@ impl Worker {
                 }
             }
         }
+        if survivors
+            .as_ref()
+            .is_some_and(|left| left.agents.is_empty())
+        {
+            *survivors = None;
+        }
         process
             .outgoing
             .extend((!writes.is_empty()).then_some(writes));
+    }
+}
+
+impl Survivors {
+    fn take(&mut self, mirror: MirrorId, attempt: Attempt) -> Option<Agent> {
+        let fits = self.agents.get(&mirror)?.attempt == attempt;
+        fits.then(|| self.agents.remove(&mirror)).flatten()
     }
 }
 
@@ -437,40 +509,19 @@ impl Process {
     /// Notes what another attempt would go on from.
     fn note(&mut self, mirror: MirrorId) -> Input {
         let agent = self.agents.get_mut(&mirror);
-        let text = agent.map_or_else(String::new, |agent| {
-            agent.noted += 1;
-            format!("attempt {} came to {}", agent.attempt, agent.noted)
-        });
-        Input::Checkpoint(mirror, text)
+        Input::Checkpoint(mirror, agent.map_or_else(String::new, Agent::note))
     }
 
-    fn stop(&mut self, mirror: MirrorId, cause: StopCause, now: Timestamp) {
-        if let Some(agent) = self.agents.get_mut(&mirror) {
-            agent.ends = now;
-            agent.outcome = match cause {
-                StopCause::Cancel => Outcome::Canceled,
-                StopCause::LeaseLost => agent.outcome,
-            };
-        }
-    }
-}
-
-impl Agent {
-    fn new(attempt: Attempt, now: Timestamp, dice: &mut fastrand::Rng) -> Self {
-        let ends = now.plus(Span::secs(dice.i64(0..AGENT_SECONDS)));
-        let outcome = match dice.u8(0..24) {
-            0..=4 => Outcome::Retry,
-            5 | 6 => Outcome::Failed(Reason::AgentFailed),
-            7 => Outcome::Failed(Reason::TimedOut),
-            8 => Outcome::Failed(Reason::NotVerified),
-            9..=12 => Outcome::Asked,
-            _ => Outcome::Completed,
-        };
-        Self {
-            attempt,
-            ends,
-            outcome,
-            noted: 0,
-        }
+    /// The agent of `mirror` is ours: the one that is `left` of an earlier process, or another.
+    fn begin(
+        &mut self,
+        mirror: MirrorId,
+        attempt: Attempt,
+        left: Option<Agent>,
+        (now, dice): (Timestamp, &mut fastrand::Rng),
+    ) {
+        let known = self.known.get(&mirror).copied();
+        let agent = left.or_else(|| Some(Agent::new(attempt, known?, now, dice)));
+        self.agents.extend(agent.map(|agent| (mirror, agent)));
     }
 }
