@@ -17,6 +17,7 @@ mod field;
 mod input;
 mod ledger;
 mod machine;
+mod open;
 pub mod select;
 mod task;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use field::time;
 pub use input::{answer, wants};
 pub use ledger::ledger;
 pub use machine::note;
+pub use open::open;
 pub use task::{mirror, user_task};
 pub use worker::{person, worker};
 

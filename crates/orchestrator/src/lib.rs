@@ -25,6 +25,7 @@ mod identity;
 mod link;
 mod lookout;
 mod loops;
+pub mod machines;
 mod memory;
 mod observe;
 mod probe;

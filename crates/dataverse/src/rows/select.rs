@@ -52,6 +52,16 @@ pub const MIRROR: &[&str] = &[
     "cr_finishedon",
 ];
 
+/// Columns of [`super::open`].
+pub const OPEN: &[&str] = &[
+    "createdon",
+    "cr_status",
+    "cr_userid",
+    "cr_assignedworkerid",
+    "cr_notbefore",
+    "cr_reason",
+];
+
 /// Columns of [`super::worker()`].
 pub const WORKER: &[&str] = &[
     "_ownerid_value",
