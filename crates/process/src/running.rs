@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
@@ -265,7 +265,7 @@ impl Running {
                     }
                     stage = self.kill();
                 }
-                status = self.child.wait(), if exit.is_none() => {
+                status = itself(self.child.as_mut()), if exit.is_none() => {
                     exit = Some(os::exit_of(status?));
                     stdin = None;
                     timer.as_mut().reset(tokio::time::Instant::now() + PIPE_GRACE);
@@ -308,6 +308,13 @@ impl Running {
         self.group_gone = true;
         any
     }
+}
+
+/// Waits for the program itself. The group's own way of waiting goes on until its last member has ended,
+/// where this process is the parent of those too (a supervisor is): a silent process that the program left
+/// behind would hold it up for ever.
+async fn itself(group: &mut dyn ChildWrapper) -> io::Result<ExitStatus> {
+    group.inner_mut().wait().await
 }
 
 /// Reads once; a pipe that ended or broke becomes `None`. Never completes for one that is gone.

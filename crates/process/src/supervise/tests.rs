@@ -386,12 +386,15 @@ async fn a_worker_that_is_there_keeps_its_program_from_being_an_orphan() {
 
 #[tokio::test]
 async fn a_supervisor_that_is_told_to_end_leaves_nothing_behind() {
-    let stage = Stage::new("trap '' TERM; sleep 1000 & echo $! > pid; wait; sleep 1000");
+    let script =
+        "trap 'echo asked' TERM; (trap '' TERM; exec sleep 1000) & echo $! > pid; wait; wait";
+    let stage = Stage::new(script);
     let mut heard = Heard::default();
     let stop = Stop::default();
     let supervised = stage.start().await;
     let child = pid_in(&stage.orders.dir.join("pid")).await;
     signal("TERM", stage.record().supervisor.pid);
+    stage.said("asked").await;
     // The grace is as long as a hang: what it is told next skips it.
     stop.now.cancel();
     let end = finish(supervised, &stop, &mut heard).await;
@@ -460,6 +463,17 @@ async fn a_record_of_a_number_that_is_a_strangers_by_now_harms_nobody() {
     assert!(lives(stranger.id()));
     stranger.kill().unwrap();
     stranger.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_silent_child_that_stays_in_the_group_and_holds_the_output_is_not_waited_for() {
+    let stage = Stage::new("cat; sleep 1000 & echo $! > pid");
+    let end = stage.run(&Stop::default(), &mut Heard::default()).await;
+    assert_eq!(
+        (end.cause, end.exit, end.killed),
+        (Cause::ByItself, Exit::Code(0), true)
+    );
+    assert!(!lives(pid_in(&stage.orders.dir.join("pid")).await));
 }
 
 #[cfg(target_os = "linux")]
