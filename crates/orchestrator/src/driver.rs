@@ -4,12 +4,14 @@
 //! tick on freshly observed rows, so a lost wake-up costs latency only and the next tick is the retry.
 //! A panic in a tick ends that tick; what was remembered is thrown away and a full pass begins.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shraga_core::ids::BootId;
+use shraga_core::ids::{BootId, TaskId, UserId};
 use shraga_core::plan::Plan;
+use shraga_core::reason::Reason as Why;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
 use tokio::sync::{mpsc, watch};
@@ -92,6 +94,16 @@ pub enum RunError {
     /// Work was left when the time for a run until idle was over.
     #[error("there was still work after {}s", .0.as_secs())]
     Deadline(Duration),
+    /// Open tasks have another admin's mirrors, so nothing was begun in a run until idle.
+    #[error(
+        "nothing was begun: open tasks here are seen to by another admin, {theirs}, and {waiting} tasks wait for that to end"
+    )]
+    AnotherAdmin {
+        /// Whose mirrors they have.
+        theirs: UserId,
+        /// Tasks that were seen to wait for it.
+        waiting: usize,
+    },
 }
 
 /// What a run until idle did.
@@ -166,7 +178,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// [`RunError::Store`] when the store cannot be used; [`RunError::Deadline`] after
-    /// [`Config::once_deadline`].
+    /// [`Config::once_deadline`]; [`RunError::AnotherAdmin`] when it did nothing beside another one.
     pub async fn run_until_idle(&mut self) -> Result<Finished, RunError> {
         let deadline = Moment::now().plus(self.config.once_deadline);
         let mut finished = Finished::default();
@@ -182,7 +194,13 @@ impl Orchestrator {
                     continue;
                 }
                 self.release().await;
-                return Ok(finished);
+                return match report.another_admin {
+                    Some(theirs) => Err(RunError::AnotherAdmin {
+                        theirs,
+                        waiting: held_back(&report),
+                    }),
+                    None => Ok(finished),
+                };
             }
             if deadline.passed() || self.stopper.stopping() {
                 return Err(RunError::Deadline(self.config.once_deadline));
@@ -558,6 +576,14 @@ impl Orchestrator {
             stopper: self.stopper.clone(),
         })
     }
+}
+
+/// Tasks that wait for another admin's to end.
+fn held_back(report: &TickReport) -> usize {
+    let waiting = report.waiting.iter();
+    let held = waiting.filter(|(_, why)| *why == Why::AnotherAdmin);
+    let held: HashSet<TaskId> = held.map(|(task, _)| *task).collect();
+    held.len()
 }
 
 /// How long it is from the store's `now` until `due`; the store tells whole seconds, so one more.

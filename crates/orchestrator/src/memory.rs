@@ -102,8 +102,10 @@ pub(crate) struct Memory {
     /// How far waiting mirrors behind a full window were looked at.
     pub(crate) walk: Walk,
     sight: Sight,
-    /// Whether another admin's mirrors were seen, in this pass over open rows or the last whole one.
-    another_admin: (bool, bool),
+    /// Whether other admins' mirrors were looked for in this pass, or since this process began.
+    pub(crate) anothers_read: bool,
+    /// Another admin whose mirrors were seen, in this pass over open rows or the last whole one.
+    another_admin: (Option<UserId>, Option<UserId>),
     watched: HashMap<WorkerId, Watched>,
     watched_at: Option<Timestamp>,
     look: HashSet<Need>,
@@ -133,7 +135,8 @@ impl Memory {
             shrink: 0,
             walk: Walk::default(),
             sight: Sight::default(),
-            another_admin: (false, false),
+            anothers_read: false,
+            another_admin: (None, None),
             watched: HashMap::new(),
             watched_at: None,
             look: HashSet::new(),
@@ -158,6 +161,7 @@ impl Memory {
                 tasks: Some(first),
                 mirrors: Some(first),
             });
+            self.anothers_read = false;
             self.pass_due = Moment::now().plus(every);
             self.refused.retain(|_, until| !until.passed());
         }
@@ -189,15 +193,15 @@ impl Memory {
         watched.collect()
     }
 
-    /// Whether open tasks have mirrors of another admin's, as far as was seen.
-    pub(crate) fn another_admin(&self) -> bool {
+    /// The admin whose mirrors open tasks have instead of ours, as far as was seen.
+    pub(crate) fn another_admin(&self) -> Option<UserId> {
         let (lately, before) = self.another_admin;
-        lately || before
+        lately.or(before)
     }
 
-    /// Another admin's mirrors were seen.
-    pub(crate) fn saw_another_admin(&mut self) {
-        self.another_admin.0 = true;
+    /// Mirrors of `admin`'s were seen, who is another one.
+    pub(crate) fn saw_another_admin(&mut self, admin: UserId) {
+        self.another_admin.0 = Some(admin);
     }
 
     /// Keeps what was seen of the workers at `now`.
@@ -380,7 +384,7 @@ impl Memory {
         }
         if pass.tasks.is_none() && pass.mirrors.is_none() {
             self.pass = None;
-            self.another_admin = (false, self.another_admin.0);
+            self.another_admin = (None, self.another_admin.0);
         }
     }
 }

@@ -36,6 +36,10 @@ use crate::wiring::{PerLoop, Wanted};
 /// decision there is; what is still missing is part of the next tick.
 const ROUNDS_MAX: usize = 3;
 
+/// Open mirrors of others that are looked at, before anything is begun and with every pass: one of another
+/// admin's is enough. More than one, since a row that only says so may be older.
+const ANOTHERS: u32 = 20;
+
 /// What a tick did.
 #[derive(Clone, Debug, Default)]
 pub struct TickReport {
@@ -55,6 +59,9 @@ pub struct TickReport {
     pub open: bool,
     /// Rows it held in memory, those known from earlier ticks included.
     pub rows: usize,
+    /// Another admin whose open tasks keep this one from beginning anything, now or until a whole pass no
+    /// longer met any.
+    pub another_admin: Option<UserId>,
     /// What the store refused for good, with its words.
     pub refused: Vec<String>,
     /// Why some of it could not be applied.
@@ -151,6 +158,7 @@ impl Engine {
             legacy: &seen.snapshot.legacy.clone(),
         };
         let mut questions = loops::questions(wanted, &scope);
+        questions.extend(self.anothers());
         questions.extend(observe::bring(looks.iter().copied(), &mut seen));
         let now = observe::ask(&self.client, self.whose(), &questions, &mut seen).await?;
         self.board.turn();
@@ -209,6 +217,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Before the first tick begins anything, and at each pass: is somebody else at work here?
+    fn anothers(&self) -> Option<Question> {
+        let due = self.admin.is_some() && !self.memory.anothers_read;
+        due.then_some(Question::Anothers(ANOTHERS))
+    }
+
     fn whose(&self) -> Whose {
         Whose {
             admin: self.admin,
@@ -231,7 +245,7 @@ impl Engine {
         seen.snapshot.in_sight_since = self.memory.in_sight_since(now);
         let (workers, gap) = (&seen.snapshot.workers, self.config.longest_gap());
         seen.snapshot.watched = self.memory.watch(workers, now, gap);
-        seen.snapshot.another_admin = self.memory.another_admin();
+        seen.snapshot.another_admin = self.memory.another_admin().is_some();
         let view = self.courtesy.view(seen.lease.as_ref(), now);
         let configured = &self.config.policy;
         let absent = self.client.absent();
@@ -285,10 +299,11 @@ impl Engine {
         let begins = self.memory.others_due();
         let spare = plans.iter().any(|plan| plan.spare);
         self.memory.walk.go_on(&seen.reach, spare, begins);
-        if plans.iter().any(tells_of_another_admin) {
-            self.memory.saw_another_admin();
+        if let Some(admin) = plans.iter().find_map(|plan| another_admin(plan, &seen)) {
+            self.memory.saw_another_admin(admin);
         }
         self.remember(&seen, now);
+        report.another_admin = self.memory.another_admin();
         self.census.saw(&seen.snapshot);
         self.leave_for_later(&seen, &plans);
         let work = self.take_on(plans, &seen, &mut report);
@@ -314,6 +329,7 @@ impl Engine {
         let read = seen.turns_read.iter().map(|(_, worker)| *worker);
         self.memory.turns_read.extend(read);
         self.memory.ended_read |= seen.ended_read;
+        self.memory.anothers_read |= seen.anothers_read;
         if seen.workers_read {
             self.memory.watched(seen.snapshot.watched.clone(), now);
         }
@@ -379,10 +395,12 @@ impl Engine {
     }
 }
 
-/// Whether this plan met a mirror of another admin's, and does not only go by what was met before.
-fn tells_of_another_admin(plan: &Plan) -> bool {
-    let mut waiting = plan.waiting.iter();
-    plan.by == Loop::Repair && waiting.any(|(_, why)| *why == Why::AnotherAdmin)
+/// The admin whose mirror this plan met, if it does not only go by what was met before.
+fn another_admin(plan: &Plan, seen: &Seen) -> Option<UserId> {
+    let waiting = plan.waiting.iter();
+    let theirs = waiting.filter(|(_, why)| plan.by == Loop::Repair && *why == Why::AnotherAdmin);
+    let mut theirs = theirs.map(|(task, _)| *task);
+    theirs.find_map(|task| seen.other_admin_of(task))
 }
 
 /// Whether asking for less at once may help.

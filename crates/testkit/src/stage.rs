@@ -192,6 +192,15 @@ impl Stage {
         self.client(principal(self.admin.get(), Role::Admin), faults)
     }
 
+    /// Another admin, and a client with its rights.
+    pub async fn another_admin(&self, email: &str) -> (UserId, Client) {
+        let root = principal(self.admin.get(), Role::Admin);
+        let id = self.store().ensure_user(&root, email).await;
+        let id = id.expect("a user can be made");
+        let client = self.client(principal(id, Role::Admin), &Faults::new());
+        (UserId::new(id), client)
+    }
+
     /// A client with the admin's rights of a store that is Dataverse as far as it can tell: with a
     /// breaker, without wake-ups. Its requests pass `faults`, then `limits`.
     #[must_use]

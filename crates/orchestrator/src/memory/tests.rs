@@ -124,6 +124,7 @@ fn windows_halve_after_answers_that_were_too_large_and_recover() {
 
 #[test]
 fn another_admin_is_forgotten_after_a_whole_pass_that_did_not_meet_one() {
+    const OTHER: UserId = UserId::new(Uuid::from_u128(7));
     let mut memory = Memory::new(false);
     let mut pass = |meets: bool| {
         memory.pass = Some(Pass {
@@ -131,7 +132,7 @@ fn another_admin_is_forgotten_after_a_whole_pass_that_did_not_meet_one() {
             mirrors: Some(None),
         });
         if meets {
-            memory.saw_another_admin();
+            memory.saw_another_admin(OTHER);
         }
         let last = Reach {
             open_tasks: Some(None),
@@ -141,7 +142,7 @@ fn another_admin_is_forgotten_after_a_whole_pass_that_did_not_meet_one() {
         memory.advance(StoreKind::Embedded, &last, NOW);
         memory.another_admin()
     };
-    assert_eq!([pass(true), pass(false)], [true, false]);
+    assert_eq!([pass(true), pass(false)], [Some(OTHER), None]);
 }
 
 mod watching {

@@ -44,6 +44,9 @@ pub(crate) const IDS_PER_READ: usize = 250;
 /// How far behind the newest `modifiedon` a store without commit order may still show older rows.
 pub(crate) const LATE_COMMITS: Span = Span::secs(120);
 
+/// What times of creation are told in.
+pub(super) const SECOND: Span = Span::secs(1);
+
 /// Up to where changes have been seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mark {
@@ -60,6 +63,9 @@ pub(crate) enum After {
     Key(Uuid),
     /// At this time of creation, in that order.
     Created(Timestamp),
+    /// All that was created within the second that begins then: more than a page, so that pages by time
+    /// alone would not get past it.
+    Second(Timestamp),
 }
 
 impl After {
@@ -133,6 +139,8 @@ pub(crate) enum Question {
     Events(Vec<EventId>),
     /// Open rows that say they are mirrors and are not the admin's, newest first.
     Impostors(u32),
+    /// Open mirrors that are not the admin's, oldest first: another admin's, if their tasks say so too.
+    Anothers(u32),
     /// A page of the user rows that are linked and open, unreleased, or ask for an end.
     OpenTasks(Option<After>, u32),
     /// A page of the open mirrors.
@@ -184,6 +192,7 @@ impl Question {
             Self::Carried(ids) => carried(ids),
             Self::Events(ids) => events_by_id(ids),
             Self::Impostors(top) => impostors(admin, *top),
+            Self::Anothers(top) => anothers(admin, *top),
             Self::OpenTasks(after, top) => open_tasks(admin, *after, *top, answered),
             Self::OpenMirrors(after, top) => open_mirrors(whose, *after, *top),
         };
@@ -201,6 +210,7 @@ impl Question {
             Self::Events(_) => Table::Events,
             Self::HighWater
             | Self::Impostors(_)
+            | Self::Anothers(_)
             | Self::NewTasks(_)
             | Self::Requests(..)
             | Self::Ended(..)
@@ -403,10 +413,18 @@ fn open_tasks(admin: Option<UserId>, after: Option<After>, top: u32, answered: b
 
 /// A mirror's owner that is somebody else, among rows that say they are mirrors.
 fn impostors(admin: Option<UserId>, top: u32) -> Query {
+    let order = by_descending("createdon");
+    window(select::USER_TASK, not_ours(admin), order, top)
+}
+
+fn anothers(admin: Option<UserId>, top: u32) -> Query {
+    window(select::MIRROR, not_ours(admin), by("createdon"), top)
+}
+
+fn not_ours(admin: Option<UserId>) -> Filter {
     let mut clauses = vec![mirror(), any_status(&OPEN)];
     clauses.extend(admin.map(|admin| owner_is(Comparison::Ne, admin)));
-    let filter = Filter::And(clauses);
-    window(select::USER_TASK, filter, by_descending("createdon"), top)
+    Filter::And(clauses)
 }
 
 fn open_mirrors(whose: Whose, after: Option<After>, top: u32) -> Query {
@@ -496,6 +514,15 @@ fn page(select: &[&str], filter: Filter, after: Option<After>, top: u32) -> Quer
             let from = compare("createdon", Comparison::Ge, time(at));
             (by("createdon"), Some(from))
         }
+        Some(After::Second(at)) => {
+            let from = compare("createdon", Comparison::Ge, time(at));
+            let to = compare("createdon", Comparison::Lt, time(at.plus(SECOND)));
+            (by("createdon"), Some(Filter::And(vec![from, to])))
+        }
+    };
+    let top = match after {
+        Some(After::Second(_)) => WHOLE,
+        None | Some(After::Key(_) | After::Created(_)) => top,
     };
     let filter = Filter::And(from.into_iter().chain([filter]).collect());
     window(select, filter, order, top)

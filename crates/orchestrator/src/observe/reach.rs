@@ -7,7 +7,7 @@ use shraga_dataverse::rows::Row;
 use uuid::Uuid;
 
 use super::cells::{guid, time, version};
-use super::question::{After, Mark, Question, TASK_ID};
+use super::question::{After, Mark, Question, SECOND, TASK_ID};
 
 /// How far the windows over changes reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,8 @@ impl Reach {
             | Question::MirrorsOf(_)
             | Question::Carried(_)
             | Question::Events(_)
-            | Question::Impostors(_) => {}
+            | Question::Impostors(_)
+            | Question::Anothers(_) => {}
         }
     }
 
@@ -140,9 +141,18 @@ fn mark(like: Mark, row: &Row) -> Option<Mark> {
 
 /// Where the page after these rows begins; `None` when these were the last.
 fn next_page(after: Option<After>, rows: &[Row], top: u32) -> Option<After> {
+    if let Some(After::Second(at)) = after {
+        return Some(After::Created(at.plus(SECOND)));
+    }
     let last = rows.last().filter(|_| rows.len() >= top as usize)?;
     match after {
-        None | Some(After::Key(_)) => guid(last, TASK_ID).map(After::Key),
-        Some(After::Created(_)) => time(last, "createdon").map(After::Created),
+        None | Some(After::Key(_) | After::Second(_)) => guid(last, TASK_ID).map(After::Key),
+        Some(After::Created(from)) => {
+            let last = time(last, "createdon")?;
+            Some(match last > from {
+                true => After::Created(last),
+                false => After::Second(from),
+            })
+        }
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Seen {
     pub(crate) turns_read: Vec<((Timestamp, Option<i64>), WorkerId)>,
     /// Whether the attempts that ended last were read.
     pub(crate) ended_read: bool,
+    /// Whether open mirrors of other admins were looked for.
+    pub(crate) anothers_read: bool,
     /// Whether a mirror was seen that isn't at its computed identity.
     pub(crate) foreign_mirrors: bool,
     tasks: HashMap<TaskId, usize>,
@@ -158,6 +160,14 @@ impl Seen {
         tasks.chain(mirrors).any(|status| !status.is_terminal())
     }
 
+    /// The other admin whose mirror this task links, if it was seen.
+    pub(crate) fn other_admin_of(&self, task: TaskId) -> Option<UserId> {
+        let link = self.task(task)?.mirror_link.as_deref()?.trim();
+        let at = *self.mirrors.get(&link.parse().ok()?)?;
+        let owner = self.snapshot.mirrors[at].owner;
+        (Some(owner) != self.snapshot.admin).then_some(owner)
+    }
+
     /// How many rows it holds.
     pub(crate) fn rows(&self) -> usize {
         let snapshot = &self.snapshot;
@@ -180,6 +190,10 @@ impl Seen {
             }
             Question::Progress(..) | Question::OpenMirrors(..) => {
                 self.take_mirrors_and_want_tasks(rows);
+            }
+            Question::Anothers(_) => {
+                self.take_mirrors_and_want_tasks(rows);
+                self.anothers_read = true;
             }
             Question::Waiting(_) | Question::WaitingBehind(..) | Question::WaitingOthers(..) => {
                 self.take_waiting(rows);

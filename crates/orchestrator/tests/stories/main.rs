@@ -9,6 +9,7 @@
     reason = "a story that breaks says so, in its helpers too"
 )]
 
+mod admins;
 mod cast;
 mod crashes;
 mod crowds;

@@ -16,7 +16,8 @@ Examples:
   shraga orchestrate --dry-run --once --json > pass.json
 
 Needs an admin's token. Several orchestrators may run at once. With --once, exit code 5 means that the \
-store was unreachable or 10 minutes were not enough, 1 that the store refused rows for good.")]
+store was unreachable or 10 minutes were not enough, 7 that nothing was begun since open tasks are seen to by \
+an orchestrator of another identity, 1 that the store refused rows for good.")]
 pub struct Orchestrate {
     /// Tick until nothing is planned, then leave
     #[arg(long)]

@@ -182,6 +182,10 @@ impl From<RunError> for Failure {
             RunError::Store(source) => {
                 Self::from(source).context("the orchestrator can't use the store")
             }
+            RunError::AnotherAdmin { .. } => Self::from_error(Exit::Conflict, error).hint(
+                "run it with that admin's identity, or hand its open tasks over first \
+                 (docs/operations.md, \"Under another identity\"); `shraga doctor` shows who is who",
+            ),
             RunError::Deadline(_) => {
                 Self::from_error(Exit::Unreachable, error).hint("run it again, or without --once")
             }
