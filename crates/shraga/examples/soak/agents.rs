@@ -21,10 +21,12 @@ pub(crate) enum Kind {
     Leaver,
     /// Asks a person, if it can, and goes on with the answer.
     Asking,
+    /// Works in a repository and commits there.
+    Committer,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Quick,
         Self::Slow,
         Self::Chatty,
@@ -33,6 +35,7 @@ impl Kind {
         Self::Stubborn,
         Self::Leaver,
         Self::Asking,
+        Self::Committer,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -45,14 +48,22 @@ impl Kind {
             Self::Stubborn => "stubborn",
             Self::Leaver => "leaver",
             Self::Asking => "asking",
+            Self::Committer => "committer",
         }
+    }
+
+    /// The kind that a task's name begins with, after its number.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let word = name.split('-').nth(1)?;
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
     }
 
     /// Which a die of 100 sides chooses: mostly work that takes a while, which is what faults hit.
     pub(crate) const fn of_die(die: u32) -> Self {
         match die {
-            0..=19 => Self::Quick,
-            20..=54 => Self::Slow,
+            0..=14 => Self::Quick,
+            15..=44 => Self::Slow,
+            45..=54 => Self::Committer,
             55..=64 => Self::Chatty,
             65..=72 => Self::Again,
             73..=79 => Self::Failing,
@@ -106,6 +117,10 @@ asking)
         note asked
         exit 0
     fi
+    ;;
+committer)
+    echo "$SHRAGA_TASK_NAME" >"made-$SHRAGA_ATTEMPT"
+    git add . && sleep "$seconds" && git commit -q -m "attempt $SHRAGA_ATTEMPT" || exit 4
     ;;
 *) sleep "$seconds" ;;
 esac

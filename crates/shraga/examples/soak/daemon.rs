@@ -31,6 +31,11 @@ impl Daemon {
         }
     }
 
+    /// What marks the soak's processes.
+    pub(crate) fn mark(&self) -> &str {
+        self.place.mark()
+    }
+
     /// Where it logs to.
     pub(crate) fn log(&self) -> PathBuf {
         self.place.root().join(format!("{}.log", self.name))

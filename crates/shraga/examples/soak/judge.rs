@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::rows::Event;
 
+use crate::agents::Kind;
 use crate::chain::{self, Fence};
 use crate::clock::{self, Moment};
 use crate::people::{Filed, Filing};
@@ -20,6 +21,9 @@ const LOOSE_SECONDS: f64 = 1.5;
 
 /// How long after a fault its consequences may show: a tick, a request's deadline, a beat.
 const AFTERMATH_SECONDS: f64 = (Times::TICK + Times::REQUEST + 2 * Times::BEAT) as f64;
+
+/// The reason of a task whose attempts were lost too often; under torment some are.
+const WORN: &str = "too-many-losses";
 
 /// Everything that is judged.
 pub(crate) struct Evidence {
@@ -47,6 +51,7 @@ impl Evidence {
             self.none_lost(),
             self.one_mirror_each(),
             self.all_ended(),
+            self.ends_are_right(),
             self.ends_never_change(),
             self.published_once(),
             self.rows_agree(),
@@ -127,6 +132,65 @@ impl Evidence {
             looked_at: counted.join(", "),
             broken,
         }
+    }
+
+    /// A task ends as its agent does, unless its person canceled it or workers died under it too often.
+    fn ends_are_right(&self) -> Verdict {
+        let (mut worn, mut broken) = (0, Vec::new());
+        for task in self.tasks() {
+            let (Some(kind), Some(status)) = (Kind::of_name(&task.name), task.status()) else {
+                continue;
+            };
+            let wished = match kind {
+                Kind::Failing => TaskStatus::Failed,
+                Kind::Quick
+                | Kind::Slow
+                | Kind::Chatty
+                | Kind::Again
+                | Kind::Stubborn
+                | Kind::Leaver
+                | Kind::Asking
+                | Kind::Committer => TaskStatus::Completed,
+            };
+            let canceled = status == TaskStatus::Canceled && self.was_canceled(task);
+            let is_worn = task.reason.as_deref() == Some(WORN);
+            worn += u32::from(is_worn);
+            if status != wished && !canceled && !is_worn && status.is_terminal() {
+                let how = format!(
+                    "ended {} though its agent is {}",
+                    status.name(),
+                    kind.name()
+                );
+                broken.push(self.story_of(task, &how));
+            }
+            if kind == Kind::Committer && status == TaskStatus::Completed {
+                broken.extend(self.without_evidence(task));
+            }
+        }
+        Verdict {
+            promise: "tasks end as their agents do, and tell what they changed",
+            looked_at: format!("{} tasks, {worn} lost too often", self.tasks().count()),
+            broken,
+        }
+    }
+
+    fn was_canceled(&self, task: &Task) -> bool {
+        let doubtful = self.filed.doubtful.contains(&task.name);
+        doubtful || self.filed.canceled.contains(&task.name)
+    }
+
+    /// The file that the attempt committed is not in what is told of it.
+    fn without_evidence(&self, task: &Task) -> Option<String> {
+        let mirror = self.mirror_of(task).into_iter().next()?;
+        let told = mirror.output.as_deref().unwrap_or_default();
+        let told: serde_json::Value = serde_json::from_str(told).unwrap_or_default();
+        let made = format!("made-{}", mirror.attempt.unwrap_or_default());
+        let mut files = told["changes"]["files"].as_array().into_iter().flatten();
+        let there = files.any(|file| file[0] == made.as_str());
+        (!there).then(|| {
+            let changes = &told["changes"];
+            self.story_of(task, &format!("tells nothing of {made}: {changes}"))
+        })
     }
 
     fn ends_never_change(&self) -> Verdict {
@@ -322,7 +386,7 @@ impl Evidence {
         let mut spans: Vec<(Moment, Moment)> = self
             .troubles
             .iter()
-            .filter(|it| it.who == worker || it.who == "store")
+            .filter(|it| (it.who == worker || it.who == "store") && it.what.silences())
             .map(|it| (it.from, it.until + AFTERMATH_SECONDS))
             .collect();
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));

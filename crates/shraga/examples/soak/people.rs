@@ -88,10 +88,14 @@ impl People {
         takes: u32,
         filed: &mut Filed,
     ) -> Option<(String, String)> {
+        let repository = self.place.repository().to_string_lossy().into_owned();
         for again in 0..20 {
             let name = format!("{number:04}-{}-{again}", kind.name());
             let prompt = format!("seconds={takes}");
-            let args = ["submit", &prompt, "--name", &name, "--agent", kind.name()];
+            let mut args = vec!["submit", &prompt, "--name", &name, "--agent", kind.name()];
+            if kind == Kind::Committer {
+                args.extend(["--repo", &repository]);
+            }
             match self.verb(person, &args).await {
                 Some((0, printed)) => return Some((name, printed.trim().to_owned())),
                 Some(_) | None => filed.doubtful.push(name),

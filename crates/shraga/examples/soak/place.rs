@@ -59,6 +59,7 @@ impl Place {
         let place = Self { root, shraga, mark };
         fs::create_dir_all(place.records())?;
         fs::write(place.root.join("agent.sh"), SCRIPT)?;
+        place.make_repository().await?;
         let settings = place.json(&["config"]).await?;
         let known = |section: &str, key: &str| {
             let path = format!("{section}.{key}");
@@ -69,12 +70,39 @@ impl Place {
         Ok(place)
     }
 
+    /// A repository with one commit, for those tasks that work in one.
+    async fn make_repository(&self) -> Result<()> {
+        let folder = self.repository();
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("read.me"), "a repository\n")?;
+        let author = ["-c", "user.name=soak", "-c", "user.email=soak@localhost"];
+        for args in [
+            &["init", "--quiet", "--initial-branch", "main"][..],
+            &["add", "."],
+            &["commit", "--quiet", "--message", "first"],
+        ] {
+            let mut git = Command::new("git");
+            let git = git.args(author).args(args).current_dir(&folder);
+            let status = git.env("HOME", &self.root).status().await?;
+            if !status.success() {
+                bail!("`git {}` ended with {status}", args.join(" "));
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Self::make_repository`].
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.root.join("repository")
+    }
+
     fn configuration(&self, known: impl Fn(&str, &str) -> bool) -> String {
         let mut lines = Vec::new();
         for section in ["assign", "health", "store", "worker"] {
             lines.push(format!("[{section}]"));
             if section == "worker" {
                 lines.push("agent = \"quick\"".to_owned());
+                lines.push(format!("repositories = [{:?}]", self.repository()));
             }
             let keys = SHORTENED
                 .iter()

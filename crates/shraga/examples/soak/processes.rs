@@ -15,6 +15,8 @@ pub(crate) struct Found {
     pub(crate) line: String,
     /// The task that it works on, by name, and the attempt, if it is an agent's.
     pub(crate) works_on: Option<(String, u32)>,
+    /// The worker whose agent it is.
+    worker: Option<String>,
 }
 
 /// Every living process that bears `mark`.
@@ -47,6 +49,7 @@ fn look(pid: u32, mark: &str) -> Option<Found> {
         pid,
         line: line.trim().to_owned(),
         works_on: task.map(|task| (*task).to_owned()).zip(attempt),
+        worker: variables.get("SOAK_WORKER").map(|name| (*name).to_owned()),
     })
 }
 
@@ -57,12 +60,34 @@ fn is_dead(pid: u32) -> bool {
         .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
-/// Kills what was found; used when the soak ends, so that it leaves nothing behind even when it fails.
-pub(crate) fn end(found: &[Found]) {
-    let pids = found
-        .iter()
-        .filter_map(|found| Pid::from_raw(i32::try_from(found.pid).ok()?));
-    for pid in pids {
+/// Processes that look after agents of this worker: the parents of its agents' programs.
+pub(crate) fn supervisors(mark: &str, worker: &str) -> Vec<u32> {
+    let agents = marked(mark)
+        .into_iter()
+        .filter(|found| found.works_on.is_some() && found.worker.as_deref() == Some(worker));
+    let mut parents: Vec<u32> = agents.filter_map(|agent| parent(agent.pid)).collect();
+    parents.retain(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).nth(1) == Some(b"supervise")
+    });
+    parents.dedup();
+    parents
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+/// Kills a process of the soak.
+pub(crate) fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, Signal::KILL);
     }
+}
+
+/// Kills what was found; used when the soak ends, so that it leaves nothing behind even when it fails.
+pub(crate) fn end(found: &[Found]) {
+    found.iter().for_each(|found| kill(found.pid));
 }

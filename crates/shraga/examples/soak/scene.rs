@@ -16,7 +16,7 @@ use crate::daemon::Daemon;
 use crate::people::{Filed, People, Person};
 use crate::place::Place;
 use crate::proxy::Proxy;
-use crate::torment::{Role, Started, Story, Victim};
+use crate::torment::{Operator, Role, Started, Story, Victim};
 use crate::watch::Task;
 
 /// How long a store may take to accept requests.
@@ -93,6 +93,7 @@ impl Scene {
             only: &args.only,
             story: Story::default(),
             dice,
+            operator: None,
         };
         let data = place.root().join("store");
         let (sender, address) = watch::channel(SocketAddr::from(([127, 0, 0, 1], 9)));
@@ -105,6 +106,11 @@ impl Scene {
         let admin_file = data.join("admin.token").to_string_lossy().into_owned();
         let admin = SecretString::from(fs::read_to_string(&admin_file)?.trim().to_owned());
         let direct = Proxy::start(address.clone()).await?;
+        cast.operator = Some(Operator {
+            place: place.clone(),
+            url: direct.url(),
+            token_file: admin_file.clone(),
+        });
         let registry = Registry {
             place: &place,
             url: direct.url(),
@@ -194,6 +200,7 @@ struct Cast<'a> {
     only: &'a [String],
     story: Story,
     dice: &'a mut Rng,
+    operator: Option<Operator>,
 }
 
 impl Cast<'_> {
@@ -225,6 +232,7 @@ impl Cast<'_> {
             story: self.story.clone(),
             only: self.only.to_vec(),
             started,
+            operator: self.operator.clone(),
         }
     }
 }

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Moment};
 use crate::daemon::Daemon;
-use crate::place::Times;
+use crate::place::{Place, Times};
+use crate::processes;
 use crate::proxy::{Link, Proxy};
 
 /// How long a daemon may take to end in order before it is asked again.
@@ -32,6 +33,8 @@ pub(crate) enum Fault {
     Slow,
     Stop,
     StopLong,
+    SupervisorKilled,
+    Drained,
 }
 
 impl Fault {
@@ -48,7 +51,14 @@ impl Fault {
             Self::Slow => "slow connection",
             Self::Stop => "stopped",
             Self::StopLong => "stopped for long",
+            Self::SupervisorKilled => "supervisor killed",
+            Self::Drained => "drained",
         }
+    }
+
+    /// Whether a daemon can't do its work, or be heard, meanwhile.
+    pub(crate) const fn silences(self) -> bool {
+        !matches!(self, Self::SupervisorKilled | Self::Drained | Self::Slow)
     }
 }
 
@@ -88,6 +98,9 @@ impl Role {
                 Fault::Slow,
                 Fault::Stop,
                 Fault::StopLong,
+                Fault::SupervisorKilled,
+                Fault::SupervisorKilled,
+                Fault::Drained,
             ],
         }
     }
@@ -155,6 +168,29 @@ pub(crate) struct Victim {
     pub(crate) only: Vec<String>,
     /// Called after each start; the store learns its address there.
     pub(crate) started: Started,
+    /// Who drains workers.
+    pub(crate) operator: Option<Operator>,
+}
+
+/// Somebody with an admin's token and an undisturbed connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Operator {
+    pub(crate) place: Place,
+    pub(crate) url: String,
+    pub(crate) token_file: String,
+}
+
+impl Operator {
+    /// Runs a verb about `worker`; whether it was done.
+    async fn does(&self, verb: &str, worker: &str) -> bool {
+        let at = ["--url", &self.url, "--token-file", &self.token_file];
+        let args = [&[verb, worker][..], &at].concat();
+        let Ok(mut command) = self.place.command("people", &args) else {
+            return false;
+        };
+        let output = command.output().await;
+        output.is_ok_and(|output| output.status.success())
+    }
 }
 
 /// What is to be waited for after a start.
@@ -245,6 +281,15 @@ impl Victim {
             Fault::Slow => self.link(Link::Slow(500), 4.0 * short, stop).await,
             Fault::Stop => self.halt(short, stop).await,
             Fault::StopLong => self.halt(long, stop).await,
+            Fault::SupervisorKilled => {
+                let name = &self.daemon.name;
+                let found = processes::supervisors(self.daemon.mark(), name);
+                let Some(pid) = self.dice.choice(&found) else {
+                    return Ok(());
+                };
+                processes::kill(*pid);
+            }
+            Fault::Drained => self.drain(2.0 * short, stop).await,
         }
         self.story.trouble(Trouble {
             who: self.daemon.name.clone(),
@@ -276,12 +321,31 @@ impl Victim {
         proxy.set(Link::Whole);
     }
 
+    /// Drains it for a while; it must not stay so.
+    async fn drain(&mut self, seconds: f64, stop: &CancellationToken) {
+        let (Some(operator), name) = (&self.operator, &self.daemon.name) else {
+            return;
+        };
+        operator.does("drain", name).await;
+        wait(seconds, stop).await;
+        for _ in 0..UNDRAIN_TRIES {
+            if operator.does("undrain", name).await {
+                return;
+            }
+            clock::pause(1.0).await;
+        }
+        self.story.broken(format!("{name} could not be undrained"));
+    }
+
     async fn halt(&mut self, seconds: f64, stop: &CancellationToken) {
         self.daemon.signal(Signal::STOP);
         wait(seconds, stop).await;
         self.daemon.signal(Signal::CONT);
     }
 }
+
+/// Tries to undrain a worker, a second apart: a store that was killed is back by then.
+const UNDRAIN_TRIES: u32 = 60;
 
 /// The exit code of a daemon whose store did not answer when it started.
 const UNREACHABLE: i32 = 5;

@@ -32,6 +32,7 @@ const COLUMNS: &[&str] = &[
     "cr_reason",
     "cr_statusmessage",
     "cr_result",
+    "cr_output",
 ];
 
 /// A row of the tasks table, as far as the soak looks at it.
@@ -56,6 +57,8 @@ pub(crate) struct Task {
     pub(crate) message: Option<String>,
     #[serde(rename = "cr_result")]
     pub(crate) result: Option<String>,
+    #[serde(rename = "cr_output")]
+    pub(crate) output: Option<String>,
 }
 
 impl Task {
