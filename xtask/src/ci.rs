@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::clock::{Stopwatch, humane};
 use crate::run::{cargo, run as run_command};
-use crate::{generate, interop, layers, tidy, tree};
+use crate::{generate, interop, layers, soak, tidy, tree};
 
 /// How to run the checks.
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ struct Step {
 }
 
 /// All of them, cheap ones first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         shows: "rustfmt has nothing to change",
@@ -68,6 +68,11 @@ const STEPS: [Step; 8] = [
         name: "interop",
         shows: "others' clients against the store",
         check: interop_all,
+    },
+    Step {
+        name: "soak",
+        shows: "a minute of real processes under torment",
+        check: soak::minute,
     },
 ];
 

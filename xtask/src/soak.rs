@@ -59,3 +59,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     run_command(&mut soak)
 }
+
+/// A minute of it, as `ci` does: every kind of process is killed, cut off or stopped, and judged. What it waits
+/// for at the end is bounded by the soak.
+pub(crate) fn minute() -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        println!("     the soak reads /proc: it runs on Linux only");
+        return Ok(());
+    }
+    run(&Args {
+        minutes: 1,
+        tasks: 24,
+        seed: 1,
+        only: Vec::new(),
+        keep: false,
+    })
+}
