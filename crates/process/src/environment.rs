@@ -49,6 +49,18 @@ pub const GIT_REMOTE: &[&str] = &[
     "NO_PROXY",
 ];
 
+/// What makes git give up by itself on a remote that says nothing for a minute. Its deadline ends it
+/// sooner or later anyway, but not when whoever started it was killed meanwhile.
+pub const GIT_PATIENCE: [(&str, &str); 2] = [
+    ("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
+    ("GIT_HTTP_LOW_SPEED_TIME", "60"),
+];
+
+/// The ssh that git uses unless the environment names another: it never asks, and is as patient as
+/// [`GIT_PATIENCE`].
+pub const GIT_SSH: &str =
+    "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4";
+
 /// The part of `environment` that a program may see: the harmless basics and the names in `extra`.
 pub fn allowed_environment(
     environment: &BTreeMap<String, String>,

@@ -19,7 +19,7 @@ pub mod supervise;
 mod tests;
 mod tool;
 
-pub use environment::{GIT_REMOTE, allowed_environment};
+pub use environment::{GIT_PATIENCE, GIT_REMOTE, GIT_SSH, allowed_environment};
 pub use os::{GroupRecord, end_group};
 pub use running::{Ended, Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};
 pub use tool::{KEPT_BYTES, ToolError, ToolOutput, run_tool, tool_head, tool_output};

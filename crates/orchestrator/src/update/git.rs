@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shraga_process::{
-    Exit, GIT_REMOTE, ProcessError, ToolError, ToolOutput, allowed_environment, tool_output,
+    Exit, GIT_PATIENCE, GIT_REMOTE, GIT_SSH, ProcessError, ToolError, ToolOutput,
+    allowed_environment, tool_output,
 };
 
 /// Total time of a git command that talks to no remote. Longer delays the next check only; shorter
@@ -82,10 +83,13 @@ impl Git {
     pub(crate) fn new(dir: &Path, environment: &BTreeMap<String, String>) -> Self {
         let names: Vec<String> = GIT_REMOTE.iter().map(|name| (*name).to_owned()).collect();
         let mut env = allowed_environment(environment, &names);
-        let fixed = FIXED.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let fixed = FIXED
+            .into_iter()
+            .chain(GIT_PATIENCE)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         env.extend(fixed);
         env.entry("GIT_SSH_COMMAND".to_owned())
-            .or_insert_with(|| "ssh -oBatchMode=yes".to_owned());
+            .or_insert_with(|| GIT_SSH.to_owned());
         let dir = dir.to_owned();
         Self { dir, env }.with(CONFIG)
     }

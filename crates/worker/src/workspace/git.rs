@@ -18,7 +18,8 @@ use std::time::Duration;
 use shraga_core::causes::chain;
 use shraga_core::repository::{Address, Way};
 use shraga_process::{
-    Exit, GIT_REMOTE, KEPT_BYTES, ProcessError, ToolError, allowed_environment, tool_head,
+    Exit, GIT_PATIENCE, GIT_REMOTE, GIT_SSH, KEPT_BYTES, ProcessError, ToolError,
+    allowed_environment, tool_head,
 };
 
 /// Total time of a git command that talks to no remote. Shorter fails on large repositories and slow
@@ -148,7 +149,8 @@ impl Git {
         let names: Vec<String> = names.map(|name| (*name).to_owned()).collect();
         let mut env = allowed_environment(environment, &names);
         env.entry("GIT_SSH_COMMAND".to_owned())
-            .or_insert_with(|| "ssh -oBatchMode=yes -oConnectTimeout=30".to_owned());
+            .or_insert_with(|| GIT_SSH.to_owned());
+        env.extend(own(GIT_PATIENCE));
         // People let git turn one of the two into the other.
         let ways = match address.way() {
             Way::Https | Way::Ssh => "https:ssh",
