@@ -186,7 +186,7 @@ impl Evidence {
         let told: serde_json::Value = serde_json::from_str(told).unwrap_or_default();
         let made = format!("made-{}", mirror.attempt.unwrap_or_default());
         let mut files = told["changes"]["files"].as_array().into_iter().flatten();
-        let there = files.any(|file| file[0] == made.as_str());
+        let there = files.any(|file| file["path"] == made.as_str());
         (!there).then(|| {
             let changes = &told["changes"];
             self.story_of(task, &format!("tells nothing of {made}: {changes}"))
