@@ -48,7 +48,7 @@ reasons! {
     /// Open tasks have mirrors of another admin's: an orchestrator with that identity ran here.
     AnotherAdmin "another-admin" passes,
         "open tasks have mirrors of another admin's",
-        "run the orchestrator as before, or make its new identity the owner of those mirrors";
+        "an admin should run the orchestrator as before, or hand those mirrors over (docs/operations.md)";
     /// A row is not what it says, or somebody else's rows sit at this task's computed identities.
     Quarantined "quarantined" passes,
         "a row that is not what it says, or sits where a mirror belongs",

@@ -6,6 +6,7 @@
 //! folder made. Nothing here ever prints a secret.
 
 mod agents;
+mod another_admin;
 mod clock_skew;
 mod configuration;
 mod credentials;
@@ -86,6 +87,7 @@ async fn of_the_store(case: &Case<'_>) -> Vec<Finding> {
     found.extend(clock_skew::check(&store).await);
     found.extend(schema::check(&store).await);
     found.extend(permissions::check(&store).await);
+    found.extend(another_admin::check(&store).await);
     found.extend(limits::check(case, &store));
     found
 }
