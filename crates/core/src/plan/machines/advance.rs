@@ -179,7 +179,7 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
 fn up(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     let record = &machine.record;
     let Some(found) = found else {
-        return match look.beats(machine) {
+        return match look.may_run(machine) {
             // Whose worker beats is there, whatever the provider's list says.
             true => Next::Wait(None),
             false => vanished(look, machine),
@@ -187,9 +187,10 @@ fn up(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     };
     match &found.state {
         FoundState::Running | FoundState::Starting | FoundState::Making => idle(look, machine),
-        FoundState::Asleep if look.beats(machine) => Next::Wait(None),
+        FoundState::Asleep if look.may_run(machine) => Next::Wait(None),
         FoundState::Asleep if is_wanted(look, machine) || !look.holds_nothing(machine) => {
-            match ended_early(look, machine) {
+            // One that holds something is started again: its agents may live.
+            match ended_early(look, machine) && look.holds_nothing(machine) {
                 true => {
                     let said = "it ended soon after its worker had checked in";
                     to(fail(look, machine, TroubleClass::Failed, said), None, said)
@@ -270,10 +271,10 @@ fn cordoned(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     let ends = ends(record);
     let fresh = look.is_fresh(machine);
     let state = found.map(|found| &found.state);
-    if fresh && found.is_none() && !look.beats(machine) {
+    if fresh && found.is_none() && !look.may_run(machine) {
         return vanished(look, machine);
     }
-    if fresh && matches!(state, Some(FoundState::Asleep)) && !look.beats(machine) {
+    if fresh && matches!(state, Some(FoundState::Asleep)) && !look.may_run(machine) {
         return to(asleep_now(look, machine), None, "it was stopped");
     }
     let known = matches!(

@@ -104,6 +104,11 @@ impl<'a> Look<'a> {
         machine.checked_in_since(since)
     }
 
+    /// Whether a machine may run although its provider says that it doesn't.
+    pub(super) fn may_run(&self, machine: &Machine) -> bool {
+        !self.group.certain && self.beats(machine)
+    }
+
     /// Machines of somebody in one of these stages.
     pub(super) fn count(&self, serves: Serves, in_stage: fn(Stage) -> bool) -> u32 {
         let those = self.of(serves).filter(|it| in_stage(it.record.stage));

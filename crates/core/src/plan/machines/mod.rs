@@ -125,6 +125,9 @@ pub struct Group {
     pub delete_after_stopped: Option<Span>,
     /// Whether a stopped machine keeps its memory.
     pub hibernate: bool,
+    /// Whether the provider's word that a machine doesn't run counts at once. Otherwise it counts only when
+    /// the worker has been silent for a while too.
+    pub certain: bool,
     /// How long making or starting may take before it is reported.
     pub stuck_after: Span,
     /// How long it may take before the machine counts as failed.
@@ -230,6 +233,7 @@ impl Group {
             idle_stop: Some(Span::mins(30)),
             delete_after_stopped: None,
             hibernate: true,
+            certain: false,
             stuck_after: Span::mins(15),
             give_up_after: Span::mins(90),
             repeat_after: Span::mins(2),
@@ -260,6 +264,7 @@ impl Group {
             idle_stop: Some(Span::mins(5)),
             delete_after_stopped: None,
             hibernate: false,
+            certain: true,
             stuck_after: Span::secs(30),
             give_up_after: Span::mins(2),
             repeat_after: Span::secs(10),
