@@ -8,7 +8,7 @@ use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use tokio::sync::watch;
 
-use crate::{dev_box, update};
+use crate::{dev_box, machines, update};
 
 /// Periods between two looks that still count as one watch over workers: a look may be slow, or fail
 /// to begin in time. More would count a pause of ours as their silence.
@@ -66,6 +66,8 @@ pub struct Config {
     pub probe: Duration,
     /// The Dev Box settings as given; looked at beside the ticks.
     pub dev_box: dev_box::Settings,
+    /// Who makes machines, beside the ticks, and the policy.
+    pub machines: machines::Settings,
     /// How newer versions are noticed, beside the ticks; `None`: they are not.
     pub update: Option<update::Settings>,
     /// How long a tick that is applying may go on after the token was cancelled.
@@ -90,6 +92,7 @@ impl Config {
             full_pass: Duration::from_secs(600),
             probe: Duration::from_secs(3600),
             dev_box: dev_box::Settings::default(),
+            machines: machines::Settings::default(),
             update: None,
             drain: Duration::from_secs(10),
             once_deadline: Duration::from_secs(600),

@@ -28,6 +28,7 @@ use crate::courtesy::Courtesy;
 use crate::dev_box::{self, Provisioning};
 use crate::identity;
 use crate::lookout;
+use crate::machines::{self, Machines};
 use crate::memory::Memory;
 use crate::probe::Probe;
 use crate::status::{Board, LastResult, Phase, Reason, Status, StoreKind};
@@ -75,6 +76,7 @@ pub struct Orchestrator {
     board: Board,
     provisioning: watch::Sender<Provisioning>,
     newer: watch::Sender<Option<update::Found>>,
+    machines: watch::Sender<Machines>,
     boot: BootId,
     engine: Option<Engine>,
     loops: PerLoop<LoopState>,
@@ -130,6 +132,7 @@ impl Orchestrator {
             board: Board::new(),
             provisioning: watch::Sender::default(),
             newer: watch::Sender::default(),
+            machines: watch::Sender::default(),
             engine: None,
             alarm: None,
             fruitless: 0,
@@ -154,6 +157,12 @@ impl Orchestrator {
     #[must_use]
     pub fn newer(&self) -> watch::Receiver<Option<update::Found>> {
         self.newer.subscribe()
+    }
+
+    /// Machines as last looked at, now and later. Looked at while it runs.
+    #[must_use]
+    pub fn machines(&self) -> watch::Receiver<Machines> {
+        self.machines.subscribe()
     }
 
     /// Runs until the token is cancelled, then ends what it applies and hands its lease back.
@@ -239,6 +248,8 @@ impl Orchestrator {
         }
         below.stop();
         self.board.post(|status| status.phase = Phase::Draining);
+        let (settings, status) = (&self.config.machines, self.board.reader());
+        machines::close(&self.client, settings, &status, &self.machines).await;
         self.release().await;
         Ok(())
     }
@@ -250,6 +261,8 @@ impl Orchestrator {
         if let Some(update) = self.config.update.clone() {
             update::start(update, self.newer.clone(), below.clone());
         }
+        let (settings, status) = (&self.config.machines, self.board.reader());
+        machines::start(&self.client, settings, &status, &self.machines, below);
     }
 
     /// Starts to look out for wake-ups, before the first tick reads, so that nothing falls between.
@@ -587,7 +600,7 @@ fn held_back(report: &TickReport) -> usize {
 }
 
 /// How long it is from the store's `now` until `due`; the store tells whole seconds, so one more.
-fn ahead(due: Timestamp, now: Timestamp) -> Duration {
+pub(crate) fn ahead(due: Timestamp, now: Timestamp) -> Duration {
     let ahead = due.since(now).as_millis().max(0).unsigned_abs();
     Duration::from_millis(ahead).min(ALARM_MAX)
 }

@@ -161,16 +161,24 @@ fn is_ours(_folder: &Path) -> bool {
 /// # Errors
 /// It can't be made or written.
 pub fn create_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
+    create_private_folder(folder)?;
     let ignore = folder.join(".gitignore");
     if ignore.exists() {
         return Ok(());
     }
     std::fs::write(ignore, "*\n")
+}
+
+/// Makes a folder that only its owner enters, and those above it.
+///
+/// # Errors
+/// It can't be made.
+pub fn create_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// Writes a file that only its owner can read, all or nothing: temporary file, fsync, rename.

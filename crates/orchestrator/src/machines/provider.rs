@@ -17,6 +17,12 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Which one it is; there is one of each kind.
     fn kind(&self) -> ProviderKind;
 
+    /// Whether its machines end with this process, so that those which have stopped by then are written
+    /// down as stopped.
+    fn ends_with_us(&self) -> bool {
+        false
+    }
+
     /// How often it may be asked.
     fn pace(&self) -> Pace;
 

@@ -433,6 +433,15 @@ fn open_mirrors(whose: Whose, after: Option<After>, top: u32) -> Query {
     page(select::MIRROR, Filter::And(clauses), after, top)
 }
 
+/// Every mirror that has not ended, as far as machines are concerned, in the order of creation: what is
+/// left out of a full window came last.
+pub(crate) fn open_work(whose: Whose) -> Query {
+    let mut clauses = whose.mirrors();
+    clauses.push(any_status(&OPEN));
+    let filter = Filter::And(clauses);
+    window(select::OPEN, filter, by("createdon"), WHOLE)
+}
+
 /// Canceled by somebody, and not yet by us.
 fn cancel_unanswered() -> Filter {
     Filter::And(vec![

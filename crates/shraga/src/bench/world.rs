@@ -5,6 +5,7 @@ use shraga_core::ids::UserId;
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::{Client, OnRefusal, Outcome};
+use shraga_orchestrator::machines;
 use shraga_worker::{Agent, Status, Worker};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -46,7 +47,9 @@ impl World {
         let person = local::transport(&folder.store, folder.person.clone());
         let mut roles = JoinSet::new();
         let client = local::client(config, meter.around(admin()))?;
-        let orchestrator = orchestrator::make_local(client, config, &folder, halt.clone());
+        let machines = machines::Settings::default();
+        let orchestrator =
+            orchestrator::make_local(client, config, &folder, machines, halt.clone());
         roles.spawn(async move { Ok(orchestrator.run().await?) });
         let mut receivers = Vec::new();
         for number in 1..=workers {

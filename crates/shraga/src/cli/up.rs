@@ -1,5 +1,7 @@
 //! `shraga up`: store, orchestrator and workers in one process.
 
+use std::str::FromStr;
+
 use clap::Args;
 
 use super::Context;
@@ -14,9 +16,12 @@ use crate::vitals::MetricsArgs;
 Examples:
   shraga up --demo --exit-when-idle   watch a handful of real tasks, then leave
   shraga up --workers 4               work on what `shraga submit` files
+  shraga up --workers 1..8            the same, with more workers while more tasks wait
 
 Workers run the agents configured in shraga.toml ([agents.NAME]). Without any, tasks wait, and `shraga \
-why ID` says so. --demo files its own tasks in a scratch repository under the data folder and brings its \
+why ID` says so. With MIN..MAX each worker is a process of its own, started while tasks wait and stopped when \
+it has had nothing to do for a while (`worker.idle_seconds`); with PROVISION_THRESHOLD set, a person with that \
+many open tasks gets one to herself. --demo files its own tasks in a scratch repository under the data folder and brings its \
 own agent.")]
 pub struct Up {
     /// File a handful of small real tasks and show them live
@@ -25,9 +30,9 @@ pub struct Up {
     /// Leave when no task is open any more; with --demo, 0 only if each ended as it should
     #[arg(long)]
     pub exit_when_idle: bool,
-    /// How many workers to run
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=64))]
-    pub workers: u16,
+    /// How many workers to run: a number, or MIN..MAX for as many as there is work for
+    #[arg(long, value_name = "N|MIN..MAX", default_value = "2")]
+    pub workers: Workers,
     /// How many tasks each worker runs at once [default: 1]
     #[arg(long, value_name = "N")]
     pub slots: Option<String>,
@@ -38,6 +43,46 @@ pub struct Up {
     pub(crate) listen: ListenArgs,
     #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
+}
+
+/// How many workers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// At least.
+    pub min: u16,
+    /// At most.
+    pub max: u16,
+}
+
+/// The most workers of one machine: each is a process with agents of its own.
+const WORKERS_MAX: u16 = 64;
+
+impl Workers {
+    /// Whether their number changes with the work there is.
+    #[must_use]
+    pub const fn grows(self) -> bool {
+        self.min < self.max
+    }
+}
+
+impl FromStr for Workers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.trim().parse::<u16>().ok();
+        let range = match text.split_once("..") {
+            Some((min, max)) => number(min).zip(number(max)),
+            None => number(text).map(|number| (number, number)),
+        };
+        match range {
+            Some((min, max)) if min > max => Err(format!(
+                "{min} is more than {max}: the smaller number stands first"
+            )),
+            Some((min, max)) if max <= WORKERS_MAX => Ok(Self { min, max }),
+            Some(_) => Err(format!("there are {WORKERS_MAX} workers at most")),
+            None => Err("give a number, such as 2, or two, such as 1..4".to_owned()),
+        }
+    }
 }
 
 impl Up {

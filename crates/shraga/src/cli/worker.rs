@@ -1,5 +1,7 @@
 //! `shraga worker`: one worker process.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Context;
@@ -36,6 +38,9 @@ pub struct Worker {
     /// Work until nothing is assigned, then leave
     #[arg(long)]
     once: bool,
+    /// Be the worker of the machine in this folder (started by `up`)
+    #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["once", "metrics_listen"])]
+    machine: Option<PathBuf>,
     #[command(flatten)]
     metrics: MetricsArgs,
     /// Show health and metrics on other than loopback addresses too
@@ -60,6 +65,9 @@ impl Worker {
     }
 
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
+        if let Some(machine) = &self.machine {
+            return crate::roles::worker::run_on(&context, machine).await;
+        }
         crate::roles::worker::run(&context, self.once, &self.metrics, self.insecure).await
     }
 }

@@ -193,6 +193,9 @@ sections! {
         checkpoint_minutes: Every = Every(5);
         /// Where attempts have their folders. Unset: `work` in the data folder.
         folder: Option<PathBuf> = None;
+        /// Seconds a worker of `shraga up --workers MIN..MAX` may have nothing to do before it is stopped, as
+        /// long as there are more than MIN.
+        idle_seconds: Seconds = Seconds(60);
         /// Seconds between two of its signs of life. An orchestrator that gives workers less than twice that
         /// (`health.suspect_seconds`, `health.confirm_seconds`) gives up healthy ones.
         beat_seconds: Seconds = Seconds(30);

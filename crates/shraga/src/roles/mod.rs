@@ -4,9 +4,11 @@
 
 pub(crate) mod agents;
 pub mod credentials;
+mod crew;
 pub mod folder;
 pub(crate) mod local;
 pub mod orchestrator;
+pub(crate) mod processes;
 pub mod server;
 pub mod session;
 pub mod signals;

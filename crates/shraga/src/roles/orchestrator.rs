@@ -8,7 +8,7 @@ use shraga_core::plan::budget::Budgets;
 use shraga_core::plan::shares::Shares;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
-use shraga_orchestrator::{LinkTries, Orchestrator, RunError, dev_box};
+use shraga_orchestrator::{LinkTries, Orchestrator, RunError, dev_box, machines};
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Folder;
@@ -86,12 +86,14 @@ pub(crate) fn make_local(
     client: Client,
     config: &Config,
     folder: &Folder,
+    machines: machines::Settings,
     stop: CancellationToken,
 ) -> Orchestrator {
     let keeper = Keeper::open(state::FILE_NAME.into());
     let mut settings = settings(config, &keeper);
     settings.boot = Some(BootId::new(folder.store.organization_id()));
     settings.update = None;
+    settings.machines = machines;
     Orchestrator::new(client, settings, stop)
 }
 

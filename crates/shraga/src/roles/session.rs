@@ -65,6 +65,23 @@ impl Session {
             .map_err(|error| failed_at(error, &target))
     }
 
+    /// The store whose data folder is `folder`, with the token in `token_file`, whatever the settings name.
+    ///
+    /// # Errors
+    /// No store runs there, it can't be reached, or the token isn't accepted.
+    pub async fn of_folder(
+        config: &Config,
+        folder: &Path,
+        token_file: &Path,
+    ) -> Result<(Self, Url), Failure> {
+        let endpoint = Endpoint::read(folder)?;
+        let target = in_folder(folder, &endpoint, endpoint::read_token(token_file)?)?;
+        let client = client_at(config, &target)?;
+        let session = Self::greet(client).await;
+        let session = session.map_err(|error| failed_at(error, &target))?;
+        Ok((session, target.url))
+    }
+
     /// Finds the store and asks it whether it is the embedded one, and no more.
     ///
     /// # Errors
@@ -131,12 +148,16 @@ fn target(config: &Config, caller: Caller) -> Result<Target, Failure> {
         Some(token) => token,
         None => endpoint::read_token(own)?,
     };
+    in_folder(&folder, &endpoint, token)
+}
+
+fn in_folder(folder: &Path, endpoint: &Endpoint, token: SecretString) -> Result<Target, Failure> {
     let certificate = folder.join(CERTIFICATE_FILE);
     Ok(Target {
-        url: address(&endpoint, &folder)?,
+        url: address(endpoint, folder)?,
         token: Some(token),
         certificate: certificate.is_file().then_some(certificate),
-        folder: Some(folder),
+        folder: Some(folder.to_owned()),
     })
 }
 

@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use shraga_dataverse::Client;
-use shraga_orchestrator::Orchestrator;
-use shraga_worker::Worker;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::folder::{self, Folder};
+use super::crew::Crew;
+use super::folder::Folder;
 use super::session::Session;
 use super::signals::{self, Stop};
-use super::{agents, local, orchestrator, server, worker};
+use super::{folder, local, server, worker};
 use crate::cli::Context;
 use crate::cli::up::Up;
 use crate::clock;
@@ -24,10 +22,7 @@ use crate::exit::{Exit, Failure};
 use crate::tasks::TaskView;
 use crate::tasks::overview::{Call, Overview};
 use crate::tasks::watch::Watch;
-use crate::vitals::{Role, Vitals};
-
-/// How long after the workers the orchestrator goes on, so that their last reports reach people.
-const SETTLE: Duration = Duration::from_millis(500);
+use crate::vitals::Vitals;
 
 /// How long everything that is open must need somebody before `--exit-when-idle` gives up: workers take
 /// seconds to come, and a reason is written when it has lasted.
@@ -51,6 +46,13 @@ const DEMO_TIMEOUT_SECONDS: u32 = 120;
 /// # Errors
 /// The data folder or the port is in use, or a role fails.
 pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
+    if verb.demo && verb.workers.grows() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "the demo brings its agent itself, which workers of their own processes don't have",
+        )
+        .hint("give it a number of workers, such as --workers 2"));
+    }
     let stop = signals::watch();
     let vitals = Vitals::start("up", &context, &verb.metrics, verb.listen.insecure, &stop).await?;
     if verb.demo {
@@ -65,7 +67,7 @@ pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
         local::transport(&folder.store, folder.person.clone()),
     )?;
     let person = Session::greet(person).await?;
-    let mut crew = Crew::start(&verb, &context.config, &folder, &stop)?;
+    let mut crew = Crew::start(&verb, &context, &folder, server.url(), &stop).await?;
     vitals.watch(std::mem::take(&mut crew.roles));
     let exit = tokio::select! {
         exit = purpose(&verb, &context, &folder, &person, &stop) => exit,
@@ -189,109 +191,4 @@ fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
         config.worker.slots.0 = DEMO_SLOTS;
     }
     Ok(())
-}
-
-/// The orchestrator and the workers of this process.
-struct Crew {
-    workers: JoinSet<Result<(), Failure>>,
-    orchestrator: JoinSet<Result<(), Failure>>,
-    roles: Vec<Role>,
-    drain: CancellationToken,
-    halt: CancellationToken,
-}
-
-impl Crew {
-    fn start(verb: &Up, config: &Config, folder: &Folder, stop: &Stop) -> Result<Self, Failure> {
-        let drain = stop.drain.child_token();
-        let halt = CancellationToken::new();
-        let admin = local::client(
-            config,
-            local::transport(&folder.store, folder.admin.clone()),
-        )?;
-        let client = admin.clone();
-        let orchestrator = orchestrator::make_local(admin, config, folder, halt.clone());
-        let mut roles = vec![Role::Orchestrator(orchestrator.status(), client)];
-        let mut orchestrators = JoinSet::new();
-        orchestrators.spawn(async move { run_orchestrator(orchestrator).await });
-        let mut workers = JoinSet::new();
-        // A worker without agents would take tasks only to fail them.
-        let count = match agents::say_missing(config) == config.agents.len() {
-            true => 0,
-            false => verb.workers,
-        };
-        for number in 1..=count {
-            let (worker, client) = local_worker(config, folder, number)?;
-            roles.push(Role::Worker(worker.status(), client));
-            let stop = shraga_worker::Stop {
-                drain: drain.clone(),
-                now: stop.now.clone(),
-            };
-            workers.spawn(async move { Ok(worker.run(stop).await?) });
-        }
-        Ok(Self {
-            workers,
-            orchestrator: orchestrators,
-            roles,
-            drain,
-            halt,
-        })
-    }
-
-    /// The first failure of a role, should there be one.
-    async fn failure(&mut self) -> Failure {
-        loop {
-            let ended = tokio::select! {
-                Some(ended) = self.workers.join_next() => ended,
-                Some(ended) = self.orchestrator.join_next() => ended,
-                else => std::future::pending().await,
-            };
-            if let Err(failure) = outcome(ended) {
-                return failure;
-            }
-        }
-    }
-
-    /// Ends workers, then the orchestrator.
-    async fn end(mut self) -> Result<(), Failure> {
-        self.drain.cancel();
-        let mut result = Ok(());
-        while let Some(ended) = self.workers.join_next().await {
-            result = result.and(outcome(ended));
-        }
-        clock::pause(SETTLE, &CancellationToken::new()).await;
-        self.halt.cancel();
-        while let Some(ended) = self.orchestrator.join_next().await {
-            result = result.and(outcome(ended));
-        }
-        result
-    }
-}
-
-fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
-    match ended {
-        Ok(result) => result,
-        Err(error) => Err(Failure::from_error(Exit::Failed, error)),
-    }
-}
-
-async fn run_orchestrator(orchestrator: Orchestrator) -> Result<(), Failure> {
-    Ok(orchestrator.run().await?)
-}
-
-fn local_worker(
-    config: &Config,
-    folder: &Folder,
-    number: u16,
-) -> Result<(Worker, Client), Failure> {
-    let base = config.worker.name.as_deref().unwrap_or("local");
-    let name = format!("{base}-{number}");
-    let who = local::worker_principal(&folder.person, &name, config);
-    let client = local::client(config, local::transport(&folder.store, who))?;
-    let place = worker::folder_of(config, &folder.path, &name);
-    let settings = shraga_worker::Config {
-        // Each has its own.
-        worker: None,
-        ..worker::settings(config, &name, place)
-    };
-    Ok((Worker::new(client.clone(), settings), client))
 }

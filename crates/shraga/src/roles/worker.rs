@@ -6,11 +6,15 @@ use std::time::Duration;
 use shraga_core::repository::Allowed;
 use shraga_core::time::Span;
 use shraga_core::worker::Keeping;
+use shraga_process::lasting;
 use shraga_worker::{Repositories, Stop, Worker, WorkerError};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::session::{Caller, Session};
-use super::{agents, signals};
+use super::{agents, processes, signals};
 use crate::cli::{Context, supervise};
+use crate::clock;
 use crate::config::{Config, env};
 use crate::endpoint;
 use crate::exit::{Exit, Failure};
@@ -23,6 +27,9 @@ pub const AGENT_HINT: &str = "add one to shraga.toml, for example:\n  \
 /// Longer than any agent runs.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
+/// How often the worker of a machine looks whether its store is gone for good.
+const LEFT_LOOK: Duration = Duration::from_secs(30);
+
 /// Runs one worker until it is told to stop.
 ///
 /// # Errors
@@ -34,20 +41,7 @@ pub async fn run(
     insecure: bool,
 ) -> Result<Exit, Failure> {
     let config = &context.config;
-    if config.agents.is_empty() {
-        return Err(Failure::new(
-            Exit::Configuration,
-            "no agent is configured, so there is nothing a worker could run",
-        )
-        .hint(AGENT_HINT));
-    }
-    if agents::say_missing(config) == config.agents.len() {
-        return Err(Failure::new(
-            Exit::Configuration,
-            "no agent's program is there, so there is nothing a worker could run",
-        )
-        .hint("install one, or correct `program` in its section of shraga.toml"));
-    }
+    can_work(config)?;
     let stop = signals::watch();
     let vitals = Vitals::start("worker", context, metrics, insecure, &stop).await?;
     let session = Session::open(config, Caller::Admin).await?;
@@ -64,6 +58,81 @@ pub async fn run(
         })
         .await?;
     Ok(Exit::Done)
+}
+
+/// Runs the worker of a machine that `shraga up` has made in the folder `machine`: with the token there, at
+/// the store of the data folder.
+///
+/// # Errors
+/// As [`run`]; another process is this machine.
+pub async fn run_on(context: &Context, machine: &Path) -> Result<Exit, Failure> {
+    let config = &context.config;
+    can_work(config)?;
+    let stop = signals::watch();
+    let vitals = Vitals::start("worker", context, &MetricsArgs::default(), false, &stop).await?;
+    let (data, token) = (&config.store.data, processes::token_file(machine));
+    let (session, url) = Session::of_folder(config, data, &token).await?;
+    let name = config.worker.name.clone().unwrap_or_else(env::host_name);
+    let worker = shraga_worker::Config {
+        // What its token says.
+        worker: None,
+        ..settings(config, &name, processes::work_folder(machine))
+    };
+    let orphan = worker.orphan;
+    let worker = Worker::new(session.client.clone(), worker);
+    let about = [(processes::URL.to_owned(), url.to_string())];
+    let _enrolled = lasting::enroll(machine, about.into())
+        .await
+        .map_err(|error| Failure::from_error(Exit::Conflict, error))?;
+    vitals.watch(vec![Role::Worker(worker.status(), session.client)]);
+    tokio::spawn(leave_when_left(worker.status(), orphan, stop.drain.clone()));
+    worker
+        .run(Stop {
+            drain: stop.drain,
+            now: stop.now,
+        })
+        .await?;
+    Ok(Exit::Done)
+}
+
+/// Tells a worker to leave whose store has been gone for `orphan`, once it runs nothing: nobody else would,
+/// when the `up` that made it was killed and never came back.
+async fn leave_when_left(
+    status: watch::Receiver<shraga_worker::Status>,
+    orphan: Duration,
+    drain: CancellationToken,
+) {
+    while clock::pause(LEFT_LOOK, &drain).await {
+        let status = status.borrow();
+        let silent = status.beaten.map(shraga_worker::Mark::elapsed);
+        if silent.is_some_and(|silent| silent > orphan) && status.running.is_empty() {
+            tracing::warn!(
+                "the store has not answered for {} s: leaving",
+                orphan.as_secs()
+            );
+            drain.cancel();
+            return;
+        }
+    }
+}
+
+/// Whether there is an agent that it could run.
+fn can_work(config: &Config) -> Result<(), Failure> {
+    if config.agents.is_empty() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            "no agent is configured, so there is nothing a worker could run",
+        )
+        .hint(AGENT_HINT));
+    }
+    if agents::say_missing(config) == config.agents.len() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            "no agent's program is there, so there is nothing a worker could run",
+        )
+        .hint("install one, or correct `program` in its section of shraga.toml"));
+    }
+    Ok(())
 }
 
 /// A worker's configuration as the settings have it.

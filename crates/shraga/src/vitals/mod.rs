@@ -32,7 +32,7 @@ pub(crate) use meter::{around, left};
 pub(crate) use role::Role;
 
 /// Where health and metrics are shown.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct MetricsArgs {
     /// Show /healthz, /readyz and /metrics here; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
