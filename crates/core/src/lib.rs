@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod budget;
+pub mod candidate;
 pub mod causes;
 pub mod ids;
 mod json;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::budget::Budget;
-use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
+use crate::ids::{Attempt, BootId, Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::ledger::{Account, Ledger};
 use crate::machine::Note;
@@ -78,6 +78,8 @@ pub struct Wants {
     pub key: Option<String>,
     /// What it may use at most.
     pub budget: Budget,
+    /// The event whose late result is to be its own: then no worker runs it.
+    pub candidate: Option<EventId>,
     /// What of it can't be understood and must not be guessed, with the reason.
     pub unclear: Option<String>,
 }

@@ -52,7 +52,7 @@ reasons! {
     /// A row is not what it says, or somebody else's rows sit at this task's computed identities.
     Quarantined "quarantined" passes,
         "a row that is not what it says, or sits where a mirror belongs",
-        "file it again; an admin should look at the Error events of this task";
+        "an admin should look at the Error events of this task; `shraga retry ID` files it again";
     /// The task's mirror can't be understood.
     Unreadable "unreadable" passes,
         "its mirror can't be understood",
@@ -68,7 +68,15 @@ reasons! {
     /// The person asked for a later start.
     NotBefore "not-before" lasts,
         "it is not to start yet",
-        "wait, or file it again without `notBefore`";
+        "wait, or file it without `notBefore`";
+    /// It is to end with a late result of another task, which is being looked at.
+    Accepting "accepting" passes,
+        "the late result that it accepts is being looked at",
+        "nothing: it takes a moment";
+    /// The late result that it names does not count.
+    CandidateRefused "candidate-refused" passes,
+        "the late result that it accepts does not count",
+        "`shraga show ID` of the task it names lists what can be accepted; `shraga retry ID` runs it again";
     /// Set aside for a while after an attempt that did not end well.
     Backoff "backoff" passes,
         "waiting before the next attempt",
@@ -148,15 +156,15 @@ reasons! {
     /// Too many attempts were lost or asked for a retry.
     TooManyLosses "too-many-losses" passes,
         "too many attempts did not end well",
-        "read `shraga logs ID`, then file it again";
+        "read `shraga logs ID`, then `shraga retry ID`";
     /// The agent ended badly.
     AgentFailed "agent-failed" passes,
         "the agent failed",
-        "read `shraga logs ID`, then file it again";
+        "read `shraga logs ID`, then `shraga retry ID`";
     /// The agent ran out of time.
     TimedOut "timed-out" passes,
         "the agent ran out of time",
-        "give it more time in its agent's `timeout_seconds`, then file it again";
+        "give it more time in its agent's `timeout_seconds`, then `shraga retry ID`";
     /// The agent could not be started.
     AgentUnavailable "agent-unavailable" passes,
         "the agent could not be started",
@@ -168,7 +176,7 @@ reasons! {
     /// No verifier said that the criteria hold.
     NotVerified "not-verified" passes,
         "its criteria were not found to hold",
-        "read what the verifier found: `shraga show ID`; then file it again, or with --rounds";
+        "read what the verifier found: `shraga show ID`; then `shraga retry ID`, with more `--rounds`";
     /// The agent asks the person.
     NeedsAnswer "needs-answer" passes,
         "it asks a question",
@@ -176,27 +184,27 @@ reasons! {
     /// The agent asked, and the person's row is gone.
     NobodyToAnswer "nobody-to-answer" passes,
         "it asked a question, and its row was deleted",
-        "file it again if it should go on";
+        "`shraga retry ID` if it should go on";
     /// The task's budget of money is used up.
     BudgetCost "budget-cost" passes,
         "its budget of money is used up",
-        "look at what it did, `shraga show ID`; file it again with a larger `--budget`";
+        "look at what it did, `shraga show ID`; then `shraga retry ID --budget LIMITS` with larger ones";
     /// The task's budget of tokens is used up.
     BudgetTokens "budget-tokens" passes,
         "its budget of tokens is used up",
-        "look at what it did, `shraga show ID`; file it again with a larger `--budget`";
+        "look at what it did, `shraga show ID`; then `shraga retry ID --budget LIMITS` with larger ones";
     /// The task's budget of turns is used up.
     BudgetTurns "budget-turns" passes,
         "its budget of turns is used up",
-        "look at what it did, `shraga show ID`; file it again with a larger `--budget`";
+        "look at what it did, `shraga show ID`; then `shraga retry ID --budget LIMITS` with larger ones";
     /// The task's budget of time is used up.
     BudgetTime "budget-time" passes,
         "its budget of time is used up",
-        "look at what it did, `shraga show ID`; file it again with a larger `--budget`";
+        "look at what it did, `shraga show ID`; then `shraga retry ID --budget LIMITS` with larger ones";
     /// The attempt printed more than its budget allows.
     BudgetOutput "budget-output" passes,
         "it printed more than its budget allows",
-        "look at what it did, `shraga show ID`; file it again with a larger `--budget`";
+        "look at what it did, `shraga show ID`; then `shraga retry ID --budget LIMITS` with larger ones";
     /// The person has spent, or reserved, what she may spend today.
     BudgetUserDay "budget-user-day" lasts,
         "this person's budget for today is spent or reserved",
@@ -240,27 +248,27 @@ reasons! {
     /// The conversation no longer fits the agent's model.
     ContextFull "context-full" passes,
         "the conversation no longer fits the agent's model",
-        "split the task, or file it again with less to read";
+        "split the task, or file it with less to read";
     /// The agent needed something it has no permission for.
     PermissionRefused "permission-refused" passes,
         "the agent needed something it has no permission for",
-        "add what it needed to the agent's `allowed_tools`, then file it again";
+        "add what it needed to the agent's `allowed_tools`, then `shraga retry ID`";
     /// The agent's model refuses the request itself.
     RequestRefused "request-refused" passes,
         "the agent's model refuses the request",
-        "read `shraga show ID`, then file it again in other words";
+        "read `shraga show ID`, then file it in other words";
     /// The agent said nothing for too long.
     AgentSilent "agent-silent" passes,
         "the agent said nothing for too long",
-        "file it again; if its tools work silently for long, raise the agent's `silence_seconds`";
+        "`shraga retry ID`; if its tools work silently for long, raise the agent's `silence_seconds`";
     /// The store refused the task's content.
     Invalid "invalid" passes,
         "the store refuses its content",
-        "file it again with the content corrected";
+        "file it with the content corrected";
     /// The person asked for it to end.
     CancelRequested "cancel-requested" passes,
         "canceled on request",
-        "nothing; file it again if it should run after all";
+        "nothing; `shraga retry ID` if it should run after all";
     /// A second mirror of the same task.
     Duplicate "duplicate" passes,
         "a second mirror of the same task",

@@ -24,7 +24,7 @@ mod task;
 mod tests;
 mod worker;
 
-pub use event::{Event, event};
+pub use event::{Event, Late, event, late};
 pub use field::time;
 pub use input::{answer, wants};
 pub use ledger::ledger;

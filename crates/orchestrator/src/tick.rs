@@ -259,6 +259,7 @@ impl Engine {
                 accounts: store.own_ids && probe::has_accounts(&absent),
                 ..configured.budget.clone()
             },
+            guarded_streams: self.store == StoreKind::Embedded,
             change_sets: store.change_sets,
             own_ids: store.own_ids,
             absent: absent.columns_of(Table::Tasks).collect(),

@@ -172,7 +172,8 @@ impl<'a> Seen<'a> {
                 Need::Person(user) if self.store.get(Table::Users, user.get()).is_none() => {
                     self.absent.insert(user.get());
                 }
-                Need::Person(_) => {}
+                // Nobody accepts a late result here.
+                Need::Person(_) | Need::Late(_) => {}
             }
         }
     }
@@ -221,6 +222,7 @@ impl<'a> Seen<'a> {
             take_any_answer(&mut tasks, &seen);
         }
         Snapshot {
+            late: HashMap::new(),
             admin: Some(observer.admin),
             tasks,
             mirrors: seen,

@@ -30,6 +30,7 @@ impl fmt::Display for Need {
             Self::Event(id) => write!(f, "event {id}"),
             Self::Carried(id) => write!(f, "result of {id}"),
             Self::Person(id) => write!(f, "person {id}"),
+            Self::Late(id) => write!(f, "late results of {id}"),
         }
     }
 }

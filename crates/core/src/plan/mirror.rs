@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use super::draft::Draft;
 use super::schedule::{Grant, Wait};
 use super::view::View;
-use super::{Loop, Need, Plan, Policy, Snapshot, assign, budget, quarantine, sync};
+use super::{Loop, Need, Plan, Policy, Snapshot, accept, assign, budget, quarantine, sync};
 use crate::ids::{MirrorId, TaskId, UserId};
 use crate::json::Object;
 use crate::limits;
@@ -149,6 +149,7 @@ pub(super) fn draft(view: &View<'_>) -> Plan {
             false => create_bare(view, task, *id, admin),
         });
     }
+    accept::draft(view, &mut plan);
     plan
 }
 
@@ -243,7 +244,10 @@ fn create(
             format!("mirror task {}; it waits: {}", task.id.short(), wait.reason)
         }
     };
-    let left_pending = view.has_legacy() && outcome.as_ref().map_or(true, |grant| grant.legacy);
+    // What is only to be accepted is for no worker, and no legacy worker may take it by itself.
+    let for_a_worker = task.wants.candidate.is_none();
+    let left_pending =
+        view.has_legacy() && for_a_worker && outcome.as_ref().map_or(true, |grant| grant.legacy);
     if !left_pending {
         draft.tell(task, tasks::STATUS, TaskStatus::Queued);
     }

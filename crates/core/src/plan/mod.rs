@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
+use crate::candidate::Late;
 use crate::ids::{BootId, EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::limits;
 use crate::model::{Mirror, Person, Suspicion, UserTask, Worker};
@@ -19,6 +20,7 @@ use crate::time::{Span, Timestamp};
 use budget::Budgets;
 use shares::Shares;
 
+mod accept;
 pub mod assign;
 pub mod budget;
 mod display;
@@ -68,6 +70,8 @@ pub struct Snapshot {
     /// Values of [`sync::CARRIED`] for ended mirrors (and, with legacy workers, ended user rows),
     /// by row identity. Only non-null ones need to be there.
     pub carried: HashMap<Uuid, Vec<(Column, Value)>>,
+    /// The late results of tasks, and to whom their attempts were given, where they were asked for.
+    pub late: HashMap<TaskId, Late>,
     /// All workers.
     pub workers: Vec<Worker>,
     /// Whether `workers` holds every row of its table, so that a missing one is gone.
@@ -152,6 +156,8 @@ pub struct Policy {
     pub adopts: bool,
     /// Whether there is an events table.
     pub events: bool,
+    /// Whether the store lets nobody but a worker write into that worker's streams.
+    pub guarded_streams: bool,
     /// Whether the store makes several writes all or not at all. Without, a mirror is made, then
     /// linked, then adopted, and only then assigned.
     pub change_sets: bool,
@@ -241,6 +247,8 @@ pub enum Need {
     Carried(Uuid),
     /// The row of this person, with her account (or its absence).
     Person(UserId),
+    /// The late results of this task, and to whom its attempts were given.
+    Late(TaskId),
 }
 
 /// All loops over one snapshot, in order. No row is written by two of them: the first wins, the
@@ -333,6 +341,7 @@ impl Default for Policy {
             budget: Budgets::default(),
             adopts: true,
             events: true,
+            guarded_streams: false,
             change_sets: true,
             own_ids: true,
             claim_timeout: Span::mins(2),

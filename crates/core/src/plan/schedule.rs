@@ -222,6 +222,9 @@ fn mirror_gate(view: &View<'_>, mirror: &Mirror) -> Option<Wait> {
     if mirror.user.is_none() && !alone {
         return wait(Reason::Unlinked, None);
     }
+    if mirror.wants.candidate.is_some() {
+        return wait(Reason::Accepting, None);
+    }
     if let Some(at) = mirror.not_before.filter(|at| *at > view.now) {
         let shown = mirror.shown.reason.as_deref().map(str::parse::<Reason>);
         let reason = match shown {
@@ -241,6 +244,9 @@ fn mirror_gate(view: &View<'_>, mirror: &Mirror) -> Option<Wait> {
 
 /// What keeps a new task from any worker.
 fn task_gate(view: &View<'_>, task: &UserTask) -> Option<Wait> {
+    if task.wants.candidate.is_some() {
+        return Some(Wait::on(task.id, Reason::Accepting));
+    }
     let later = task.not_before.filter(|at| *at > view.now);
     let reason = later
         .map(|_| Reason::NotBefore)

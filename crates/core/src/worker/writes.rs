@@ -10,6 +10,7 @@ use super::held::Seen;
 use super::{Effect, Finish, Identity, Outcome, Report, Resumed, Until, output};
 use crate::audit::{About, Stream, attempt_stream};
 use crate::budget::short;
+use crate::candidate::candidate_stream;
 use crate::ids::{Attempt, BootId, Etag, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::ledger::Ledger;
@@ -114,10 +115,9 @@ impl Ids {
         self.stream_named(format!("{own}/late"))
     }
 
-    /// The stream of its late result alone: what sits there already is that same result.
+    /// The stream of its late result alone.
     pub(super) fn candidate_stream(&self) -> Stream {
-        let own = attempt_stream(self.worker, self.attempt, self.boot);
-        self.stream_named(format!("{own}/candidate"))
+        self.stream_named(candidate_stream(self.worker, self.attempt, self.boot))
     }
 
     /// The stream of this attempt, from where it stands in the store on.

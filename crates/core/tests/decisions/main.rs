@@ -8,6 +8,7 @@
     reason = "helpers of tests may fail loudly"
 )]
 
+mod accepting;
 mod attempts;
 mod build;
 mod handover;

@@ -232,7 +232,7 @@ impl World {
         check_alone(&plans);
         let needs = plans.iter().flat_map(|plan| &plan.needs);
         self.asked.extend(needs.map(|need| match need {
-            Need::Task(it) | Need::MirrorsOf(it) => it.get(),
+            Need::Task(it) | Need::MirrorsOf(it) | Need::Late(it) => it.get(),
             Need::Mirror(it) => it.get(),
             Need::Event(it) => it.get(),
             Need::Carried(it) => *it,

@@ -1,8 +1,9 @@
 //! Rows of the events table.
 
 use serde::Deserialize;
-use shraga_core::ids::{Attempt, EventId};
-use shraga_core::status::EventKind;
+use shraga_core::candidate::{Assigned, Candidate};
+use shraga_core::ids::{Attempt, EventId, TaskId, UserId, WorkerId};
+use shraga_core::status::{EventKind, TaskStatus};
 use shraga_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -36,6 +37,15 @@ pub struct Event {
     pub hash: String,
     /// When the store took it.
     pub created: Timestamp,
+}
+
+/// An event that tells of late results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Late {
+    /// One that keeps a late result.
+    Candidate(Candidate),
+    /// One that assigns an attempt.
+    Assigned(Assigned),
 }
 
 #[derive(Default, Deserialize)]
@@ -88,5 +98,62 @@ pub fn event(row: &Row) -> Result<Event, RowError> {
         sequence: EVENTS.int("cr_sequence", json.cr_sequence, 0)?,
         previous_hash: json.cr_prevhash.unwrap_or_default(),
         hash: json.cr_hash.unwrap_or_default(),
+    })
+}
+
+/// Who made a row.
+#[derive(Deserialize)]
+struct MadeBy {
+    #[serde(rename = "_createdby_value")]
+    user: Uuid,
+}
+
+/// What the content of such events holds beside what every event's does.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ContentJson {
+    worker: Option<Uuid>,
+    outcome: Option<String>,
+    result: String,
+    branch: Option<String>,
+    head: Option<String>,
+}
+
+/// An event that tells of a late result (read with [`super::select::LATE`]); `None` where it is about
+/// something else, or nothing can be made of what it says.
+///
+/// # Errors
+/// Names the field that cannot be understood.
+pub fn late(row: &Row) -> Result<Option<Late>, RowError> {
+    let event = event(row)?;
+    let made_by = row.part::<MadeBy>();
+    let content: ContentJson = serde_json::from_str(&event.content).unwrap_or_default();
+    let (Some(made_by), Ok(task)) = (made_by, event.task.parse::<TaskId>()) else {
+        return Ok(None);
+    };
+    let filed_by = UserId::new(made_by.user);
+    let outcome = |word: &String| TaskStatus::ALL.into_iter().find(|it| it.name() == word);
+    Ok(match (event.kind, content.worker) {
+        (Ok(EventKind::Candidate), _) => Some(Late::Candidate(Candidate {
+            id: event.id,
+            filed_by,
+            task,
+            attempt: event.attempt,
+            outcome: content.outcome.as_ref().and_then(outcome),
+            result: content.result,
+            branch: content.branch.zip(content.head),
+            stream: event.stream,
+            sequence: event.sequence,
+            previous: event.previous_hash,
+            hash: event.hash,
+            content: event.content,
+        })),
+        (Ok(EventKind::TaskAssigned), Some(worker)) => Some(Late::Assigned(Assigned {
+            filed_by,
+            stream: event.stream,
+            attempt: event.attempt,
+            worker: WorkerId::new(worker),
+        })),
+        (Ok(_) | Err(_), _) => None,
     })
 }

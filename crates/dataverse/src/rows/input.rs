@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 use shraga_core::budget::{Budget, BudgetError};
-use shraga_core::ids::{Attempt, BootId, WorkerId};
+use shraga_core::ids::{Attempt, BootId, EventId, WorkerId};
 use shraga_core::model::{Answer, Lease, StreamHead, Wants};
 use shraga_core::row::tasks;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ struct InputJson {
     labels: serde_json::Value,
     key: serde_json::Value,
     budget: serde_json::Value,
+    candidate: serde_json::Value,
 }
 
 /// What `cr_input` asks of a worker.
@@ -39,9 +40,17 @@ pub fn wants(input: Option<&str>) -> Wants {
         agent: word(&input.agent),
         labels,
         key: word(&input.key),
+        candidate: candidate(&input.candidate),
         unclear: budget.as_ref().err().cloned(),
         budget: budget.unwrap_or_default(),
     }
+}
+
+/// The event whose late result is accepted. One that can't be understood names no event there is: such a
+/// task is never taken for work.
+fn candidate(value: &Json) -> Option<EventId> {
+    let named = value.as_str().and_then(|text| text.parse().ok());
+    (!value.is_null()).then(|| named.unwrap_or(EventId::new(Uuid::nil())))
 }
 
 /// What a task may use: text as people write it, or an object with a key for each limit. What can't be

@@ -97,5 +97,20 @@ pub const EVENT: &[&str] = &[
     "cr_hash",
 ];
 
+/// Columns of [`super::late`].
+pub const LATE: &[&str] = &[
+    "_createdby_value",
+    "createdon",
+    "cr_name",
+    "cr_type",
+    "cr_content",
+    "cr_taskid",
+    "cr_attempt",
+    "cr_stream",
+    "cr_sequence",
+    "cr_prevhash",
+    "cr_hash",
+];
+
 /// Columns of [`super::person`].
 pub const PERSON: &[&str] = &["cr_status", "cr_usage"];

@@ -57,6 +57,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
     let mut carried: BTreeSet<Uuid> = BTreeSet::new();
     let mut events: BTreeSet<EventId> = BTreeSet::new();
     let mut persons: BTreeSet<UserId> = BTreeSet::new();
+    let mut late: BTreeSet<TaskId> = BTreeSet::new();
     let needs: HashSet<Need> = needs.into_iter().collect();
     for need in needs {
         if !seen.ask(need) {
@@ -70,6 +71,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
             Need::Carried(id) => drop(carried.insert(id)),
             Need::Event(id) => drop(events.insert(id)),
             Need::Person(id) => drop(persons.insert(id)),
+            Need::Late(id) => drop(late.insert(id)),
         }
     }
     let mut asked = in_chunks(tasks, Question::Tasks);
@@ -78,6 +80,7 @@ pub(crate) fn bring(needs: impl IntoIterator<Item = Need>, seen: &mut Seen) -> V
     asked.extend(in_chunks(carried, Question::Carried));
     asked.extend(in_chunks(events, Question::Events));
     asked.extend(in_chunks(persons, Question::Persons));
+    asked.extend(in_chunks(late, Question::Late));
     asked
 }
 

@@ -6,7 +6,7 @@
 use shraga_core::ids::{EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::plan::sync::CARRIED;
 use shraga_core::row::{Column, Table, events, tasks, users};
-use shraga_core::status::TaskStatus;
+use shraga_core::status::{EventKind, TaskStatus};
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::rows::select;
 use shraga_dataverse::{Absent, Read};
@@ -137,6 +137,8 @@ pub(crate) enum Question {
     Carried(Vec<Uuid>),
     /// Events at these identities.
     Events(Vec<EventId>),
+    /// The late results of these tasks, and to whom their attempts were given.
+    Late(Vec<TaskId>),
     /// Open rows that say they are mirrors and are not the admin's, newest first.
     Impostors(u32),
     /// Open mirrors that are not the admin's, oldest first: another admin's, if their tasks say so too.
@@ -191,6 +193,7 @@ impl Question {
             Self::MirrorsOf(ids) => mirrors_of(ids),
             Self::Carried(ids) => carried(ids),
             Self::Events(ids) => events_by_id(ids),
+            Self::Late(ids) => late(ids),
             Self::Impostors(top) => impostors(admin, *top),
             Self::Anothers(top) => anothers(admin, *top),
             Self::OpenTasks(after, top) => open_tasks(admin, *after, *top, answered),
@@ -207,7 +210,7 @@ impl Question {
         match self {
             Self::Workers => Table::Workers,
             Self::People | Self::Disabled | Self::Persons(_) => Table::Users,
-            Self::Events(_) => Table::Events,
+            Self::Events(_) | Self::Late(_) => Table::Events,
             Self::HighWater
             | Self::Impostors(_)
             | Self::Anothers(_)
@@ -386,6 +389,15 @@ fn mirrors_of(ids: &[TaskId]) -> Query {
 fn events_by_id(ids: &[EventId]) -> Query {
     let mut query = whole(&[events::SEQUENCE.name()]);
     query.filter = Some(id_in(EVENT_ID, ids.iter().map(|id| id.get())));
+    query
+}
+
+fn late(ids: &[TaskId]) -> Query {
+    let kinds = [EventKind::Candidate, EventKind::TaskAssigned];
+    let kind = |kind: EventKind| eq(events::KIND, Literal::Text(kind.as_str().to_owned()));
+    let of = text_in(events::TASK_ID, ids.iter().map(|id| id.get()));
+    let mut query = whole(select::LATE);
+    query.filter = Some(Filter::And(vec![of, Filter::Or(kinds.map(kind).to_vec())]));
     query
 }
 

@@ -60,6 +60,7 @@ impl Reach {
             | Question::MirrorsOf(_)
             | Question::Carried(_)
             | Question::Events(_)
+            | Question::Late(_)
             | Question::Impostors(_)
             | Question::Anothers(_) => {}
         }

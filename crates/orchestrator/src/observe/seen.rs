@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use shraga_core::candidate::Late;
 use shraga_core::ids::{Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, Person, UserTask, Worker};
 use shraga_core::plan::{Need, Snapshot, sync::CARRIED};
-use shraga_core::row::{Value, tasks};
+use shraga_core::row::{Value, events, tasks};
 use shraga_core::status::{TaskStatus, WorkerKind};
 use shraga_core::time::Timestamp;
 use shraga_dataverse::rows::{self, Row, RowError, Rows};
@@ -120,7 +121,8 @@ impl Seen {
             | Need::Mirror(_)
             | Need::MirrorsOf(_)
             | Need::Event(_)
-            | Need::Carried(_) => None,
+            | Need::Carried(_)
+            | Need::Late(_) => None,
         });
         let concerned: BTreeSet<UserId> = concerned.into_iter().chain(asked).collect();
         self.snapshot.people = concerned.into_iter().filter_map(person).collect();
@@ -235,6 +237,7 @@ impl Seen {
                 let ids = rows.iter().filter_map(|row| guid(row, EVENT_ID));
                 self.snapshot.taken.extend(ids.map(EventId::new));
             }
+            Question::Late(tasks) => self.take_late(tasks, rows),
             Question::Impostors(_) => {
                 let readable = rows.iter().filter_map(|row| rows::user_task(row).ok());
                 self.snapshot.impostors.extend(readable);
@@ -408,6 +411,30 @@ impl Seen {
         for row in rows {
             match rows::person(row) {
                 Ok(person) => drop(self.people.insert(person.id, person)),
+                Err(error) => self.notes.push(error.to_string()),
+            }
+        }
+    }
+
+    /// What can't be understood is left out: it tells of no late result that could be accepted.
+    fn take_late(&mut self, tasks: &[TaskId], rows: &[Row]) {
+        let late = &mut self.snapshot.late;
+        tasks
+            .iter()
+            .for_each(|task| _ = late.entry(*task).or_default());
+        for row in rows {
+            match rows::late(row) {
+                Ok(Some(rows::Late::Candidate(candidate))) => {
+                    let of = late.entry(candidate.task).or_default();
+                    of.candidates.push(candidate);
+                }
+                Ok(Some(rows::Late::Assigned(assigned))) => {
+                    let of = text(row, events::TASK_ID.name()).and_then(|it| it.parse().ok());
+                    let of: Option<&mut Late> = of.and_then(|task: TaskId| late.get_mut(&task));
+                    of.into_iter()
+                        .for_each(|of| of.assigned.push(assigned.clone()));
+                }
+                Ok(None) => {}
                 Err(error) => self.notes.push(error.to_string()),
             }
         }

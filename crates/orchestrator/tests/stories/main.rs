@@ -14,6 +14,7 @@ mod cast;
 mod crashes;
 mod crowds;
 mod fencing;
+mod late;
 mod legacy;
 mod lesser;
 mod original;
