@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::Value;
 use shraga_core::ids::TaskId;
 use shraga_core::row::Table;
-use shraga_core::status::EventKind;
 use shraga_core::time::Timestamp;
 
 use super::{Context, list};
@@ -18,6 +17,7 @@ use crate::display::time::{age, duration, rfc3339};
 use crate::display::{Output, cut};
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
+use crate::tasks::candidates::{self, Candidate};
 use crate::tasks::events::{Told, of_task};
 use crate::tasks::overview::call;
 use crate::tasks::{TaskView, WorkerNames, find, json, retries};
@@ -57,7 +57,11 @@ impl Show {
         };
         let task = find(&session, id).await?;
         if output.json {
-            output.object(&json(&task))?;
+            let events = of_task(&session.client, task.id).await?;
+            let late: Vec<_> = candidates::of(&events).map(|it| it.json(task.id)).collect();
+            let mut shown = json(&task);
+            shown["candidates"] = late.into();
+            output.object(&shown)?;
             return Ok(Exit::Done);
         }
         let columns = ["cr_prompt", "cr_output", "crb3b_sessiontokens"];
@@ -149,12 +153,7 @@ impl Shown<'_> {
 
     /// What somebody is to do, or else where it stands in words.
     fn calls(&self, width: usize) -> Vec<String> {
-        let told = |kind: EventKind| {
-            self.events
-                .iter()
-                .filter(move |it| it.event.kind == Ok(kind))
-        };
-        let late = told(EventKind::Candidate).count() > 0;
+        let late = candidates::of(self.events).any(|it| it.completed());
         let mut lines = Vec::new();
         match call(self.task, late) {
             Some(call) => {
@@ -170,17 +169,34 @@ impl Shown<'_> {
             }
             None => lines.extend(wrapped(&one_line(self.task.note()), width)),
         }
-        for event in told(EventKind::Candidate) {
-            let at = age(event.at, self.now);
-            let said = one_line(event.text.lines().next().unwrap_or_default());
-            let line = format!("late result {at} ago: {said}");
-            lines.push(paint(CAREFUL, cut(&line, width)));
+        for late in candidates::of(self.events) {
+            lines.extend(self.late(&late, width));
         }
         if lines.iter().all(String::is_empty) {
             lines.clear();
         }
         if !lines.is_empty() {
             lines.insert(0, String::new());
+        }
+        lines
+    }
+
+    /// A late result, and what accepts it.
+    fn late(&self, late: &Candidate<'_>, width: usize) -> Vec<String> {
+        let at = age(late.told().at, self.now);
+        let said = one_line(&late.told().event.name);
+        let line = format!("late result {at} ago: {said}");
+        let mut lines = vec![paint(CAREFUL, cut(&line, width))];
+        let result = late.result().trim();
+        if let Some(last) = result.lines().rfind(|line| !line.trim().is_empty()) {
+            lines.push(cut(&format!("  {}", one_line(last.trim())), width));
+        }
+        if late.completed() && self.task.status.is_terminal() {
+            // Not cut: it is to be typed.
+            lines.push(format!(
+                "  \u{2192} {}",
+                late.command(&self.task.id.short())
+            ));
         }
         lines
     }

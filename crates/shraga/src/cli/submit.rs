@@ -150,7 +150,7 @@ impl Submit {
 }
 
 /// Limits that can be understood, as they were given.
-fn budget(text: &str) -> Result<String, BudgetError> {
+pub(super) fn budget(text: &str) -> Result<String, BudgetError> {
     let _: Budget = text.parse()?;
     Ok(text.trim().to_owned())
 }
@@ -175,6 +175,38 @@ pub(crate) async fn file_and_tell(
 ) -> Result<Exit, Failure> {
     let watch = Watch::start(session.client.clone(), session.is_embedded()).await?;
     let id = file(session, draft).await?;
+    tell(context, session, watch, id, waits).await
+}
+
+/// Files `draft` under this identity, and tells as [`file_and_tell`] does; `None` where a row has that
+/// identity already.
+pub(crate) async fn file_as_and_tell(
+    context: &Context,
+    session: &Session,
+    draft: &Draft,
+    id: TaskId,
+    waits: bool,
+) -> Result<Option<Exit>, Failure> {
+    let watch = Watch::start(session.client.clone(), session.is_embedded()).await?;
+    let cells = cells(session, draft);
+    match session.client.create(Table::Tasks, id.get(), &cells).await {
+        Ok(made) => {
+            let id = TaskId::new(made.id);
+            tell(context, session, watch, id, waits).await.map(Some)
+        }
+        Err(shraga_dataverse::Error::Conflict(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints what was filed, or waits until it has ended and prints its result.
+async fn tell(
+    context: &Context,
+    session: &Session,
+    watch: Watch,
+    id: TaskId,
+    waits: bool,
+) -> Result<Exit, Failure> {
     if waits {
         return wait(context, session, watch, id).await;
     }
@@ -189,7 +221,17 @@ pub(crate) async fn file_and_tell(
 
 /// Files `draft` as the session's own.
 pub(crate) async fn file(session: &Session, draft: &Draft) -> Result<TaskId, Failure> {
-    let id = Uuid::now_v7();
+    let cells = cells(session, draft);
+    // A store that chooses identities itself says which it chose.
+    let made = session
+        .client
+        .create(Table::Tasks, Uuid::now_v7(), &cells)
+        .await?;
+    Ok(TaskId::new(made.id))
+}
+
+/// The row that files `draft`.
+fn cells(session: &Session, draft: &Draft) -> Vec<(Column, Value)> {
     let mut input = draft.input.clone();
     if let Some(object) = input.as_object_mut() {
         object.retain(|_, value| !value.is_null());
@@ -207,9 +249,7 @@ pub(crate) async fn file(session: &Session, draft: &Draft) -> Result<TaskId, Fai
         cells.push((tasks::EMAIL, email.into()));
     }
     cells.extend(draft.beside.iter().cloned());
-    // A store that chooses identities itself says which it chose.
-    let made = session.client.create(Table::Tasks, id, &cells).await?;
-    Ok(TaskId::new(made.id))
+    cells
 }
 
 /// Waits until the task has ended, showing how it moves; prints it and says how it ended.

@@ -59,6 +59,11 @@ impl Told {
         self.content.get("worker_name")?.as_str()
     }
 
+    /// Text of its content.
+    pub(super) fn text_at(&self, key: &str) -> Option<&str> {
+        self.content.get(key)?.as_str()
+    }
+
     /// Whether it is a line an agent printed.
     #[must_use]
     pub fn is_agents(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Tasks as people see them: their own rows, read, found by a shortened identity, and shown.
 
+pub mod candidates;
 pub mod events;
 mod find;
 mod names;

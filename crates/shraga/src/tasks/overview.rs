@@ -8,12 +8,13 @@ use std::collections::{HashMap, HashSet};
 use shraga_core::ids::{TaskId, UserId};
 use shraga_core::reason::Reason;
 use shraga_core::row::Table;
-use shraga_core::status::{EventKind, TaskStatus};
+use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::{Client, Error};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
 
+use super::candidates;
 use super::events::{Told, newest};
 use super::view::{COLUMNS, TaskView, mine};
 
@@ -134,10 +135,9 @@ impl Overview {
         for event in told {
             let heard = self.heard.entry(event.task).or_insert(event.at);
             *heard = (*heard).max(event.at);
-            if event.event.kind == Ok(EventKind::Candidate) {
-                self.late.insert(event.task);
-            }
         }
+        let late = candidates::of(told).filter(candidates::Candidate::completed);
+        self.late.extend(late.map(|it| it.told().task));
     }
 
     /// The tasks of a part, and what is to be done about each.
@@ -205,7 +205,9 @@ pub fn call(task: &TaskView, late: bool) -> Option<Call> {
             kind: if late { "late result" } else { "failed" },
             what: task.note().to_owned(),
             advice: match (late, reason) {
-                (true, _) => format!("a result came too late and was kept: shraga show {id}"),
+                (true, _) => {
+                    format!("a result came too late and can be accepted: shraga show {id}")
+                }
                 (false, Some(reason)) => with_id(reason.advice(), &id),
                 (false, None) => format!("shraga logs {id}"),
             },
