@@ -3,6 +3,7 @@
 //! For tests only: no shipped crate depends on it. Everything here is deterministic: a fault is
 //! armed by a test and fires on the next request it names, never by chance or by time.
 
+pub mod center;
 pub mod double;
 pub mod evil;
 pub mod faults;
