@@ -1,4 +1,5 @@
-//! Other people's programs, unmodified: Dataverse clients against the embedded store.
+//! Other people's programs, unmodified: Dataverse clients against the embedded store, and Microsoft's client of
+//! the Dev Center against the one of our tests, which it judges.
 //!
 //! Microsoft's Python SDK (it insists on `https`, so the server makes its own certificate) and the
 //! npm package dynamics-web-api (over `http`). The versions are pinned in `tests/interop/`; the
@@ -8,6 +9,7 @@
 //! Beside them vendors' command lines, unmodified, as agents under a worker: Claude Code and Codex, with
 //! a scripted model on loopback. They are the ignored tests of `crates/shraga/tests/clis`.
 
+mod center;
 mod packages;
 mod server;
 
@@ -34,6 +36,8 @@ pub(crate) struct Args {
 enum Client {
     /// Microsoft's `PowerPlatform-Dataverse-Client`
     Python,
+    /// Microsoft's `azure-developer-devcenter`, against the tests' Dev Center
+    DevCenter,
     /// npm `dynamics-web-api`
     Javascript,
     /// npm `@anthropic-ai/claude-code`, under a worker
@@ -57,8 +61,11 @@ const PROXIES: [&str; 8] = [
 /// Runs the clients; the first failure ends it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let wanted = |client| args.only.is_none_or(|only| only == client);
-    let shraga = built()?;
+    if wanted(Client::DevCenter) {
+        center::run(&packages::python()?)?;
+    }
     if wanted(Client::Python) {
+        let shraga = built()?;
         let python = packages::python()?;
         let server = Server::start(&shraga, &["--tls-self-signed"])?;
         let script = tree::root().join("tests/interop/python_sdk.py");
@@ -71,6 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         server.stop()?;
     }
     if wanted(Client::Javascript) {
+        let shraga = built()?;
         let folder = packages::javascript()?;
         let server = Server::start(&shraga, &[])?;
         let mut command = against(&server, "node");
