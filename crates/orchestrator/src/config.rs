@@ -69,7 +69,7 @@ pub struct Config {
     /// Who makes machines, beside the ticks, and the policy.
     pub machines: machines::Settings,
     /// How newer versions are noticed, beside the ticks; `None`: they are not.
-    pub update: Option<update::Settings>,
+    pub update: Option<shraga_update::Settings>,
     /// How long a tick that is applying may go on after the token was cancelled.
     pub drain: Duration,
     /// How long a run until idle may take.

@@ -75,7 +75,7 @@ pub struct Orchestrator {
     stopper: Stopper,
     board: Board,
     provisioning: watch::Sender<Provisioning>,
-    newer: watch::Sender<Option<update::Found>>,
+    newer: watch::Sender<Option<shraga_update::Found>>,
     machines: watch::Sender<Machines>,
     boot: BootId,
     engine: Option<Engine>,
@@ -155,7 +155,7 @@ impl Orchestrator {
 
     /// What the last check for a newer version found, now and later. Checked while it runs.
     #[must_use]
-    pub fn newer(&self) -> watch::Receiver<Option<update::Found>> {
+    pub fn newer(&self) -> watch::Receiver<Option<shraga_update::Found>> {
         self.newer.subscribe()
     }
 

@@ -35,7 +35,7 @@ mod stopper;
 mod tell;
 mod tick;
 mod trouble;
-pub mod update;
+mod update;
 mod walk;
 mod wiring;
 

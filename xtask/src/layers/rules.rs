@@ -102,11 +102,18 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "shraga-update",
+        may: &["shraga-core", "shraga-process"],
+        tests_may: &[],
+        absent: &[HTTP_CLIENT, HTTP_SERVER, NETWORK, SQL, CLOCKS, TERMINAL],
+    },
+    Rule {
         name: "shraga-orchestrator",
         may: &[
             "shraga-core",
             "shraga-dataverse",
             "shraga-process",
+            "shraga-update",
             "shraga-wire",
         ],
         tests_may: &["shraga-testkit", "shraga-local"],
@@ -139,6 +146,7 @@ pub(super) const RULES: &[Rule] = &[
             "shraga-orchestrator",
             "shraga-sim",
             "shraga-process",
+            "shraga-update",
             "shraga-web",
             "shraga-worker",
         ],

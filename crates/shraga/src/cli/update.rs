@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use shraga_orchestrator::update::{Found, State, check};
+use shraga_update::{Found, State, check};
 
 use super::Context;
 use crate::config::Overrides;

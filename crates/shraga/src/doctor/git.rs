@@ -1,6 +1,6 @@
 //! Git: whether it is there, and whether the branch that is followed can be looked at.
 
-use shraga_orchestrator::update::{State, check as look};
+use shraga_update::{State, check as look};
 
 use super::{Case, Finding};
 use crate::roles::update::settings;

@@ -1,6 +1,6 @@
 //! What is compared to notice a newer version: settings and places become the check's.
 
-use shraga_orchestrator::update::Settings;
+use shraga_update::Settings;
 
 use crate::config::{Config, env};
 

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use shraga_update::{Found, Settings, check};
 use tokio::sync::watch;
 
-use super::{Found, Settings, check};
 use crate::stopper::{Stopped, Stopper};
 
 /// Starts to check, if there is a period. What was found last is in `shown`.
@@ -65,7 +65,7 @@ fn tell(found: &Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::State;
+    use shraga_update::State;
 
     #[test]
     fn a_version_is_said_once_and_the_next_one_again() {

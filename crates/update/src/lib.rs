@@ -7,9 +7,9 @@
 
 mod branch;
 mod check;
+mod clock;
 mod git;
 mod version;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use check::check;
-pub(crate) use watch::start;
 
 /// What is compared, and how long it may take.
 #[derive(Clone, Debug)]

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use semver::Version;
 
-use super::branch::Branch;
-use super::git::{Git, NoAnswer};
-use super::{Found, Settings, State, version};
-use crate::clock::Moment;
+use crate::branch::Branch;
+use crate::clock::Deadline;
+use crate::git::{Git, NoAnswer};
+use crate::{Found, Settings, State, version};
 
 /// The exit code of `git ls-remote --exit-code` for "no such branch".
 const NO_SUCH_REF: i32 = 2;
@@ -101,7 +101,7 @@ async fn fetch(git: &Git, branch: &Branch, settings: &Settings) -> Result<(), En
     if remote.code != 0 {
         return Err((State::MissingRemote, None));
     }
-    let until = Moment::now().plus(settings.git_timeout);
+    let until = Deadline::after(settings.git_timeout);
     let refspec = format!("+{}:{}", branch.at_remote(), branch.tracked());
     let quietly = [
         "fetch",
@@ -129,7 +129,7 @@ async fn fetch(git: &Git, branch: &Branch, settings: &Settings) -> Result<(), En
         "origin",
         &wanted,
     ];
-    match told(git.run(&ask, until.until()).await)?.code {
+    match told(git.run(&ask, until.left()).await)?.code {
         NO_SUCH_REF => Err((State::MissingBranch, None)),
         _ => Err((State::Failed, Some(fetched.complaint))),
     }

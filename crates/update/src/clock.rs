@@ -1,0 +1,21 @@
+//! The process's own clock, for one question: how much of a deadline is left. Nothing else here reads one.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The end of a span that several steps share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    /// `span` from now.
+    pub(crate) fn after(span: Duration) -> Self {
+        Self(Instant::now() + span)
+    }
+
+    /// How much is left; zero when it has passed.
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}
