@@ -1,6 +1,8 @@
 //! What is said of machines in the log: one line for each request, and for trouble when it begins,
 //! changes and ends.
 
+use std::collections::HashMap;
+
 use shraga_core::machine::{Machine, ProviderKind, Serves, Stage, Trouble};
 use shraga_core::plan::machines::{Act, ActKind, MachineSnapshot};
 use shraga_core::status::TaskStatus;
@@ -11,21 +13,28 @@ use super::observe::called;
 /// What is about to be asked, and why, with how many machines there will be.
 pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
     let machines: Vec<Machine> = snapshot.workers.iter().filter_map(Machine::of).collect();
+    let runs = |machine: &&Machine| {
+        use Stage::{Cordoned, Creating, Starting, Up};
+        matches!(machine.record.stage, Creating | Starting | Up | Cordoned)
+    };
+    let of = |machine: &Machine| {
+        (
+            machine.worker,
+            (machine.record.provider, machine.record.serves),
+        )
+    };
+    let mut running: HashMap<_, _> = machines.iter().filter(runs).map(of).collect();
     for act in acts {
-        let same = |machine: &&Machine| {
-            machine.record.provider == act.provider && machine.record.serves == act.serves
-        };
-        let runs = |stage| matches!(stage, Stage::Creating | Stage::Starting | Stage::Up);
-        let running = machines.iter().filter(same);
-        let running = running.filter(|machine| runs(machine.record.stage)).count();
+        let whose = (act.provider, act.serves);
         let before = machines.iter().find(|machine| machine.worker == act.worker);
-        let before = before.map(|machine| &machine.record);
-        let again = before.is_some_and(|record| runs(record.stage));
-        let (name, kind) = (act.name.as_str(), called(act.provider));
-        let whom = match act.serves {
-            Serves::Everyone => String::new(),
-            Serves::Person(user) => format!(" of {}", user.short()),
+        let again = match act.kind {
+            ActKind::Create | ActKind::Start => running.insert(act.worker, whose).is_some(),
+            ActKind::Stop { .. } => running.remove(&act.worker).is_none(),
+            ActKind::Delete | ActKind::Link => false,
         };
+        let (name, kind) = (act.name.as_str(), called(act.provider));
+        let left = running.values().filter(|other| **other == whose).count();
+        let left = workers(left, act);
         match act.kind {
             ActKind::Create | ActKind::Start if again => {
                 tracing::info!(
@@ -35,23 +44,23 @@ pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
                 );
             }
             ActKind::Create | ActKind::Start => {
-                let (more, why) = (running + 1, waiting(snapshot, act.serves));
-                let workers = workers(more, act.provider);
-                tracing::info!(machine = name, "growing to {workers}{whom}: {why} ({name})");
+                let why = waiting(snapshot, act.serves);
+                tracing::info!(machine = name, "growing to {left}: {why} ({name})");
+            }
+            ActKind::Stop { .. } if again => {
+                tracing::info!(
+                    machine = name,
+                    "{kind} {name} is stopped again: {}",
+                    act.why
+                );
             }
             ActKind::Stop { .. } => {
-                let cordoned = machines.iter().filter(same).filter(|other| {
-                    other.record.stage == Stage::Cordoned && other.worker != act.worker
-                });
-                let workers = workers(running + cordoned.count(), act.provider);
-                let used = before.and_then(|record| record.used_until);
+                let used = before.and_then(|machine| machine.record.used_until);
                 let idle = used.map_or_else(String::new, |used| {
                     format!(" for {} s", now.since(used).as_secs().max(0))
                 });
-                tracing::info!(
-                    machine = name,
-                    "shrinking to {workers}{whom}: {name} has had nothing to do{idle}"
-                );
+                let why = format!("{name} has had nothing to do{idle}");
+                tracing::info!(machine = name, "shrinking to {left}: {why}");
             }
             ActKind::Delete => {
                 tracing::info!(machine = name, "deleting {kind} {name}: {}", act.why);
@@ -61,15 +70,16 @@ pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
     }
 }
 
-/// So many of them, as people say it.
-fn workers(count: usize, provider: ProviderKind) -> String {
-    let (one, more) = match provider {
+/// So many of those that serve the same, as people say it.
+fn workers(count: usize, act: &Act) -> String {
+    let (one, more) = match act.provider {
         ProviderKind::Process => ("worker", "workers"),
         ProviderKind::DevBox => ("Dev Box", "Dev Boxes"),
     };
-    match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {more}"),
+    let word = if count == 1 { one } else { more };
+    match act.serves {
+        Serves::Everyone => format!("{count} {word}"),
+        Serves::Person(user) => format!("{count} {word} of {}", user.short()),
     }
 }
 

@@ -163,10 +163,15 @@ pub(crate) struct Running {
 impl Running {
     /// Asks it to stop, as a service manager would, and waits.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.child.wait().unwrap()
+    }
+
+    /// Asks it to stop, and doesn't wait.
+    pub(crate) fn ask_to_stop(&self) {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(asked.success());
-        self.child.wait().unwrap()
     }
 
     /// Kills it without warning.
