@@ -4,14 +4,12 @@
 //! tick on freshly observed rows, so a lost wake-up costs latency only and the next tick is the retry.
 //! A panic in a tick ends that tick; what was remembered is thrown away and a full pass begins.
 
-use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use shraga_core::ids::{BootId, TaskId, UserId};
+use shraga_core::ids::{BootId, UserId};
 use shraga_core::plan::Plan;
-use shraga_core::reason::Reason as Why;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
 use tokio::sync::{mpsc, watch};
@@ -206,7 +204,7 @@ impl Orchestrator {
                 return match report.another_admin {
                     Some(theirs) => Err(RunError::AnotherAdmin {
                         theirs,
-                        waiting: held_back(&report),
+                        waiting: report.held_back(),
                     }),
                     None => Ok(finished),
                 };
@@ -589,14 +587,6 @@ impl Orchestrator {
             stopper: self.stopper.clone(),
         })
     }
-}
-
-/// Tasks that wait for another admin's to end.
-fn held_back(report: &TickReport) -> usize {
-    let waiting = report.waiting.iter();
-    let held = waiting.filter(|(_, why)| *why == Why::AnotherAdmin);
-    let held: HashSet<TaskId> = held.map(|(task, _)| *task).collect();
-    held.len()
 }
 
 /// How long it is from the store's `now` until `due`; the store tells whole seconds, so one more.

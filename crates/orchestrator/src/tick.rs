@@ -73,6 +73,16 @@ pub struct TickReport {
     pub(crate) loops: PerLoop<(Counts, LastResult)>,
 }
 
+impl TickReport {
+    /// Tasks that wait for another admin's to end.
+    pub(crate) fn held_back(&self) -> usize {
+        let waiting = self.waiting.iter();
+        let held = waiting.filter(|(_, why)| *why == Why::AnotherAdmin);
+        let held: HashSet<TaskId> = held.map(|(task, _)| *task).collect();
+        held.len()
+    }
+}
+
 /// Everything ticks are made with.
 #[derive(Debug)]
 pub(crate) struct Engine {
