@@ -40,7 +40,8 @@ const ENDED: u32 = 50;
 Examples:
   shraga show
   shraga show 0193f0a1
-  shraga show 0193f0a1 --json | jq -r .result")]
+  shraga show 0193f0a1 --json | jq -r .result
+  shraga show 0193f0a1 --json | jq .output.changes")]
 pub struct Show {
     /// The task, or the start of its identity
     id: Option<String>,
@@ -56,14 +57,6 @@ impl Show {
             return list::print(&context, &session, ENDED, height).await;
         };
         let task = find(&session, id).await?;
-        if output.json {
-            let events = of_task(&session.client, task.id).await?;
-            let late: Vec<_> = candidates::of(&events).map(|it| it.json(task.id)).collect();
-            let mut shown = json(&task);
-            shown["candidates"] = late.into();
-            output.object(&shown)?;
-            return Ok(Exit::Done);
-        }
         let columns = ["cr_prompt", "cr_output", "crb3b_sessiontokens"];
         let row = session
             .client
@@ -71,7 +64,16 @@ impl Show {
             .await?;
         let object = row.and_then(|row| row.object().ok()).unwrap_or_default();
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+        let told: Value = serde_json::from_str(text("cr_output")).unwrap_or(Value::Null);
         let events = of_task(&session.client, task.id).await?;
+        if output.json {
+            let late: Vec<_> = candidates::of(&events).map(|it| it.json(task.id)).collect();
+            let mut shown = json(&task);
+            shown["candidates"] = late.into();
+            shown["output"] = told;
+            output.object(&shown)?;
+            return Ok(Exit::Done);
+        }
         let retries = match task.status.is_terminal() {
             true => retries(&session, &task).await?,
             false => Vec::new(),
@@ -80,7 +82,7 @@ impl Show {
         let shown = Shown {
             worker: task.worker.as_deref().map(|id| names.of(Some(id))),
             prompt: text("cr_prompt"),
-            output: serde_json::from_str(text("cr_output")).unwrap_or(Value::Null),
+            output: told,
             tokens: text("crb3b_sessiontokens"),
             task: &task,
             events: &events,

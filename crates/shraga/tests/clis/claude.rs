@@ -195,3 +195,125 @@ fn a_child_that_outlives_the_result_does_not_hold_the_slot() {
         .status()
         .unwrap();
 }
+
+/// With every command of the shell allowed.
+fn open_config(more: &str) -> String {
+    config(more).replace("\"Bash(git:*)\"", "\"Bash\"")
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_question_of_the_agents_own_is_answered_in_the_same_session() {
+    let turns = [
+        bash("echo 'which colour?' > \"$SHRAGA_QUESTION_FILE\""),
+        Turn::say("I asked"),
+        Turn::say("painted it blue"),
+    ];
+    let scene = Scene::new(&open_config(""), turns);
+    let task = scene.task(&["paint it"], "WaitingForInput");
+    let id = task["id"].as_str().unwrap();
+    let shown = scene.place.run(&["show", id]).out;
+    assert!(shown.contains("which colour?"), "{shown}");
+    assert_eq!(scene.place.run(&["answer", id, "blue"]).code, 0);
+    let task = scene.place.until_status(id, "Completed");
+    assert_eq!(task["result"], "painted it blue");
+    assert_eq!(scene.model.seen().len(), 3);
+    let last = scene.request(2);
+    for earlier in ["paint it", "toolu_1", "I asked", "blue"] {
+        assert!(last.contains(earlier), "{earlier:?} is not in {last}");
+    }
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn a_verdict_by_schema_sends_the_work_back_until_it_holds() {
+    let verdict = |verdict: &str, feedback: &str| {
+        let answer = json!({"verdict": verdict, "feedback": feedback});
+        Turn::call("StructuredOutput", answer)
+    };
+    let turns = [
+        Turn::say("I think it is done"),
+        verdict("fail", "there is no file called made"),
+        bash("touch made"),
+        Turn::say("now it is there"),
+        verdict("pass", "it is there"),
+    ];
+    let scene = Scene::new(&open_config("[worker]\nsummaries = \"never\""), turns);
+    let task = scene.task(
+        &["make it", "--criteria", "a file called made"],
+        "Completed",
+    );
+    assert_eq!(task["result"], "now it is there");
+    assert_eq!(task["attempt"], 1);
+    assert_eq!(
+        (
+            &task["output"]["verdict"]["pass"],
+            &task["output"]["verdict"]["rounds"]
+        ),
+        (&json!(true), &json!(2))
+    );
+    assert_eq!(scene.model.seen().len(), 5);
+    // The verifier is told what to judge, in a session that does not hear what the worker said of itself.
+    let verifies = scene.request(1);
+    assert!(verifies.contains("a file called made") && verifies.contains("StructuredOutput"));
+    assert!(!verifies.contains("I think it is done"), "{verifies}");
+    // The worker goes on in its own session, with what was found missing.
+    let again = scene.request(2);
+    assert!(again.contains("I think it is done"), "{again}");
+    assert!(again.contains("there is no file called made"), "{again}");
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn what_it_commits_in_a_repository_is_told_as_evidence() {
+    let repository = tempfile::tempdir().unwrap();
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let mut git = std::process::Command::new("git");
+        let git = git.args(who).args(args).current_dir(repository.path());
+        assert!(git.status().unwrap().success());
+    };
+    git(&["init", "-q", "-b", "main", "."]);
+    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+    let turns = [
+        bash("echo hello > new"),
+        bash("git add new"),
+        bash("git commit -q -m 'say hello'"),
+        Turn::say("it is committed"),
+    ];
+    let path = repository.path().to_str().unwrap();
+    let more = format!("[worker]\nrepositories = [{path:?}]");
+    let scene = Scene::new(&open_config(&more), turns);
+    let task = scene.task(&["say hello", "--repo", path], "Completed");
+    let changes = &task["output"]["changes"];
+    assert_eq!(changes["commits"][0]["subject"], "say hello", "{changes}");
+    assert_eq!(
+        (&changes["commit_count"], &changes["unfinished"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(
+        changes["files"],
+        json!([{"path": "new", "added": 1, "removed": 0}])
+    );
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn it_goes_on_while_its_worker_is_killed_and_nothing_is_asked_of_the_model_twice() {
+    let turns = [
+        bash("echo begun > begun; until [ -e go ]; do sleep 0.1; done"),
+        Turn::say("went on"),
+    ];
+    let mut scene = Scene::new(&open_config(""), turns);
+    let id = scene.place.submit(&["x"]);
+    scene.until_said(&id, "> Bash");
+    scene.kill_and_start_again();
+    let task = scene.place.until_status(&id, "Running");
+    std::fs::write(work_folder(&task, &scene).join("go"), "").unwrap();
+    let task = scene.place.until_status(&id, "Completed");
+    assert_eq!(
+        (&task["attempt"], &task["result"]),
+        (&json!(1), &json!("went on"))
+    );
+    assert_eq!(scene.model.seen().len(), 2);
+}

@@ -11,7 +11,7 @@ use crate::common::{Place, Running, until};
 pub(crate) struct Scene {
     pub(crate) place: Place,
     pub(crate) model: Model,
-    _running: Running,
+    running: Option<Running>,
 }
 
 impl Scene {
@@ -19,24 +19,18 @@ impl Scene {
     pub(crate) fn new(config: &str, turns: impl IntoIterator<Item = Turn>) -> Self {
         let model = Model::start(turns);
         let place = Place::with_config(&config.replace("MODEL", &model.url()));
-        let url = model.url();
-        let env = [
-            ("ANTHROPIC_BASE_URL", url.as_str()),
-            ("ANTHROPIC_API_KEY", "dummy"),
-            ("CLAUDE_CODE_MAX_RETRIES", "0"),
-            ("OPENAI_API_KEY", "dummy"),
-            ("GIT_AUTHOR_NAME", "a"),
-            ("GIT_AUTHOR_EMAIL", "a@example.com"),
-            ("GIT_COMMITTER_NAME", "a"),
-            ("GIT_COMMITTER_EMAIL", "a@example.com"),
-        ];
-        let env = env.map(|(name, value)| (name, Path::new(value)));
-        let running = place.start_with(&["up"], &env);
+        let running = Some(start(&place, &model));
         Self {
             place,
             model,
-            _running: running,
+            running,
         }
+    }
+
+    /// Kills everything of ours without warning, but for what looks after agents, and starts it again.
+    pub(crate) fn kill_and_start_again(&mut self) {
+        self.running.take().expect("it runs").kill();
+        self.running = Some(start(&self.place, &self.model));
     }
 
     /// Files a task, and waits until it has this status.
@@ -69,6 +63,22 @@ impl Scene {
     pub(crate) fn request(&self, number: usize) -> String {
         self.model.seen()[number].body.to_string()
     }
+}
+
+fn start(place: &Place, model: &Model) -> Running {
+    let url = model.url();
+    let env = [
+        ("ANTHROPIC_BASE_URL", url.as_str()),
+        ("ANTHROPIC_API_KEY", "dummy"),
+        ("CLAUDE_CODE_MAX_RETRIES", "0"),
+        ("OPENAI_API_KEY", "dummy"),
+        ("GIT_AUTHOR_NAME", "a"),
+        ("GIT_AUTHOR_EMAIL", "a@example.com"),
+        ("GIT_COMMITTER_NAME", "a"),
+        ("GIT_COMMITTER_EMAIL", "a@example.com"),
+    ];
+    let env = env.map(|(name, value)| (name, Path::new(value)));
+    place.start_with(&["up"], &env)
 }
 
 /// The program that the variable names. Without it nothing is tested, so nothing passes.
