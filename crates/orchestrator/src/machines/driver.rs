@@ -214,7 +214,8 @@ impl Driver {
         };
         self.failed
             .retain(|worker, (asked, _)| tried(worker) == Some(*asked));
-        self.links.retain(|worker, _| tried(worker).is_some());
+        let known = |worker: &WorkerId| snapshot.workers.iter().any(|row| row.id == *worker);
+        self.links.retain(|worker, _| known(worker));
         snapshot.failed.clone_from(&self.failed);
         snapshot.links.clone_from(&self.links);
         self.policy.events = self.client.absent().has_table(Table::Events);
