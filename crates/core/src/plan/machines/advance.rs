@@ -153,10 +153,16 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
         return vanished(look, machine);
     };
     match &found.state {
-        FoundState::Running | FoundState::Making | FoundState::Starting => patient(
+        // What is installed on it may still have to be asked for; asking again changes nothing else.
+        FoundState::Running => {
+            let said = "it runs, but no worker has checked in from it";
+            let given_up = given_up(look, machine, said);
+            given_up.unwrap_or_else(|| again(look, machine, ActKind::Start))
+        }
+        FoundState::Making | FoundState::Starting => patient(
             look,
             machine,
-            "it runs, but no worker has checked in from it",
+            "it is started, but no worker has checked in from it",
         ),
         FoundState::Asleep if !is_wanted(look, machine) && look.holds_nothing(machine) => {
             to(asleep_now(look, machine), None, "nobody needs it any more")
