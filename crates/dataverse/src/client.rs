@@ -140,6 +140,25 @@ impl Client {
         Ok(UserId::new(reply.json::<WhoAmI>()?.user))
     }
 
+    /// The object id of a person's account in Entra ID; `None` when the store doesn't know it, or her.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a request.
+    pub async fn account_of(&self, user: UserId) -> Result<Option<Uuid>, Error> {
+        #[derive(Deserialize)]
+        struct Person {
+            #[serde(rename = "azureactivedirectoryobjectid")]
+            account: Option<Uuid>,
+        }
+        let column = "azureactivedirectoryobjectid";
+        let target = format!("{API}systemusers({user})?$select={column}");
+        match self.send(Call::get(target)).await {
+            Ok(reply) => Ok(reply.json::<Person>()?.account),
+            Err(error) if error.is_missing_row() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One row, or `None` when there is none that the caller can see. No `select`: all columns.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Uri};
 use shraga_core::ids::{TaskId, UserId, WorkerId};
 use shraga_core::model::{Mirror, UserTask};
-use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks, workers};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::rows::{self, select};
 use shraga_dataverse::{Client, OnRefusal, Options, Outcome, Pacing, transport};
@@ -183,6 +183,17 @@ impl Stage {
         let id = WorkerId::new(Uuid::now_v7());
         let mut double = Double::new(client, faults, id, name);
         double.check_in(slots, "shared").await;
+        double
+    }
+
+    /// A worker that takes over the row that was made for it.
+    pub async fn takes_over(&self, id: WorkerId, name: &str, slots: u32) -> Double {
+        let faults = Faults::new();
+        let client = self.admin_client(&faults);
+        let double = Double::new(client, faults, id, name);
+        let cells = [(workers::SLOTS, Value::Int(slots.into()))];
+        self.overwrite(Table::Workers, id.get(), &cells).await;
+        assert!(double.beats().await, "the row is there");
         double
     }
 

@@ -112,6 +112,7 @@ pub(super) const RULES: &[Rule] = &[
         may: &[
             "shraga-core",
             "shraga-dataverse",
+            "shraga-devcenter",
             "shraga-process",
             "shraga-update",
             "shraga-wire",

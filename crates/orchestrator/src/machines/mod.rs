@@ -8,6 +8,7 @@
 //! Absences: nothing is decided here (core's), no process is started here (a provider's).
 
 mod board;
+pub mod dev_box;
 mod driver;
 mod observe;
 mod provider;

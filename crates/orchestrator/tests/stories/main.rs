@@ -13,6 +13,7 @@ mod admins;
 mod cast;
 mod crashes;
 mod crowds;
+mod dev_boxes;
 mod fencing;
 mod late;
 mod legacy;
