@@ -145,6 +145,7 @@ fn mirrors_other_peoples_tasks_and_the_unknown_are_refused() {
 }
 
 /// What the worker that ran `id` would have kept, had it lost the task before its end.
+#[expect(clippy::unwrap_used, reason = "a helper of tests fails them")]
 fn keep_late(place: &Place, id: &str, result: &str) -> String {
     let log = place.run(&["logs", id, "--json"]).out;
     let mut events = log.lines().map(|line| serde_json::from_str(line).unwrap());
