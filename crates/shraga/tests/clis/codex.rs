@@ -54,3 +54,24 @@ fn a_task_is_canceled_in_mid_answer() {
     assert_eq!(scene.place.run(&["cancel", &id]).code, 0);
     scene.place.until_status(&id, "Canceled");
 }
+
+#[test]
+#[ignore = "needs Codex: cargo xtask interop --only codex"]
+fn a_question_is_answered_in_the_same_session() {
+    let command = json!({"cmd": "echo 'which colour?' > \"$SHRAGA_QUESTION_FILE\""});
+    let turns = [
+        Turn::call("exec_command", command),
+        Turn::say("I asked"),
+        Turn::say("painted it blue"),
+    ];
+    let scene = Scene::new(&config(), turns);
+    let task = scene.task(&["paint it"], "WaitingForInput");
+    let id = task["id"].as_str().unwrap();
+    assert_eq!(scene.place.run(&["answer", id, "blue"]).code, 0);
+    let task = scene.place.until_status(id, "Completed");
+    assert_eq!(task["result"], "painted it blue");
+    let last = scene.request(2);
+    for earlier in ["paint it", "I asked", "blue"] {
+        assert!(last.contains(earlier), "{earlier:?} is not in {last}");
+    }
+}
