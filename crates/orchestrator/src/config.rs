@@ -8,7 +8,7 @@ use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use tokio::sync::watch;
 
-use crate::{dev_box, machines, update};
+use crate::{dev_box, machines};
 
 /// Periods between two looks that still count as one watch over workers: a look may be slow, or fail
 /// to begin in time. More would count a pause of ours as their silence.
