@@ -441,6 +441,7 @@ impl Orchestrator {
         let loops = self.loops.as_ref().map(|each| each.shown.clone());
         self.board.post(|status| {
             status.took = took;
+            status.machines.clone_from(&self.machines.borrow());
             status.census = census.unwrap_or_default();
             if report.trouble.is_none() {
                 status.good = Some(Moment::now());

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::census::Census;
 use crate::clock::Moment;
+use crate::machines::Machines;
 
 /// The orchestrator as of its last tick.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Status {
     pub batch_operations: usize,
     /// How many tasks and workers there are, by state.
     pub census: Census,
+    /// Machines that providers make, as last looked at.
+    pub machines: Machines,
     /// When the driver last got on: a tick, or a part of one, had ended.
     pub turned: Option<Moment>,
     /// When a tick last did all it wanted to.

@@ -18,6 +18,7 @@ mod fencing;
 mod late;
 mod legacy;
 mod lesser;
+mod machines;
 mod original;
 mod people;
 mod plain;

@@ -4,6 +4,7 @@
 //! Names carry their unit; labels are closed sets. Identities, names and texts of rows are in none.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use shraga_core::machine::Stage;
 use shraga_core::reason::Reason;
 use shraga_core::status::WorkerState;
 use shraga_dataverse::BreakerState;
@@ -142,6 +143,16 @@ const MEANINGS: &[Meaning] = &[
     ),
     m(Kind::Gauge, "shraga_workers", "Workers by state."),
     m(
+        Kind::Gauge,
+        "shraga_machines",
+        "Machines that a provider makes for workers, by provider and stage.",
+    ),
+    m(
+        Kind::Gauge,
+        "shraga_machines_trouble",
+        "Whether a provider of machines can't be looked after, 1 or 0, by provider.",
+    ),
+    m(
         Kind::Counter,
         "shraga_attempts_total",
         "Attempts whose agent ended, by outcome.",
@@ -271,6 +282,16 @@ fn orchestrator(status: &shraga_orchestrator::Status) {
             let count = workers.get(state.as_str()).copied().unwrap_or_default();
             metrics::gauge!("shraga_workers", "state" => state.as_str()).set(count as f64);
         }
+    }
+    for (provider, making) in &status.machines {
+        let provider = provider.as_str();
+        for stage in Stage::ALL {
+            let count = making.stages.get(stage).copied().unwrap_or_default();
+            metrics::gauge!("shraga_machines", "provider" => provider, "stage" => stage.as_str())
+                .set(f64::from(count));
+        }
+        let trouble = truth(making.trouble.is_some());
+        metrics::gauge!("shraga_machines_trouble", "provider" => provider).set(trouble);
     }
 }
 

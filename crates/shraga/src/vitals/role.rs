@@ -133,7 +133,13 @@ impl OrchestratorNow {
         );
         let able = workers.map(|(able, all)| format!("{able} of {all} workers ready"));
         let wait = waiting.as_ref().map(|codes| format!("waiting for {codes}"));
-        let words: Vec<String> = [Some(tasks), able, wait].into_iter().flatten().collect();
+        let machines = status.machines.iter();
+        let machines = machines.map(|(provider, making)| making.line(*provider).to_string());
+        let words: Vec<String> = [Some(tasks), able, wait]
+            .into_iter()
+            .flatten()
+            .chain(machines)
+            .collect();
         Self {
             words: words.join(", "),
             open,
