@@ -378,7 +378,7 @@ fn asleep(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
 fn deleting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     match found.map(|found| &found.state) {
         None => to(gone(look, machine, None), None, "it is deleted"),
-        Some(FoundState::Deleting) => Next::Wait(None),
+        Some(FoundState::Deleting | FoundState::Other(_)) => Next::Wait(None),
         Some(_) if !look.holds_nothing(machine) => Next::Wait(None),
         Some(_) => again(look, machine, ActKind::Delete),
     }
@@ -640,7 +640,7 @@ fn said(found: &Found) -> String {
     let word = found.state.word();
     match &found.fault {
         Some(fault) => fault.clone(),
-        None => format!("the provider says that it is {word:?}"),
+        None => format!("the provider says that it is `{word}`"),
     }
 }
 

@@ -44,8 +44,10 @@ pub fn plan(snapshot: &MachineSnapshot, policy: &MachinePolicy, now: Timestamp) 
         for machine in &look.machines {
             advance::add(&look, machine, &mut plan);
         }
-        sweep::add(&look, &mut plan);
-        grow::add(&look, &mut plan);
+        // What is taken back counts, once its row is there.
+        if !sweep::add(&look, &mut plan) {
+            grow::add(&look, &mut plan);
+        }
     }
     plan
 }

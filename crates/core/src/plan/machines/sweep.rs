@@ -12,13 +12,15 @@ use super::{MachinePlan, Step};
 use crate::ids::UserId;
 use crate::machine::{Found, FoundState, MachineName, ProviderKind, Record, Serves, Stage};
 
-pub(super) fn add(look: &Look<'_>, plan: &mut MachinePlan) {
+/// Gives rows to machines that lost theirs; whether any did.
+pub(super) fn add(look: &Look<'_>, plan: &mut MachinePlan) -> bool {
     let (Some(admin), Ok(inventory)) = (look.snapshot.admin, look.inventory) else {
-        return;
+        return false;
     };
     if !look.snapshot.workers_complete {
-        return;
+        return false;
     }
+    let mut adopted = false;
     let known = |found: &&Found| {
         let mut names = look.machines.iter().map(|machine| &machine.record.name);
         names.any(|name| name.as_str().eq_ignore_ascii_case(found.name.as_str()))
@@ -38,11 +40,13 @@ pub(super) fn add(look: &Look<'_>, plan: &mut MachinePlan) {
         if look.has_row(worker) {
             continue;
         }
+        adopted = true;
         plan.steps.push(Step {
             set: Some(create(look, worker, &record)),
             act: None,
         });
     }
+    adopted
 }
 
 /// Whose machine it is, if its name is one that is computed here.
