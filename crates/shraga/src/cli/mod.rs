@@ -14,6 +14,7 @@ mod dry_run;
 mod leaving;
 pub mod list;
 pub mod logs;
+pub mod machines;
 pub mod orchestrate;
 mod overview;
 pub mod plan;
@@ -110,6 +111,7 @@ enum Verb {
     Cancel(cancel::Cancel),
     Retry(retry::Retry),
     Workers(workers::Workers),
+    Machines(machines::Machines),
     Costs(costs::Costs),
     Drain(drain::Drain),
     Undrain(drain::Undrain),
@@ -243,6 +245,7 @@ impl Verb {
             | Self::Cancel(_)
             | Self::Retry(_)
             | Self::Workers(_)
+            | Self::Machines(_)
             | Self::Costs(_)
             | Self::Drain(_)
             | Self::Undrain(_)
@@ -284,6 +287,7 @@ impl Verb {
             Self::Cancel(verb) => verb.run(context).await,
             Self::Retry(verb) => verb.run(context).await,
             Self::Workers(verb) => verb.run(context).await,
+            Self::Machines(verb) => verb.run(context).await,
             Self::Costs(verb) => verb.run(context).await,
             Self::Drain(verb) => verb.run(context).await,
             Self::Undrain(verb) => verb.run(context).await,

@@ -6,9 +6,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 use shraga_core::ids::{MirrorId, TaskId, UserId};
+use shraga_core::machine::{Machine, Serves, Stage};
+use shraga_core::model::Worker;
 use shraga_core::plan::Snapshot;
 use shraga_core::row::Table;
-use shraga_core::status::TaskStatus;
+use shraga_core::status::{Pool, TaskStatus};
 use shraga_core::time::Timestamp;
 use shraga_core::why::{Gate, why};
 use shraga_dataverse::rows::{mirror, select, user_task, worker};
@@ -24,7 +26,7 @@ use crate::exit::{Exit, Failure};
 use crate::roles::orchestrator;
 use crate::roles::session::{Caller, Session};
 use crate::tasks::workers::active;
-use crate::tasks::{TaskView, find};
+use crate::tasks::{TaskView, find, machines};
 
 /// Waiting tasks looked at for whose turn comes before: with more before it, it is not said how many.
 const WAITING: u32 = 1000;
@@ -57,10 +59,18 @@ impl Why {
         let mut policy = orchestrator::policy(&context.config);
         policy.absent = absent.columns_of(Table::Tasks).collect();
         let gates = why(&snapshot, &policy, now, task.id);
+        let machine = machine(&snapshot, &task);
         if context.output.json {
-            context.output.object(&object(&task, &gates))?;
-        } else {
-            print(&context, &task, &gates)?;
+            let machine = machine.map(|it| machines::object(&context.config, &it, None, now));
+            context.output.object(&object(&task, &gates, machine))?;
+            return Ok(Exit::Done);
+        }
+        print(&context, &task, &gates)?;
+        if let Some(machine) = machine {
+            let next = machines::next(&context.config, &machine, None, now);
+            say(&context, "machine", &machines::line(&machine, now))?;
+            say(&context, "next", &next)?;
+            say(&context, "meanwhile", &meanwhile(&snapshot, &machine))?;
         }
         Ok(Exit::Done)
     }
@@ -84,7 +94,49 @@ fn print(context: &Context, task: &TaskView, gates: &[Gate]) -> Result<(), Failu
     Ok(())
 }
 
-fn object(task: &TaskView, gates: &[Gate]) -> Value {
+fn say(context: &Context, label: &str, text: &str) -> Result<(), Failure> {
+    let label = paint(DIM, format!("{label:<10}"));
+    context
+        .output
+        .line(format_args!("  {label} {}", one_line(text)))
+}
+
+/// The machine that a waiting task may be waiting for: its person's, else one that is on its way to the
+/// pool. One that works says nothing about the wait.
+fn machine(snapshot: &Snapshot, task: &TaskView) -> Option<Machine> {
+    let waits = matches!(task.status, TaskStatus::Pending | TaskStatus::Queued);
+    let owner = snapshot.tasks.iter().find(|row| row.id == task.id)?.owner;
+    let found = machines::of(&snapshot.workers)
+        .into_iter()
+        .filter(|machine| {
+            let theirs = match machine.record.serves {
+                Serves::Person(user) => user == owner,
+                Serves::Everyone => true,
+            };
+            theirs && !matches!(machine.record.stage, Stage::Up | Stage::Gone)
+        });
+    let rank = |machine: &Machine| {
+        let hers = machine.record.serves != Serves::Everyone;
+        (hers, machine.record.stage.is_coming(), machine.record.since)
+    };
+    found.filter(|_| waits).max_by_key(rank)
+}
+
+/// What becomes of the person's work while there is no machine.
+fn meanwhile(snapshot: &Snapshot, machine: &Machine) -> String {
+    let ready = |worker: &&Worker| {
+        let hers =
+            worker.pool == Pool::Shared || Serves::Person(worker.owner) == machine.record.serves;
+        hers && worker.kind.runs_tasks() && worker.state.takes_work() && !worker.is_cordoned()
+    };
+    match snapshot.workers.iter().filter(ready).count() {
+        0 => "no other worker that this token sees is ready: it waits".to_owned(),
+        1 => "one other worker is ready, and takes it when it has a slot free".to_owned(),
+        more => format!("{more} other workers are ready, and take it when they have a slot free"),
+    }
+}
+
+fn object(task: &TaskView, gates: &[Gate], machine: Option<Value>) -> Value {
     let gates: Vec<_> = gates
         .iter()
         .map(|gate| {
@@ -101,6 +153,7 @@ fn object(task: &TaskView, gates: &[Gate]) -> Value {
         "status": task.status.name(),
         "reason": task.reason,
         "gates": gates,
+        "machine": machine,
     })
 }
 

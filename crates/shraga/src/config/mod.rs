@@ -12,6 +12,7 @@ pub mod env;
 mod error;
 pub mod file;
 mod found;
+pub mod machines;
 mod repositories;
 mod resolve;
 pub mod sections;

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::budget::{Day, Days, PriceList};
 use super::error::ConfigError;
+use super::machines::{HourPrice, Many, OrOff, Prefix};
 use super::repositories::{GitAuthor, Places};
 use super::resolve::{Key, Resolver};
 use super::value::{
@@ -221,8 +222,9 @@ sections! {
         orphan_minutes: Every = Every(30);
     }
 
-    /// Dev Boxes for people with much to do. Values are checked where they are used: a wrong one turns
-    /// provisioning off, with the reason in the log and in the orchestrator's status, and stops nothing.
+    /// Dev Boxes for people with much to do (docs/machines.md). Endpoint, project, pool and threshold are
+    /// checked where they are used: a wrong one turns provisioning off, with the reason in the log and in
+    /// the orchestrator's status, and stops nothing.
     Provision provision {
         /// Address of the Dev Center, such as `https://TENANT-CENTER.REGION.devcenter.azure.com`. Needed
         /// for provisioning; unset: it is off.
@@ -233,6 +235,28 @@ sections! {
         pool: Unchecked = Unchecked::from("shraga-worker-pool"), env "DEVBOX_POOL";
         /// From how many open tasks on a person without a machine gets one.
         threshold: Unchecked = Unchecked::from("5"), env "PROVISION_THRESHOLD";
+        /// Minutes that a person must have had so many open tasks.
+        dwell_minutes: Many = Many(10);
+        /// The most machines of one person.
+        per_person: Many = Many(1);
+        /// The most machines at once, stopped and failed ones included.
+        total: Many = Many(4);
+        /// The most machines made in a month (UTC); `off`: any number.
+        per_month: OrOff = OrOff(Some(20));
+        /// Minutes without work after which a machine is stopped; `off`: it never is. The pool's own
+        /// schedule and `stopOnDisconnect` count beside it.
+        idle_stop_minutes: OrOff = OrOff(Some(30));
+        /// Hours after which a stopped machine is deleted, with all that is on it; `off`: it is kept.
+        delete_after_stopped_hours: OrOff = OrOff(None);
+        /// Whether a machine that is stopped keeps its memory.
+        hibernate: bool = true;
+        /// Minutes after which a machine that does not come counts as failed. It is reported after 15.
+        give_up_minutes: Many = Many(90);
+        /// What names of machines begin with. Where installations share a project, one each.
+        prefix: Prefix = Prefix("shraga".to_owned());
+        /// What a machine costs while it runs, in US dollars an hour, for `costs` and `machines`. Unset: it
+        /// is not known.
+        usd_per_hour: Option<HourPrice> = None;
     }
 
     /// How a newer version is noticed.

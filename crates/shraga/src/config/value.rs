@@ -19,14 +19,14 @@ pub enum Raw {
 }
 
 impl Raw {
-    fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Toml(toml::Value::String(text)) => Some(text),
             Self::Toml(_) => None,
         }
     }
 
-    fn integer(&self) -> Option<i64> {
+    pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Self::Text(text) => text.trim().parse().ok(),
             Self::Toml(toml::Value::Integer(number)) => Some(*number),

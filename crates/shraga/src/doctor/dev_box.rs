@@ -3,15 +3,15 @@
 use shraga_orchestrator::dev_box::Provisioning;
 
 use super::{Case, Finding};
-use crate::roles::orchestrator;
+use crate::roles::{machines, orchestrator};
 
 const CHECK: &str = "dev boxes";
 
 pub(super) fn check(case: &Case<'_>) -> Option<Finding> {
     match orchestrator::dev_box(case.config).check() {
-        Ok(_) => Some(Finding::ok(
+        Ok(boxes) => Some(Finding::ok(
             CHECK,
-            "the settings are complete; this version does not provision yet",
+            machines::words(&machines::dev_box(case.config, Some(boxes.threshold))),
         )),
         Err(Provisioning::NotConfigured) => None,
         Err(off) => {

@@ -7,6 +7,7 @@ pub mod credentials;
 mod crew;
 pub mod folder;
 pub(crate) mod local;
+pub mod machines;
 pub mod orchestrator;
 pub(crate) mod processes;
 pub mod server;

@@ -411,6 +411,9 @@ fn failed(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
         FoundState::Asleep | FoundState::Running if record.wish == Some(Wish::Start) => {
             start(look, machine, "an admin wishes it to run")
         }
+        FoundState::Failed if record.wish == Some(Wish::Start) && record.ready_on.is_none() => {
+            ask(look, machine, Stage::Deleting, ActKind::Delete)
+        }
         FoundState::Running => stop_failed(look, machine),
         FoundState::Asleep if record.ready_on.is_some() && rested => {
             to(asleep_now(look, machine), None, "it is stopped")
