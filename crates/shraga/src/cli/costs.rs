@@ -25,18 +25,20 @@ use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
 use crate::tasks::mine;
 
+mod machines;
 #[cfg(test)]
 mod tests;
 
 /// Stands for the agent that a worker chose, since the task named none.
 const ANY_AGENT: &str = "(default)";
 
-/// Tell what tasks cost, by person, agent, day or task
+/// Tell what tasks cost, by person, agent, day or task, and what machines cost
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   shraga costs
   shraga costs --by task --since 2026-01-31
+  shraga costs --machines
   shraga costs --by user --json --token-file .shraga/admin.token | jq '.rows[] | [.name, .cost_usd]'
 
 You see what your own tasks cost; an admin's token (--token-file) sees everybody's. Days are UTC days; an attempt \
@@ -49,6 +51,9 @@ pub struct Costs {
     /// Only what was spent on this UTC day and later
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     since: Option<Day>,
+    /// What machines made for workers cost until now, each for as long as it ran
+    #[arg(long, conflicts_with_all = ["by", "since"])]
+    machines: bool,
 }
 
 /// What sums are made of.
@@ -74,6 +79,9 @@ impl By {
 impl Costs {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         let session = Session::open(&context.config, Caller::Person).await?;
+        if self.machines {
+            return machines::tell(&context, &session).await;
+        }
         let (tasks, all) = read(&session, self.since).await?;
         let by = self.by.unwrap_or(if all { By::User } else { By::Day });
         let report = Report::of(&tasks, by, self.since);
@@ -146,6 +154,16 @@ impl Amount {
             (Some(micros), unknown) => format!("{} + {unknown} unknown", dollars(micros)),
         }
     }
+}
+
+/// Dollars as JSON has them.
+fn usd(micros: u64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "JSON's readers take numbers for doubles; 15 digits of dollars are exact enough"
+    )]
+    let usd = micros as f64 / MICROS as f64;
+    usd
 }
 
 /// A task and what it spent.
@@ -318,14 +336,6 @@ impl Line {
     }
 
     fn json(&self) -> Map<String, Value> {
-        let usd = |micros: u64| {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "JSON's readers take numbers for doubles; 15 digits of dollars are exact enough"
-            )]
-            let usd = micros as f64 / MICROS as f64;
-            usd
-        };
         let fields = [
             ("tasks", json!(self.tasks.len())),
             ("cost_usd", json!(self.spent.known().map(usd))),
