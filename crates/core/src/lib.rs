@@ -27,6 +27,7 @@ pub mod repository;
 pub mod row;
 pub mod status;
 pub mod time;
+pub mod update;
 pub mod usage;
 pub mod why;
 pub mod worker;

@@ -76,6 +76,7 @@ mod tests {
             state,
             checkout: None,
             detail: None,
+            installs: false,
         };
         let first = found(State::Available, "1.1.0");
         assert!(!is_news(&first, &first.clone()));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use semver::Version;
+use shraga_core::update::Release;
 
 use crate::branch::Branch;
 use crate::clock::Deadline;
@@ -23,21 +24,88 @@ type Ended = (State, Option<String>);
 /// Takes at most the configured time to talk to the remote, and 10 s for each of a few local
 /// commands; leaves no process behind. Never fails: what went wrong is the state.
 pub async fn check(settings: &Settings) -> Found {
-    let mut found = Found {
-        current: settings.running.clone(),
-        available: None,
-        branch: settings.branch.clone(),
-        state: State::Failed,
-        checkout: None,
-        detail: None,
-    };
+    let mut found = nothing(settings);
     (found.state, found.detail) = match compare(settings, &mut found).await {
         Ok(told) | Err(told) => told,
     };
     found
 }
 
+/// What is known before anything is looked at.
+fn nothing(settings: &Settings) -> Found {
+    let installed = settings.installed.as_ref();
+    Found {
+        current: installed.unwrap_or(&settings.running).clone(),
+        available: None,
+        branch: settings.branch.clone(),
+        state: State::Failed,
+        checkout: None,
+        detail: None,
+        installs: installed.is_some(),
+    }
+}
+
+/// What the branch has, whatever is checked out or installed.
+pub(crate) struct Newest {
+    /// The checkout whose objects hold it.
+    pub(crate) checkout: PathBuf,
+    /// The whole name of its commit.
+    pub(crate) commit: String,
+    /// Its version, with that commit.
+    pub(crate) release: Release,
+}
+
+/// Looks at the branch as [`check`] does, for whoever takes it into use.
+pub(crate) async fn newest(settings: &Settings) -> Result<Newest, Box<Found>> {
+    let mut found = nothing(settings);
+    let ended = match look(settings, &mut found).await {
+        Ok((git, branch, version)) => match commit(&git, &branch).await {
+            Ok(commit) => match (Release::new(&version.to_string(), &commit), &found.checkout) {
+                (Ok(release), Some(checkout)) => {
+                    let checkout = checkout.clone();
+                    return Ok(Newest {
+                        checkout,
+                        commit,
+                        release,
+                    });
+                }
+                _ => (State::BadVersion, Some(version.to_string())),
+            },
+            Err(ended) => ended,
+        },
+        Err(ended) => ended,
+    };
+    (found.state, found.detail) = ended;
+    Err(Box::new(found))
+}
+
+/// The whole name of the branch's commit.
+async fn commit(git: &Git, branch: &Branch) -> Result<String, Ended> {
+    let name = format!("{}^{{commit}}", branch.tracked());
+    let answer = told(
+        git.local(&["rev-parse", "--verify", "--end-of-options", &name])
+            .await,
+    )?;
+    match answer.code {
+        0 => Ok(answer.out.trim().to_owned()),
+        _ => Err((State::Failed, Some(answer.complaint))),
+    }
+}
+
 async fn compare(settings: &Settings, found: &mut Found) -> Result<Ended, Ended> {
+    let (git, branch, newest) = look(settings, found).await?;
+    if !is_newer(&newest, &found.current) {
+        return Ok((State::UpToDate, None));
+    }
+    match found.installs {
+        // It is taken from the branch, whatever is checked out.
+        true => Ok((State::Available, None)),
+        false => obstacle(&git, &branch).await,
+    }
+}
+
+/// Fetches the branch and reads its version; what is known until then is in `found`.
+async fn look(settings: &Settings, found: &mut Found) -> Result<(Git, Branch, Version), Ended> {
     let branch: Branch = settings
         .branch
         .parse()
@@ -45,7 +113,9 @@ async fn compare(settings: &Settings, found: &mut Found) -> Result<Ended, Ended>
     let checkout = checkout(settings).await?;
     let git = Git::new(&checkout, &settings.environment);
     found.checkout = Some(checkout);
-    if let Some(told) = version_at(&git, "HEAD").await? {
+    if !found.installs
+        && let Some(told) = version_at(&git, "HEAD").await?
+    {
         found.current = told;
     }
     fetch(&git, &branch, settings).await?;
@@ -54,10 +124,7 @@ async fn compare(settings: &Settings, found: &mut Found) -> Result<Ended, Ended>
     };
     let newest = version::parse(&text).ok_or_else(|| (State::BadVersion, Some(text.clone())))?;
     found.available = Some(text);
-    if !is_newer(&newest, &found.current) {
-        return Ok((State::UpToDate, None));
-    }
-    obstacle(&git, &branch).await
+    Ok((git, branch, newest))
 }
 
 /// Whether `newest` is newer than `current`. A version that can't be read is older than any.

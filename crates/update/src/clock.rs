@@ -1,4 +1,4 @@
-//! The process's own clock, for one question: how much of a deadline is left. Nothing else here reads one.
+//! The process's own clock: how much of a deadline is left, and waiting a moment. Nothing else here reads one.
 
 use std::time::Duration;
 
@@ -18,4 +18,13 @@ impl Deadline {
     pub(crate) fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
+}
+
+/// Waits a moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the named file that waits; what waits here has a bound of its own"
+)]
+pub(crate) async fn pause(span: Duration) {
+    tokio::time::sleep(span).await;
 }

@@ -3,6 +3,7 @@
 //! Settings go by environment, so that a command line shows what is done and nothing else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,6 +69,15 @@ pub(crate) enum NoAnswer {
     Other(String),
 }
 
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("git is not installed"),
+            Self::TooLong(words) | Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
 /// What git answered.
 pub(crate) struct Answer {
     /// Its exit code; -1 after a signal.
@@ -119,11 +129,16 @@ impl Git {
             let needed = key.ends_with(".required");
             (key, if needed { "false" } else { "" })
         });
+        Ok(self.also(filters))
+    }
+
+    /// The same with these settings beside ours.
+    pub(crate) fn also<'a>(&self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let git = Self {
             dir: self.dir.clone(),
             env: self.env.clone(),
         };
-        Ok(git.with(CONFIG.into_iter().chain(filters)))
+        git.with(CONFIG.into_iter().chain(settings))
     }
 
     /// Runs a command that talks to no remote.

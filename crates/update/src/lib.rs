@@ -1,14 +1,19 @@
-//! Noticing a newer version: what the checkout is at, and what its remote has.
+//! Newer versions of the program: noticing one, and taking it into use.
 //!
-//! Only looks: fetches one branch of `origin` and compares the versions that the file `VERSION` tells. It changes no
-//! work tree, needs no store and is never in the way of a tick. The configured branch decides what is compared,
+//! [`check`] only looks: it fetches one branch of `origin` and compares the versions that the file `VERSION` tells. It
+//! changes no work tree, needs no store and is never in the way of a tick. [`apply`] makes a version of a commit, tries
+//! it and turns a link to it; it never touches a running program's files, nor the checkout's. The configured branch decides what is compared,
 //! whatever is checked out. A version that can't be told is a [`State`] of its own, never "something newer", so nothing
 //! is ever tried over and over because a file is missing.
 
+mod apply;
 mod branch;
 mod check;
 mod clock;
 mod git;
+mod layout;
+mod record;
+mod stage;
 mod version;
 
 use std::collections::BTreeMap;
@@ -16,7 +21,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use apply::{Applied, Installed, Refused, Site, apply, installed, roll_back, root_of};
 pub use check::check;
+pub use layout::PROGRAM;
 
 /// What is compared, and how long it may take.
 #[derive(Clone, Debug)]
@@ -31,6 +38,8 @@ pub struct Settings {
     pub every: Option<Duration>,
     /// The running program's version, for a checkout that tells none.
     pub running: String,
+    /// The version that is installed, where versions are taken into use; `None`: the checkout's counts.
+    pub installed: Option<String>,
     /// The process's environment; git sees an allow-listed part of it.
     pub environment: BTreeMap<String, String>,
 }
@@ -50,6 +59,8 @@ pub struct Found {
     pub checkout: Option<PathBuf>,
     /// What git said, or which commits are in the way.
     pub detail: Option<String>,
+    /// Whether it can be taken into use here.
+    pub installs: bool,
 }
 
 /// What follows from a check.
@@ -186,6 +197,9 @@ impl Found {
     /// What can be done about it, and in which checkout.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
+        if self.installs && self.state == State::Available {
+            return Some("`shraga update --now` takes it into use".to_owned());
+        }
         let advice = self.state.advice()?;
         Some(match &self.checkout {
             Some(checkout) => format!("in {}, {advice}", checkout.display()),

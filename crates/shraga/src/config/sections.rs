@@ -268,6 +268,21 @@ sections! {
         branch: Unchecked = Unchecked::from("users/sagik/shraga-worker"), env "GIT_BRANCH";
         /// Seconds that a git command which talks to the remote may take in total; others get 10.
         git_timeout_seconds: Seconds = Seconds(60), env "GIT_TIMEOUT";
+        /// The folder of an installation that versions are taken into use in (docs/operations.md). Unset: the one
+        /// this program runs from, if it runs from one.
+        root: Option<PathBuf> = None;
+        /// What builds a version, in the folder with the commit's files. `CARGO_TARGET_DIR` in its environment names
+        /// the folder to build in, which is kept for the next version.
+        build: Vec<String> = ["cargo", "build", "--release", "--locked"].map(str::to_owned).into();
+        /// The program that comes of it, in that folder.
+        artefact: PathBuf = PathBuf::from("release/shraga");
+        /// Seconds that building may take in total.
+        build_timeout_seconds: Seconds = Seconds(3600);
+        /// Seconds that each trial of what was built may take.
+        trial_timeout_seconds: Seconds = Seconds(120);
+        /// A file of those whose ssh keys may have signed the commit (`man ssh-keygen`, ALLOWED SIGNERS). Unset:
+        /// signatures are not looked at.
+        signers: Option<PathBuf> = None;
         /// Minutes between checks of `shraga orchestrate`; 0 or `off`: never.
         check_minutes: Every = Every(10), env "SHRAGA_UPDATE_MINUTES";
     }

@@ -1,8 +1,11 @@
-//! What is compared to notice a newer version: settings and places become the check's.
+//! Updating as the settings have it: what is compared, where versions are put, and how they are made.
 
-use shraga_update::Settings;
+use std::path::PathBuf;
+
+use shraga_update::{Settings, Site, installed, root_of};
 
 use crate::config::{Config, env};
+use crate::exit::Failure;
 
 /// The check as the settings have it. The checkout is the one that is set, else the work tree of the working
 /// directory, else of this program.
@@ -19,12 +22,41 @@ pub(crate) fn settings(config: &Config) -> Settings {
                 .collect()
         }
     };
+    let current = root(config).and_then(|root| installed(&root).current);
     Settings {
         places,
         branch: config.update.branch.0.clone(),
         git_timeout: config.update.git_timeout_seconds.duration(),
         every: config.update.check_minutes.duration(),
         running: env!("CARGO_PKG_VERSION").to_owned(),
+        installed: current.map(|release| release.version().to_owned()),
         environment: env::all(),
     }
+}
+
+/// The root of the installation: the one that is set, else the one this program runs from.
+pub(crate) fn root(config: &Config) -> Option<PathBuf> {
+    let ours = || root_of(&std::env::current_exe().ok()?);
+    config.update.root.clone().or_else(ours)
+}
+
+/// How a version is made, and where it goes.
+///
+/// # Errors
+/// The working directory is gone, or the root has no absolute path.
+pub(crate) fn site(config: &Config, root: PathBuf) -> Result<Site, Failure> {
+    let update = &config.update;
+    Ok(Site {
+        root: std::path::absolute(root)?,
+        build: update.build.clone(),
+        artefact: update.artefact.clone(),
+        build_deadline: update.build_timeout_seconds.duration(),
+        trial_deadline: update.trial_timeout_seconds.duration(),
+        signers: update
+            .signers
+            .as_deref()
+            .map(std::path::absolute)
+            .transpose()?,
+        here: std::env::current_dir()?,
+    })
 }

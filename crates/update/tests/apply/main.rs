@@ -1,0 +1,308 @@
+//! Versions taken from a branch into use, for real: git, a build, a program that is started.
+#![cfg(unix)]
+
+mod scene;
+
+use std::fs;
+use std::time::Duration;
+
+use scene::{Scene, named, now};
+use shraga_core::update::Step;
+use shraga_update::{Applied, Refused, apply, check, installed, roll_back};
+
+/// The version that an update brought, or the test fails.
+fn brought(done: Result<Applied, Refused>) -> String {
+    match done {
+        Ok(Applied::Installed { now, .. }) => now.version().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a version failed at and what was said, or the test fails.
+fn failed(done: Result<Applied, Refused>) -> (Option<Step>, String) {
+    match done {
+        Err(Refused::Failed(failed)) => (failed.step, failed.said),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_cargo_builds_is_taken_into_use_and_gone_back_from() {
+    let scene = Scene::new();
+    let site = scene.cargo_site();
+    let settings = scene.settings();
+    scene.package("1.0.0", "");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.0.0");
+    assert_eq!(scene.says(), "shraga 1.0.0");
+
+    scene.package("1.1.0", "");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
+    assert_eq!(scene.says(), "shraga 1.1.0");
+    let again = apply(&settings, &site, None, now()).await;
+    assert!(matches!(again, Ok(Applied::UpToDate(_))), "{again:?}");
+
+    scene.package("1.2.0", "this does not compile");
+    let (step, said) = failed(apply(&settings, &site, None, now()).await);
+    assert_eq!(step, Some(Step::Build), "{said}");
+    assert_eq!(scene.says(), "shraga 1.1.0");
+
+    assert_eq!(brought(roll_back(&site.root, now()).await), "1.0.0");
+    assert_eq!(scene.says(), "shraga 1.0.0");
+    assert_eq!(brought(roll_back(&site.root, now()).await), "1.1.0");
+}
+
+#[tokio::test]
+async fn what_failed_is_not_tried_again_until_the_branch_moves_or_somebody_names_it() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    for (build, program, step, words) in [
+        (
+            "echo no >&2; exit 3",
+            "exit 0",
+            Step::Build,
+            "exit code 3: no",
+        ),
+        ("", "exit 9", Step::Test, "exit code 9"),
+        (
+            "",
+            "exit 0; [ \"$1\" != config ]",
+            Step::Test,
+            "`config --json`",
+        ),
+        ("", "echo shraga 7.7.7", Step::Test, "7.7.7"),
+        ("", "yes", Step::Test, "prints without end"),
+        (
+            "rm -r \"$CARGO_TARGET_DIR/release\"; exit 0",
+            "",
+            Step::Build,
+            "nothing was built",
+        ),
+    ] {
+        scene.release_with("1.1.0", build, program);
+        let before = scene.builds();
+        let (at, said) = failed(apply(&settings, &site, None, now()).await);
+        assert!(at == Some(step) && said.contains(words), "{at:?}: {said}");
+        assert_eq!(scene.builds(), before + 1);
+        let again = apply(&settings, &site, None, now()).await;
+        assert!(matches!(again, Err(Refused::FailedBefore(_))), "{again:?}");
+        assert_eq!(scene.builds(), before + 1, "it was built again");
+        assert_eq!(scene.says(), "shraga 1.0.0");
+    }
+    failed(apply(&settings, &site, Some("1.1.0"), now()).await);
+    scene.release("1.1.0", "exit 0");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
+}
+
+#[tokio::test]
+async fn a_build_or_a_program_that_hangs_is_ended_and_counts_as_failed() {
+    let scene = Scene::new();
+    let (mut site, settings) = (scene.site(), scene.settings());
+    site.build_deadline = Duration::from_secs(2);
+    scene.release_with("1.0.0", "sleep 600", "exit 0");
+    let (step, said) = failed(apply(&settings, &site, None, now()).await);
+    assert!(
+        step == Some(Step::Build) && said.contains("took longer"),
+        "{step:?}: {said}"
+    );
+    site.build_deadline = Duration::from_secs(60);
+    site.trial_deadline = Duration::from_secs(2);
+    scene.release("1.1.0", "exec sleep 600");
+    let (step, said) = failed(apply(&settings, &site, None, now()).await);
+    assert!(
+        step == Some(Step::Test) && said.contains("took longer"),
+        "{step:?}: {said}"
+    );
+    assert_eq!(installed(&site.root).current, None);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_says_nothing_about_the_version() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    let full = "if [ ! -e ../../room ]; then LC_ALL=C cat build.sh >/dev/full; exit 1; fi";
+    scene.release_with("1.0.0", full, "exit 0");
+    let done = apply(&settings, &site, None, now()).await;
+    assert!(
+        matches!(&done, Err(Refused::Machine(said)) if said.contains("disk is full")),
+        "{done:?}"
+    );
+    assert_eq!(installed(&site.root).record.under_way, None);
+    fs::write(site.root.join("room"), "").unwrap();
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.0.0");
+}
+
+#[tokio::test]
+async fn only_a_newer_version_is_taken_unasked_and_an_older_one_by_its_name() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.2.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    for other in ["1.1.0", "1.2.0"] {
+        scene.release(other, "echo another build >/dev/null");
+        let done = apply(&settings, &site, None, now()).await;
+        assert!(matches!(done, Err(Refused::NotNewer { .. })), "{done:?}");
+    }
+    scene.release("v1.1", "exit 0");
+    let done = apply(&settings, &site, Some("3.0.0"), now()).await;
+    assert!(
+        matches!(done, Err(Refused::NoSuchVersion { .. })),
+        "{done:?}"
+    );
+    let done = apply(&settings, &site, Some("1.1.0"), now()).await;
+    assert_eq!(brought(done), "1.1.0");
+    let builds = scene.builds();
+    let done = apply(&settings, &site, Some("1.2.0"), now()).await;
+    assert_eq!(brought(done), "1.2.0", "one that is still there");
+    assert_eq!(scene.builds(), builds, "and is not built again");
+}
+
+#[tokio::test]
+async fn a_branch_that_was_pushed_by_force_is_taken_as_it_is_and_the_checkout_left_alone() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    fs::write(scene.checkout().join("VERSION"), "changed here\n").unwrap();
+    let head = scene.head();
+    scene.begin_history_anew();
+    // The branch moves once more while the version is built.
+    let origin = scene.origin().display().to_string();
+    let moves = format!("git -C {origin} update-ref -d refs/heads/main");
+    scene.release_with("1.1.0", &moves, "exit 0");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
+    assert_eq!(scene.head(), head);
+    let kept = fs::read_to_string(scene.checkout().join("VERSION")).unwrap();
+    assert_eq!(kept, "changed here\n");
+}
+
+#[tokio::test]
+async fn nothing_that_the_checkout_names_is_run() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    let trap = scene.trap();
+    scene.git(&["config", "core.hooksPath", &trap]);
+    scene.git(&["config", "filter.trap.smudge", &format!("{trap}/smudge")]);
+    scene.git(&["config", "gpg.ssh.program", &format!("{trap}/ssh-keygen")]);
+    scene.file(".gitattributes", "* filter=trap\n");
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    assert!(!scene.trap_sprung(), "{trap}");
+}
+
+#[tokio::test]
+async fn with_allowed_signers_only_what_one_of_them_signed_is_built() {
+    let scene = Scene::new();
+    let (mut site, settings) = (scene.site(), scene.settings());
+    let (ours, theirs) = (scene.key("ours"), scene.key("theirs"));
+    site.signers = Some(scene.signers(&ours));
+    for (version, key) in [("1.0.0", None), ("1.1.0", Some(&theirs))] {
+        scene.sign_with(key.map(|key| key.as_path()));
+        scene.release(version, "exit 0");
+        let (step, said) = failed(apply(&settings, &site, None, now()).await);
+        assert!(
+            step == Some(Step::Stage) && said.contains("no allowed signer"),
+            "{step:?}: {said}"
+        );
+        assert_eq!(scene.builds(), 0);
+    }
+    scene.sign_with(Some(&ours));
+    scene.release("1.2.0", "exit 0");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.2.0");
+    site.signers = Some(scene.origin().join("no such file"));
+    scene.release("1.3.0", "exit 0");
+    let done = apply(&settings, &site, None, now()).await;
+    assert!(matches!(done, Err(Refused::Machine(_))), "{done:?}");
+}
+
+#[tokio::test]
+async fn two_updates_of_one_installation_are_never_under_way_at_once() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release_with(
+        "1.0.0",
+        "while [ ! -e ../../go ]; do sleep 0.05; done",
+        "exit 0",
+    );
+    let (first, second) = tokio::join!(apply(&settings, &site, None, now()), async {
+        while !scene.is_building() {
+            tokio::task::yield_now().await;
+        }
+        let second = apply(&settings, &site, None, now()).await;
+        let back = roll_back(&site.root, now()).await;
+        fs::write(site.root.join("go"), "").unwrap();
+        assert!(matches!(back, Err(Refused::Busy(_))), "{back:?}");
+        second
+    });
+    assert!(matches!(second, Err(Refused::Busy(_))), "{second:?}");
+    assert_eq!(brought(first), "1.0.0");
+}
+
+#[tokio::test]
+async fn the_check_compares_with_what_is_installed() {
+    let scene = Scene::new();
+    let (site, mut settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    settings.installed = installed(&site.root).current.map(named);
+    scene.release("1.1.0", "exit 0");
+    let found = check(&settings).await;
+    assert_eq!(
+        (found.current.as_str(), found.state.as_str()),
+        ("1.0.0", "available")
+    );
+    assert!(found.advice().unwrap().contains("--now"));
+    brought(apply(&settings, &site, None, now()).await);
+    settings.installed = installed(&site.root).current.map(named);
+    assert_eq!(check(&settings).await.state.as_str(), "up-to-date");
+}
+
+#[tokio::test]
+async fn old_versions_go_and_the_one_before_stays() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    for minor in 0..5 {
+        scene.release(&format!("1.{minor}.0"), "exit 0");
+        brought(apply(&settings, &site, None, now()).await);
+    }
+    assert_eq!(fs::read_dir(site.root.join("versions")).unwrap().count(), 3);
+    assert_eq!(brought(roll_back(&site.root, now()).await), "1.3.0");
+}
+
+#[tokio::test]
+async fn an_update_that_was_killed_at_its_links_is_finished_without_building_again() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    scene.release("1.1.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    let there = installed(&site.root);
+    let (new, old) = (there.current.unwrap(), there.previous.unwrap());
+    let builds = scene.builds();
+    for way_back in [false, true] {
+        scene.killed_at("swap", &new.to_string(), &old.to_string());
+        scene.link("current", Some(&old.to_string()));
+        scene.link("previous", way_back.then(|| old.to_string()).as_deref());
+        assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
+        let after = installed(&site.root);
+        assert_eq!(
+            (after.current, after.previous),
+            (Some(new.clone()), Some(old.clone()))
+        );
+        assert_eq!(after.record.under_way, None);
+    }
+    // Both links were turned, and it was killed before it could say so.
+    scene.killed_at("swap", &new.to_string(), &old.to_string());
+    let done = apply(&settings, &site, None, now()).await;
+    assert!(matches!(done, Ok(Applied::UpToDate(_))), "{done:?}");
+    assert_eq!(installed(&site.root).record.under_way, None);
+    assert_eq!(scene.builds(), builds);
+
+    // Killed earlier, what is there can't be trusted, and is made again.
+    scene.link("current", Some(&old.to_string()));
+    scene.killed_at("install", &new.to_string(), &old.to_string());
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
+    assert_eq!(scene.builds(), builds + 1);
+}
