@@ -120,6 +120,12 @@ impl Client {
         &self.inner.names
     }
 
+    /// The credentials that its token comes from; `None` when a token was given, or none is needed.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&crate::auth::Credentials> {
+        self.inner.sender.credentials()
+    }
+
     /// What the store can do, as far as its answers have told.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::auth::{Access, Bearer};
+use crate::auth::{Access, Bearer, Credentials};
 use crate::error::{Cause, Error, Stage};
 use crate::options::Options;
 use crate::transport::{Body, BoxError, Transport, authority, failure, is_loopback};
@@ -183,6 +183,14 @@ impl Sender {
     /// Scheme, host and port, with path `/`.
     pub(crate) const fn base(&self) -> &Url {
         &self.base
+    }
+
+    /// The credentials that tokens come from.
+    pub(crate) const fn credentials(&self) -> Option<&Credentials> {
+        match &self.access {
+            Access::Credentials(credentials) => Some(credentials),
+            Access::Known | Access::Given(_) => None,
+        }
     }
 
     /// Whether requests carry a token of ours.

@@ -8,7 +8,7 @@ use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use tokio::sync::watch;
 
-use crate::{dev_box, machines};
+use crate::machines;
 
 /// Periods between two looks that still count as one watch over workers: a look may be slow, or fail
 /// to begin in time. More would count a pause of ours as their silence.
@@ -64,8 +64,6 @@ pub struct Config {
     /// How long is believed what a Dataverse store lacks. Longer hides that somebody added what was
     /// missing, shorter costs a request each time.
     pub probe: Duration,
-    /// The Dev Box settings as given; looked at beside the ticks.
-    pub dev_box: dev_box::Settings,
     /// Who makes machines, beside the ticks, and the policy.
     pub machines: machines::Settings,
     /// How newer versions are noticed, beside the ticks; `None`: they are not.
@@ -91,7 +89,6 @@ impl Config {
             period_idle: Duration::from_secs(15),
             full_pass: Duration::from_secs(600),
             probe: Duration::from_secs(3600),
-            dev_box: dev_box::Settings::default(),
             machines: machines::Settings::default(),
             update: None,
             drain: Duration::from_secs(10),

@@ -1,24 +1,11 @@
 //! The Dev Box settings, checked: missing, wrong or broken ones turn provisioning off and stop nothing else.
 //!
-//! Checking is pure; whether the Dev Center's host answers is asked with one connection that sends nothing. Nobody
-//! provisions yet, so this only says what is in the way, once, and again when that changes.
+//! Pure: what the Dev Center says is found out by `machines::dev_box`.
 
 use std::fmt;
-use std::time::Duration;
 
 use shraga_dataverse::transport::is_loopback;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
 use url::Url;
-
-use crate::stopper::{Stopped, Stopper};
-
-/// Between two looks at a host that didn't answer. Provisioning takes minutes anyway; more often would only
-/// burden name servers.
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
-
-/// Total time for name and connection. Longer tells nothing more, since a request would have failed too.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The largest `PROVISION_THRESHOLD`: more open tasks than one person ever has.
 const THRESHOLD_MAX: u32 = 1000;
@@ -53,38 +40,22 @@ pub struct DevBoxes {
 }
 
 /// Why provisioning is off.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provisioning {
-    /// Nobody has looked yet.
-    #[default]
-    Unknown,
     /// It isn't configured, which is fine: these are not set.
     NotConfigured,
     /// The settings can't be used, for each of these reasons.
     Wrong(Vec<String>),
-    /// The settings are right, but the host can't be reached.
-    Unreachable(String),
-    /// Settings and host are right; this version doesn't provision.
-    NotInThisVersion(String),
 }
 
 impl fmt::Display for Provisioning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("provisioning is off: ")?;
         match self {
-            Self::Unknown => f.write_str("nobody has looked yet"),
             Self::NotConfigured => f.write_str("DEVCENTER_ENDPOINT and DEVBOX_PROJECT are not set"),
             Self::Wrong(reasons) => {
                 write!(f, "{}; correct it and start again", reasons.join("; "))
             }
-            Self::Unreachable(why) => write!(
-                f,
-                "{why}; check DEVCENTER_ENDPOINT and the network (it is looked at again)"
-            ),
-            Self::NotInThisVersion(host) => write!(
-                f,
-                "{host} answers and the settings are complete, but this version doesn't provision"
-            ),
         }
     }
 }
@@ -117,27 +88,6 @@ impl Settings {
                 threshold,
             }),
             _ => Err(Provisioning::Wrong(wrong)),
-        }
-    }
-
-    /// Checks, then sees whether the host answers, within 10 s.
-    pub async fn look(&self) -> Provisioning {
-        let boxes = match self.check() {
-            Ok(boxes) => boxes,
-            Err(off) => return off,
-        };
-        let host = boxes.endpoint.host_str().unwrap_or_default();
-        let port = boxes.endpoint.port_or_known_default().unwrap_or(443);
-        let address = format!("{host}:{port}");
-        match tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(&address)).await {
-            Ok(Ok(_connection)) => Provisioning::NotInThisVersion(address),
-            Ok(Err(error)) => {
-                Provisioning::Unreachable(format!("no connection to {address}: {error}"))
-            }
-            Err(_elapsed) => Provisioning::Unreachable(format!(
-                "no connection to {address} within {}s",
-                CONNECT_DEADLINE.as_secs()
-            )),
         }
     }
 }
@@ -192,36 +142,6 @@ fn threshold(text: &str) -> Result<u32, String> {
 fn shown(text: &str) -> String {
     let start: String = text.chars().take(SHOWN_CHARS).collect();
     format!("{start:?}")
-}
-
-/// Starts to look, and to look again while the host doesn't answer. What was seen last is in `seen`.
-pub(crate) fn start(settings: Settings, seen: watch::Sender<Provisioning>, stopper: Stopper) {
-    tokio::spawn(async move {
-        // It ends by being stopped, or when looking again would show the same.
-        let _ended = keep_looking(&settings, &seen, &stopper).await;
-    });
-}
-
-async fn keep_looking(
-    settings: &Settings,
-    seen: &watch::Sender<Provisioning>,
-    stopper: &Stopper,
-) -> Result<(), Stopped> {
-    loop {
-        let now = stopper.unless_stopped(settings.look()).await?;
-        if *seen.borrow() != now {
-            match now {
-                Provisioning::NotConfigured => tracing::info!("{now}"),
-                _ => tracing::warn!("{now}"),
-            }
-        }
-        let passing = matches!(now, Provisioning::Unreachable(_));
-        seen.send_replace(now);
-        if !passing {
-            return Ok(());
-        }
-        stopper.wait(LOOK_AGAIN).await?;
-    }
 }
 
 #[cfg(test)]

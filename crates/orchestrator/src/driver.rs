@@ -23,7 +23,6 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::consult::message;
 use crate::courtesy::Courtesy;
-use crate::dev_box::{self, Provisioning};
 use crate::identity;
 use crate::lookout;
 use crate::machines::{self, Machines};
@@ -72,7 +71,6 @@ pub struct Orchestrator {
     config: Config,
     stopper: Stopper,
     board: Board,
-    provisioning: watch::Sender<Provisioning>,
     newer: watch::Sender<Option<shraga_update::Found>>,
     machines: watch::Sender<Machines>,
     boot: BootId,
@@ -128,7 +126,6 @@ impl Orchestrator {
             config,
             stopper: Stopper::new(token),
             board: Board::new(),
-            provisioning: watch::Sender::default(),
             newer: watch::Sender::default(),
             machines: watch::Sender::default(),
             engine: None,
@@ -143,12 +140,6 @@ impl Orchestrator {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.board.reader()
-    }
-
-    /// Why nobody is provisioned a machine, now and later. Looked at while it runs.
-    #[must_use]
-    pub fn provisioning(&self) -> watch::Receiver<Provisioning> {
-        self.provisioning.subscribe()
     }
 
     /// What the last check for a newer version found, now and later. Checked while it runs.
@@ -254,8 +245,6 @@ impl Orchestrator {
 
     /// Starts what it can do without: each in a task of its own, so that none keeps a tick waiting.
     fn look_after_parts(&self, below: &Stopper) {
-        let dev_box = self.config.dev_box.clone();
-        dev_box::start(dev_box, self.provisioning.clone(), below.clone());
         if let Some(update) = self.config.update.clone() {
             update::start(update, self.newer.clone(), below.clone());
         }

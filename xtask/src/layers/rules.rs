@@ -143,6 +143,7 @@ pub(super) const RULES: &[Rule] = &[
             "shraga-core",
             "shraga-wire",
             "shraga-dataverse",
+            "shraga-devcenter",
             "shraga-local",
             "shraga-orchestrator",
             "shraga-sim",

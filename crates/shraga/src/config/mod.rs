@@ -8,6 +8,7 @@
 
 pub mod agents;
 pub mod budget;
+mod dev_box;
 pub mod env;
 mod error;
 pub mod file;
@@ -20,11 +21,13 @@ mod value;
 
 use std::path::PathBuf;
 
+pub use dev_box::Account;
 pub use error::ConfigError;
 use resolve::Resolver;
 pub use resolve::{Entry, Origin, Overrides};
 pub use sections::{
-    Assign, Budget, Credentials, Health, Log, LogFormat, Provision, Schema, Store, Update, Worker,
+    Assign, Budget, Credentials, DevBox, Health, Log, LogFormat, Provision, Schema, Store, Update,
+    Worker,
 };
 pub use value::{Every, Percent, Seconds, Setting, Unchecked};
 
@@ -49,6 +52,8 @@ pub struct Config {
     pub agents: Vec<agents::Agent>,
     /// `[provision]`
     pub provision: Provision,
+    /// `[dev_box]`
+    pub dev_box: DevBox,
     /// `[update]`
     pub update: Update,
     /// `[budget]`
@@ -85,6 +90,7 @@ impl Config {
         let worker = Worker::take(&mut resolver)?;
         let agents = resolver.agents()?;
         let provision = Provision::take(&mut resolver)?;
+        let dev_box = DevBox::take(&mut resolver)?;
         let update = Update::take(&mut resolver)?;
         let budget = Budget::take(&mut resolver)?;
         let log = Log::take(&mut resolver)?;
@@ -99,6 +105,7 @@ impl Config {
             worker,
             agents,
             provision,
+            dev_box,
             update,
             budget,
             log,

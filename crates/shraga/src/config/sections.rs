@@ -11,6 +11,7 @@ use shraga_dataverse::auth::{Choice, PUBLIC_AUTHORITY};
 use shraga_worker::PushPolicy;
 use url::Url;
 
+use super::Account;
 use super::budget::{Day, Days, PriceList};
 use super::error::ConfigError;
 use super::machines::{HourPrice, Many, OrOff, Prefix};
@@ -257,6 +258,20 @@ sections! {
         /// What a machine costs while it runs, in US dollars an hour, for `costs` and `machines`. Unset: it
         /// is not known.
         usd_per_hour: Option<HourPrice> = None;
+    }
+
+    /// What makes a worker of a Dev Box.
+    DevBox dev_box {
+        /// In whose name Dev Boxes are made: `person`, each in her own (the store has to know her Entra account, and
+        /// whoever signs in has to be an admin of the project), or `own`, all in the name of whoever signs in.
+        account: Account = Account::default();
+        /// The task of one of the project's catalogs that installs and starts `shraga worker`, such as
+        /// `catalog/powershell`. It runs as the machine, once. Unset: nothing is installed; the pool's image has it.
+        install_task: Option<String> = None;
+        /// What the task is told, each `NAME=TEXT`. In a text `{worker}` stands for the worker's identity
+        /// (`SHRAGA_WORKER_ID`), `{machine}` for its name, `{store}` for the store's address, and `{token}` for a token
+        /// of the worker's own, where the store makes tokens.
+        install_parameters: Vec<String> = Vec::new();
     }
 
     /// How a newer version is noticed.

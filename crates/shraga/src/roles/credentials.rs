@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shraga_dataverse::auth::{self, Credentials, Roads, Settings, Standing};
-use shraga_dataverse::transport::{NetworkOptions, is_loopback, network};
+use shraga_dataverse::transport::{BoxError, NetworkOptions, is_loopback, network};
 use url::Url;
 
 use crate::clock;
@@ -86,10 +86,7 @@ pub fn for_store(config: &Config, url: &Url, roots: &[Vec<u8>]) -> Result<Creden
             extra_roots_pem: roots.to_vec(),
             no_proxy,
         };
-        network(&options).map_err(|error| {
-            let message = format!("can't use the network: {error}");
-            Failure::new(Exit::Configuration, message)
-        })
+        network(&options).map_err(no_network)
     };
     let roads = Roads {
         outside: road(false)?,
@@ -97,6 +94,12 @@ pub fn for_store(config: &Config, url: &Url, roots: &[Vec<u8>]) -> Result<Creden
     };
     let clock = Arc::new(clock::wall);
     Ok(Credentials::new(settings(config), url, roads, clock))
+}
+
+/// There is no network to be had.
+pub(super) fn no_network(error: BoxError) -> Failure {
+    let message = format!("can't use the network: {error}");
+    Failure::new(Exit::Configuration, message)
 }
 
 fn settings(config: &Config) -> Settings {

@@ -22,7 +22,7 @@ use url::Url;
 use super::folder::Folder;
 use super::processes::{Launch, Processes};
 use super::signals::Stop;
-use super::{agents, local, orchestrator, worker};
+use super::{agents, dev_boxes, local, orchestrator, worker};
 use crate::cli::Context;
 use crate::cli::up::Up;
 use crate::clock;
@@ -96,6 +96,8 @@ impl Crew {
                 stop: stop.clone(),
             });
         }
+        let address = Url::parse(url).ok();
+        dev_boxes::add(&mut machines, config, &admin, address.as_ref())?;
         let client = admin.clone();
         let orchestrator = orchestrator::make_local(admin, config, folder, machines, halt.clone());
         let mut roles = vec![Role::Orchestrator(orchestrator.status(), client)];

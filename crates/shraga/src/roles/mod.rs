@@ -5,6 +5,7 @@
 pub(crate) mod agents;
 pub mod credentials;
 mod crew;
+mod dev_boxes;
 pub mod folder;
 pub(crate) mod local;
 pub mod machines;

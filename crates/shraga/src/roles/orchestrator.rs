@@ -11,6 +11,7 @@ use shraga_dataverse::{Client, Role};
 use shraga_orchestrator::{LinkTries, Orchestrator, RunError, dev_box, machines};
 use tokio_util::sync::CancellationToken;
 
+use super::dev_boxes;
 use super::folder::Folder;
 use super::session::{Caller, Session};
 use super::{signals, update};
@@ -35,7 +36,12 @@ pub async fn run(
     let vitals = Vitals::start("orchestrate", context, metrics, insecure, &stop).await?;
     let client = open(&context.config).await?;
     let mut keeper = Keeper::open(state::FILE_NAME.into());
-    let orchestrator = make(client.clone(), &context.config, &keeper, stop.drain.clone());
+    let mut machines = machines::Settings::default();
+    let address = context.config.store.url.as_ref();
+    dev_boxes::add(&mut machines, &context.config, &client, address)?;
+    let mut settings = settings(&context.config, &keeper);
+    settings.machines = machines;
+    let orchestrator = Orchestrator::new(client.clone(), settings, stop.drain.clone());
     let status = orchestrator.status();
     vitals.watch(vec![vitals::Role::Orchestrator(status.clone(), client)]);
     if once {
@@ -108,7 +114,6 @@ fn settings(config: &Config, keeper: &Keeper) -> shraga_orchestrator::Config {
     };
     settings.period_open = config.assign.tick_seconds.duration();
     settings.policy = policy(config);
-    settings.dev_box = dev_box(config);
     settings.update = Some(update::settings(config));
     settings
 }
