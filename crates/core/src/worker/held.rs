@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::model::Mirror;
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+use crate::usage::Usage;
 
 /// How long to wait before sending again what got no answer. Shorter, and an outage is met with a
 /// storm; longer, and results sit in the outbox after it.
@@ -32,6 +33,9 @@ pub(super) struct Held {
     /// Whether an earlier process began the attempt, and nothing of this one is in its stream yet: what
     /// that process sent last may have arrived after the stream was read.
     pub(super) unsure: bool,
+    /// Whether an earlier process began the attempt and it was claimed again, to be ended: nobody knows
+    /// what it used.
+    pub(super) begun: bool,
 }
 
 /// What a worker must know of the mirror to write to it.
@@ -164,6 +168,16 @@ impl Held {
             (false, true) => Some(Outcome::Released),
             (false, false) => None,
         }
+    }
+
+    /// The end of an attempt that was claimed and is not to begin.
+    pub(super) fn untouched(&self, outcome: Outcome) -> Finish {
+        let finish = Finish::untouched(outcome);
+        let usage = match self.begun {
+            true => Usage::UNKNOWN,
+            false => finish.usage,
+        };
+        Finish { usage, ..finish }
     }
 
     /// The attempt is somebody else's, or nobody's: its agent is ended.

@@ -172,6 +172,7 @@ impl Machine {
             noting: false,
             stage,
             unsure: false,
+            begun: false,
         };
         self.held.insert(ids.mirror, held);
     }
@@ -187,7 +188,7 @@ impl Machine {
             match held.review(seen.get(id).copied(), draining) {
                 Review::Nothing => {}
                 Review::Do(effect) => effects.push(effect),
-                Review::End(outcome) => unbegun.push((*id, outcome)),
+                Review::End(outcome) => unbegun.push((*id, held.untouched(outcome))),
                 Review::Forget => return false,
             }
             true
@@ -197,8 +198,8 @@ impl Machine {
         fresh.retain(|row| !self.held.contains_key(&row.id));
         fresh.sort_by_key(|row| (row.rank, row.id));
         effects.extend(fresh.into_iter().filter_map(|row| self.meet(row, now)));
-        for (id, outcome) in unbegun {
-            effects.extend(self.ended(id, Finish::untouched(outcome), now));
+        for (id, finish) in unbegun {
+            effects.extend(self.ended(id, finish, now));
         }
         effects
     }
@@ -224,8 +225,7 @@ impl Machine {
         let free = u32::try_from(busy).is_ok_and(|busy| busy < self.limits.slots);
         let ids = Ids::of_row(row, &self.identity, lease.attempt);
         let held = ids.hold(Some(lease));
-        if self.draining && !held && row.status != TaskStatus::Canceling {
-            // Not begun, or begun by an earlier process and not to be begun again here.
+        if self.draining && assigned {
             let ticket = Ticket::new(row.id, WriteKind::Release);
             return Some(Effect::Write(ticket, writes::release(row, now)));
         }
@@ -249,14 +249,16 @@ impl Machine {
         let mut stream = self.limits.events.then(|| ids.stream());
         let set = writes::claim(row, &self.identity, ids.attempt, stream.as_mut(), now);
         self.hold(ids, Seen::of(row), stream, Stage::Claiming, now);
-        self.silence(row.id);
+        self.silence(row.id, row.claimed().is_some());
         Effect::Write(Ticket::new(row.id, WriteKind::Claim), set)
     }
 
-    /// Until the claim is answered, looks say nothing about it.
-    fn silence(&mut self, id: MirrorId) {
+    /// Until the claim is answered, looks say nothing about it. `begun` is whether an earlier process
+    /// began the attempt.
+    fn silence(&mut self, id: MirrorId, begun: bool) {
         if let Some(held) = self.held.get_mut(&id) {
             held.since = Mark(u64::MAX);
+            held.begun = begun;
         }
     }
 
@@ -291,7 +293,10 @@ impl Machine {
                 held.seen.etag = etag;
                 held.stage = Stage::Running(None);
                 match held.unbegun(self.draining) {
-                    Some(outcome) => self.ended(id, Finish::untouched(outcome), now),
+                    Some(outcome) => {
+                        let finish = held.untouched(outcome);
+                        self.ended(id, finish, now)
+                    }
                     None => vec![held.ids.start()],
                 }
             }

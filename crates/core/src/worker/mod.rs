@@ -295,7 +295,7 @@ pub struct Finish {
     pub transcript: String,
     /// How long the agent ran.
     pub ran: Duration,
-    /// What its runs used, all phases together.
+    /// What its runs used, all phases together; nothing where none began.
     pub usage: Usage,
     /// Where it ran.
     pub folder: Option<String>,
@@ -345,7 +345,7 @@ impl Finish {
         }
     }
 
-    /// The end of an attempt whose agent never ran.
+    /// The end of an attempt whose agent never ran: it used nothing.
     #[must_use]
     pub fn untouched(outcome: Outcome) -> Self {
         Self {
@@ -354,7 +354,7 @@ impl Finish {
             message: String::new(),
             transcript: String::new(),
             ran: Duration::ZERO,
-            usage: Usage::UNKNOWN,
+            usage: Usage::NONE,
             folder: None,
             evidence: None,
             progress: Progress::default(),

@@ -20,7 +20,7 @@ use crate::reason::Reason;
 use crate::row::{ChangeSet, Column, Table, Value, Write, tasks};
 use crate::status::{EventKind, TaskStatus, WorkPhase};
 use crate::time::{Day, Span, Timestamp};
-use crate::usage::{Spent, dollars};
+use crate::usage::{Spent, Usage, dollars};
 
 /// Lines of one event, in bytes: an event of the original's table holds 10,000 characters, and
 /// escaping may double them.
@@ -311,9 +311,11 @@ pub(super) fn publish(
             cells.push((tasks::EXECUTION_DETAILS, checkpoint.into()));
         }
     }
-    let ledger = seen
-        .ledger
-        .close(report.attempt, spent(report), Day::of(report.at));
+    let day = Day::of(report.at);
+    let ledger = match spent(report) {
+        Some(spent) => seen.ledger.close(report.attempt, spent, day),
+        None => seen.ledger.lose(report.attempt, day),
+    };
     if content == Content::Full {
         cells.push((tasks::USAGE, ledger.to_json().into()));
     }
@@ -488,16 +490,14 @@ fn result_cells(report: &Report, head: &StreamHead) -> Vec<(Column, Value)> {
     ]
 }
 
-/// What the attempt used. One whose agent never ran used nothing.
-fn spent(report: &Report) -> Spent {
+/// What the attempt used; `None` when nothing is known of it, since another process began it.
+fn spent(report: &Report) -> Option<Spent> {
     let Finish { usage, ran, .. } = &report.finish;
-    if ran.is_zero() && usage.tokens() == 0 {
-        return Spent::NONE;
-    }
-    Spent {
+    let known = !ran.is_zero() || *usage != Usage::UNKNOWN;
+    known.then(|| Spent {
         usage: *usage,
         ran: Span::millis(i64::try_from(ran.as_millis()).unwrap_or(i64::MAX)),
-    }
+    })
 }
 
 /// What all attempts cost, in words; nothing where it isn't known.

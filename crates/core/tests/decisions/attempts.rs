@@ -408,7 +408,7 @@ fn reports_of_two_attempts_at_one_task_are_settled_one_after_the_other() {
     assert_eq!(status(&report[0]), TaskStatus::Completed);
 }
 
-fn report_of(effects: &[Effect]) -> Report {
+pub(crate) fn report_of(effects: &[Effect]) -> Report {
     match effects {
         [Effect::Save(report)] => (**report).clone(),
         other => panic!("{other:?}"),
@@ -563,20 +563,6 @@ fn a_drained_worker_goes_on_with_what_runs_and_takes_work_again_when_told() {
     bench.answer(WriteKind::Report, Answer::Done(None), 9);
     let next = held(mirror(&task("u", "ann", 0)), "w", None, 10);
     written(&bench.look(&[&next], 10), WriteKind::Claim);
-}
-
-#[test]
-fn a_drained_worker_puts_back_what_an_earlier_process_began_but_for_what_is_to_end() {
-    let row = held(mirror(&task("t", "ann", 0)), "w", Some("old"), 5);
-    let mut bench = Bench {
-        machine: machine("b", 1),
-        row: row.clone(),
-    };
-    assert_eq!(bench.machine.step(Input::Drain, secs(5)), []);
-    written(&bench.look(&[&row], 6), WriteKind::Release);
-    let mut canceled = row;
-    canceled.status = TaskStatus::Canceling;
-    written(&bench.look(&[&canceled], 6), WriteKind::Claim);
 }
 
 #[test]

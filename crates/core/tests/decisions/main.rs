@@ -15,6 +15,7 @@ mod handover;
 mod ledgers;
 mod promises;
 mod reasons;
+mod restarted;
 mod resumed;
 mod scenarios;
 mod sharing;
