@@ -9,7 +9,7 @@ use crate::breaks::Break;
 use crate::coverage;
 use crate::network::{Request, Sent};
 use crate::people::{self, Deed};
-use crate::promises::{Author, Check};
+use crate::promises::{Author, Check, Promise};
 use crate::store::Refused;
 use crate::world::World;
 
@@ -82,7 +82,7 @@ impl World {
         if self.dice.u8(0..4) > 0 {
             self.send_work(n)?;
         }
-        self.hear_results(n);
+        self.hear_results(n)?;
         if self.workers[n].may_leave() {
             if reaches {
                 self.beat(n, "offline")?;
@@ -98,10 +98,18 @@ impl World {
         now >= self.outage_until && now >= self.workers[n].cut_off_until
     }
 
-    pub(crate) fn hear_results(&mut self, n: usize) {
-        if let Some(process) = self.workers[n].process.as_mut() {
-            self.judge.finished.append(&mut process.finished);
+    pub(crate) fn hear_results(&mut self, n: usize) -> Check {
+        let Some(process) = self.workers[n].process.as_mut() else {
+            return Ok(());
+        };
+        self.judge.finished.append(&mut process.finished);
+        let begun = std::mem::take(&mut process.begun);
+        if let Some(mirror) = process.taken_drained {
+            let seen = format!("w{n} takes mirror {mirror} and has read that it is drained");
+            return Err((Promise::DrainedRest, seen));
         }
+        let mut begun = begun.into_iter();
+        begun.try_for_each(|it| self.judge.money.begin(it))
     }
 
     pub(crate) fn start_worker(&mut self, n: usize) {

@@ -9,6 +9,7 @@ use shraga_core::model::StreamHead;
 use shraga_core::reason::Reason;
 use shraga_core::row::{Table, events};
 use shraga_core::time::{Span, Timestamp};
+use shraga_core::usage::Usage;
 use shraga_core::worker::{Outcome, Resumed, StopCause};
 
 use crate::store::{Row, Store};
@@ -16,11 +17,18 @@ use crate::store::{Row, Store};
 /// The longest an agent runs.
 const AGENT_SECONDS: i64 = 90;
 
+/// The most that one costs where nothing limits it.
+const COST: u64 = 400;
+
 /// Whose work an attempt is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About {
     pub(crate) task: TaskId,
     pub(crate) user: Option<UserId>,
+    /// Whether it was asked to end.
+    pub(crate) ends: bool,
+    /// What the attempt may cost, if that is limited.
+    pub(crate) most: Option<u64>,
 }
 
 /// See the module.
@@ -30,6 +38,9 @@ pub(crate) struct Agent {
     pub(crate) ends: Timestamp,
     pub(crate) outcome: Outcome,
     about: About,
+    /// What it costs, and whether it tells.
+    pub(crate) uses: u64,
+    tells: bool,
     /// How often what it has come to was noted.
     noted: u32,
 }
@@ -55,6 +66,8 @@ impl Agent {
             ends,
             outcome,
             about,
+            uses: about.most.unwrap_or(COST) * dice.u64(0..=4) / 4,
+            tells: dice.u8(0..3) > 0,
             noted: 0,
         }
     }
@@ -63,6 +76,15 @@ impl Agent {
     pub(crate) fn note(&mut self) -> String {
         self.noted += 1;
         format!("attempt {} came to {}", self.attempt, self.noted)
+    }
+
+    /// What it says that it used.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            input_tokens: 1,
+            cost_micros: self.tells.then_some(self.uses),
+            ..Usage::NONE
+        }
     }
 
     /// It is asked to end.

@@ -63,13 +63,21 @@ pub enum Break {
     ForgetSurvivors,
     /// Nobody is ever given up.
     NeverFence,
+    /// An attempt reserves nothing in the accounts it counts for.
+    ReserveNothing,
+    /// What an attempt reserves is written over whatever the account holds by then.
+    CarelessAccounts,
+    /// Drained workers are given work.
+    AssignDrained,
+    /// A worker doesn't hear that it is to take nothing new.
+    IgnoreDrain,
     /// An orchestrator counts the time when it could not look as time that it watched.
     WatchThroughOutages,
 }
 
 impl Break {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::NoEtag,
         Self::RandomMirrorId,
         Self::AssignWithoutAttempt,
@@ -96,6 +104,10 @@ impl Break {
         Self::SlowFence,
         Self::ForgetSurvivors,
         Self::NeverFence,
+        Self::ReserveNothing,
+        Self::CarelessAccounts,
+        Self::AssignDrained,
+        Self::IgnoreDrain,
         Self::WatchThroughOutages,
     ];
 
@@ -140,6 +152,9 @@ impl Break {
                 }
                 _ => {}
             }
+        }
+        if self == Self::ReserveNothing && rows > 1 {
+            set.writes.retain(|write| write.table != Table::Users);
         }
         if self == Self::LooseEvents && dice.u8(0..8) == 0 {
             set.writes.retain(|write| write.table != Table::Events);

@@ -6,6 +6,9 @@ use shraga_core::row::Table;
 use shraga_core::time::Span;
 
 use crate::promises::{Check, Promise};
+use crate::store::Row;
+use crate::view;
+use crate::worker::Worker;
 use crate::world::World;
 
 /// Rounds in which all must come to rest. Histories that keep the promises need a few dozen.
@@ -119,7 +122,7 @@ impl World {
             }
             self.workers[n].tick(now, &mut self.dice);
             self.workers[n].agent_goes_on(now, &mut self.dice);
-            self.hear_results(n);
+            self.hear_results(n)?;
         }
         if self.workers[n].may_leave() {
             self.beat(n, "offline")?;
@@ -149,6 +152,19 @@ impl World {
         })
     }
 
+    /// Whether nothing is with anybody of ours, and nobody is waited for to answer.
+    fn nobody_works(&self) -> bool {
+        let mut here = self.workers.iter().filter(|worker| worker.is_here());
+        let mut rows = self.store.rows(Table::Tasks);
+        here.all(Worker::is_idle)
+            && self.legacy.iter().all(crate::legacy::Legacy::is_idle)
+            && !self.store.rows(Table::Workers).any(|row| is_doubted(row))
+            && !rows.any(|row| {
+                let mirror = row.mirror().filter(|_| row.is_mirror_of(self.admin));
+                mirror.is_some_and(|it| it.is_active() && it.claimed().is_some())
+            })
+    }
+
     /// Time passes, until something is due or a round's patience is over.
     fn wait(&mut self) {
         let orchestrators = self.orchestrators.iter().filter_map(|o| o.due);
@@ -160,6 +176,8 @@ impl World {
         let late = self.store.now.plus(LONGEST_LOOK);
         let then = match due {
             _ if !self.quiet => soon,
+            // A night may pass, and nobody need look.
+            Some(due) if self.nobody_works() => due.max(soon),
             Some(due) => due.max(soon).min(late),
             None if self.waits_for_the_dead() => late,
             None => soon,
@@ -177,4 +195,10 @@ impl World {
         let kept = away.flat_map(crate::worker::Worker::keeps).collect();
         self.judge.at_rest(&self.store, &kept, &seen, policy)
     }
+}
+
+/// Whether a worker was asked whether it lives, and has neither answered nor been given up.
+fn is_doubted(row: &Row) -> bool {
+    let worker = view::worker(row);
+    worker.asked().is_some() && !worker.state.is_gone()
 }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use shraga_core::reason::Reason;
-use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, events, tasks, workers};
+use shraga_core::row::{
+    ChangeSet, Column, Condition, Table, Value, Write, events, tasks, users, workers,
+};
 use shraga_core::status::{EventKind, TaskStatus, WorkPhase};
 
 use crate::promises::Author;
@@ -99,6 +101,10 @@ kinds! {
         Quarantine = "quarantine",
         /// A person's row was made.
         Meet = "meet",
+        /// An attempt was given out with a reservation in an account.
+        Reserve = "reserve",
+        /// What attempts used was entered into an account.
+        Settle = "settle",
         /// A waiting mirror was assigned.
         Assign = "assign",
         /// The reason of a wait was written down.
@@ -183,6 +189,10 @@ kinds! {
         ForgeLink = "forge a link",
         /// The original had made this mirror.
         Leftover = "mirror left by the original",
+        /// An operator wants a worker to take nothing new.
+        DrainWorker = "drain a worker",
+        /// An operator took that back.
+        UndrainWorker = "undrain a worker",
         /// An admin changed what a person may do.
         Admin = "admin",
     }
@@ -266,7 +276,11 @@ fn has_event(set: &ChangeSet, kind: EventKind) -> bool {
 fn deed(author: Author, set: &ChangeSet) -> Option<Deed> {
     let first = set.writes.first()?;
     match (author, first.table) {
-        (Author::Orchestrator, Table::Users) => Some(Deed::Meet),
+        (Author::Orchestrator, Table::Users) => match first.get(users::USAGE) {
+            None => Some(Deed::Meet),
+            Some(_) if set.writes.len() == 1 => Some(Deed::Settle),
+            Some(_) => Some(Deed::Reserve),
+        },
         (Author::Orchestrator, Table::Workers) => Some(match text(first, workers::NONCE) {
             Some(_) => Deed::Suspect,
             None => Deed::Fence,
@@ -281,6 +295,10 @@ fn deed(author: Author, set: &ChangeSet) -> Option<Deed> {
         (Author::Legacy, _) => Some(match status(first) {
             Some(TaskStatus::Running) => Deed::LegacyClaim,
             _ => Deed::LegacyEnd,
+        }),
+        (Author::Admin, Table::Workers) => Some(match first.get(workers::DRAINED) {
+            Some(Value::Time(_)) => Deed::DrainWorker,
+            _ => Deed::UndrainWorker,
         }),
         (Author::Admin, _) => Some(Deed::Admin),
         (Author::Person, _) => Some(personal(first)),

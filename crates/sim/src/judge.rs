@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::lesser::Abilities;
 use crate::lives::Lives;
+use crate::money::Money;
 use crate::promises::{Author, Check, Promise};
 use crate::store::{Change, Row, Store};
 
@@ -38,7 +39,10 @@ pub(crate) struct Judge {
     pub(crate) admin: UserId,
     pub(crate) store: Abilities,
     pub(crate) lives: Lives,
+    pub(crate) money: Money,
     deleted: HashSet<Uuid>,
+    /// Tasks that somebody made rows for that look like their mirrors.
+    squatted: HashSet<Uuid>,
     /// What people ever said, by row and question.
     answers: HashMap<(Uuid, String), HashSet<String>>,
     /// The admin's mirrors, by the task they name.
@@ -58,8 +62,10 @@ impl Judge {
         Self {
             admin,
             store,
+            money: Money::new(admin, policy.budget.clone()),
             lives: Lives::new(policy),
             deleted: HashSet::new(),
+            squatted: HashSet::new(),
             answers: HashMap::new(),
             mirrors: HashMap::new(),
             given: HashMap::new(),
@@ -94,12 +100,13 @@ impl Judge {
                 self.mirror_changed(author, store, before, after)
             }
             (Table::Tasks, Some(before)) => self.task_changed(author, store, before, after),
-            (Table::Users, Some(before)) if author != Author::Admin => {
+            (Table::Users, Some(before)) if author != Author::Admin && before.differs(after) => {
                 let seen = format!("the row of person {} was written over", before.id);
                 Err((Promise::OnlyTheirOwn, seen))
             }
+            (Table::Users, _) => self.money.account(after),
             (Table::Workers, _) => self.lives.changed(author, store.now, before, after),
-            (Table::Users | Table::Events, _) => Ok(()),
+            (Table::Events, _) => Ok(()),
         }
     }
 
@@ -108,14 +115,20 @@ impl Judge {
             let seen = format!("deleted row {} came back", row.id);
             return Err((Promise::HerRowIsHers, seen));
         }
-        let Some(mirror) = row.mirror().filter(|_| row.is_mirror_of(self.admin)) else {
+        let Some(mirror) = row.mirror() else {
             return Ok(());
         };
         let task = mirror.task.get();
+        if !row.is_mirror_of(self.admin) {
+            self.squatted.insert(task);
+            return Ok(());
+        }
         let others = self.mirrors.entry(task).or_default();
         others.push(row.id);
-        // Where the store chooses identities a second one may come about; only one of them may ever run.
-        let chosen = self.store.own_ids && author == Author::Orchestrator;
+        // Where the store chooses identities a second one may come about, or where somebody sat at the first
+        // one's and nothing ties the mirror to the link; only one of them may ever run.
+        let tied = self.store.change_sets || !self.squatted.contains(&task);
+        let chosen = self.store.own_ids && tied && author == Author::Orchestrator;
         if let (true, [.., other, _]) = (chosen, others.as_slice()) {
             let seen = format!("task {task} has the mirrors {other} and {}", row.id);
             return Err((Promise::OneMirror, seen));
@@ -127,7 +140,8 @@ impl Judge {
             return Err((Promise::OnlyTheirOwn, seen));
         }
         self.note_assignment(store, row);
-        Ok(())
+        self.money.see(row)?;
+        self.lives.takes_work(store, row)
     }
 
     fn mirror_changed(
@@ -160,7 +174,9 @@ impl Judge {
         }
         if assigned {
             self.given_alone(after)?;
+            self.lives.takes_work(store, after)?;
         }
+        self.money.see(after)?;
         self.goes_on_with_her_answer(author, before, after)?;
         goes_on_from_its_checkpoint(before, after)?;
         if author == Author::Orchestrator {

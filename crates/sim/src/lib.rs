@@ -20,6 +20,7 @@ mod lesser;
 mod lives;
 mod many;
 mod misfortune;
+mod money;
 mod names;
 mod network;
 mod observe;

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 
 use shraga_core::model::Lease;
 use shraga_core::plan::{Policy, suspect};
-use shraga_core::row::workers;
+use shraga_core::row::{Table, workers};
 use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
 
 use crate::calm::LONGEST_LOOK;
 use crate::promises::{Author, Check, Promise};
-use crate::store::Row;
+use crate::store::{Row, Store};
 
 /// What whole seconds and drifting clocks may cut from a timeout.
 const TOLERANCE: Span = Span::secs(3);
@@ -156,6 +156,18 @@ impl Lives {
         heard.is_some_and(|heard| {
             heard.boot.as_ref() != Some(&boot) && passed(heard.since, self.policy.confirm)
         })
+    }
+
+    /// Once there are no more faults, nothing is given to who was drained before.
+    pub(crate) fn takes_work(&self, store: &Store, given: &Row) -> Check {
+        let lease = given.mirror().and_then(|mirror| mirror.lease.as_ref());
+        let row = lease.and_then(|lease| store.get(Table::Workers, lease.worker.get()));
+        let drained = row.is_some_and(|row| row.time(workers::DRAINED).is_some());
+        if self.calm.is_none() || !drained {
+            return Ok(());
+        }
+        let seen = format!("mirror {} was given to a drained worker", given.id);
+        Err((Promise::DrainedRest, seen))
     }
 
     /// Once there are no more faults, what a dead worker held waits for another within the bound.

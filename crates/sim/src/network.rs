@@ -2,9 +2,10 @@
 //! the store throttles. What is carried out is judged row by row, as it happens.
 
 use shraga_core::ids::UserId;
-use shraga_core::row::{ChangeSet, Table, workers};
+use shraga_core::row::{ChangeSet, Condition, Table, Write, users, workers};
 use shraga_core::time::Span;
 
+use crate::breaks::Break;
 use crate::coverage::{Deed, Fault};
 use crate::promises::{Author, Check};
 use crate::store::{Change, Refused};
@@ -143,6 +144,9 @@ impl World {
             Some(broken) if author == Author::Orchestrator => {
                 let mut set = set.clone();
                 broken.spoil(&mut set, &mut self.dice);
+                if broken == Break::CarelessAccounts {
+                    self.overwrite_accounts(&mut set);
+                }
                 if broken.in_parts(&set) {
                     self.happen_in_parts(author, who, &set)
                 } else {
@@ -150,6 +154,17 @@ impl World {
                 }
             }
             Some(_) | None => self.happen_as_shipped(author, who, set),
+        }
+    }
+
+    /// What a broken orchestrator does with accounts: it takes the newest version for its own.
+    fn overwrite_accounts(&self, set: &mut ChangeSet) {
+        let accounts = |it: &&mut Write| it.get(users::USAGE).is_some();
+        let rows = set.writes.iter_mut().filter(|it| it.table == Table::Users);
+        for write in rows.filter(accounts) {
+            if let Some(row) = self.store.get(write.table, write.id) {
+                write.condition = Condition::Version(row.etag.clone());
+            }
         }
     }
 

@@ -61,6 +61,8 @@ struct Seen<'a> {
     taken: HashSet<EventId>,
     absent: HashSet<Uuid>,
     searched: HashSet<TaskId>,
+    /// Whose accounts are looked at; `None` is everybody's.
+    accounts: Option<HashSet<UserId>>,
     /// Mirrors that a broken rule makes of other rows.
     false_mirrors: Vec<Mirror>,
 }
@@ -75,6 +77,7 @@ impl<'a> Seen<'a> {
             taken: HashSet::new(),
             absent: HashSet::new(),
             searched: HashSet::new(),
+            accounts: None,
             false_mirrors: Vec::new(),
         }
     }
@@ -93,6 +96,7 @@ impl<'a> Seen<'a> {
             }
         }
         if let Some(dice) = dice {
+            self.accounts = dice.bool().then(HashSet::new);
             for window in [&mut waiting, &mut rest] {
                 dice.shuffle(window);
                 window.truncate(WINDOW);
@@ -169,12 +173,19 @@ impl<'a> Seen<'a> {
                     let found = self.store.get(Table::Events, event.get());
                     self.taken.extend(found.map(|_| *event));
                 }
-                Need::Person(user) if self.store.get(Table::Users, user.get()).is_none() => {
-                    self.absent.insert(user.get());
-                }
+                Need::Person(user) => self.find_person(*user),
                 // Nobody accepts a late result here.
-                Need::Person(_) | Need::Late(_) => {}
+                Need::Late(_) => {}
             }
+        }
+    }
+
+    fn find_person(&mut self, user: UserId) {
+        if self.store.get(Table::Users, user.get()).is_none() {
+            self.absent.insert(user.get());
+        }
+        if let Some(accounts) = self.accounts.as_mut() {
+            accounts.insert(user);
         }
     }
 
@@ -216,7 +227,12 @@ impl<'a> Seen<'a> {
             seen.retain(|other| other.id != mirror.id);
             seen.push(mirror);
         }
-        let workers = self.store.rows(Table::Workers).map(|row| view::worker(row));
+        let workers = self.store.rows(Table::Workers).map(|row| {
+            let mut worker = view::worker(row);
+            let heeded = observer.broken != Some(Break::AssignDrained);
+            worker.drained = worker.drained.filter(|_| heeded);
+            worker
+        });
         let mut tasks: Vec<UserTask> = tasks.iter().map(|row| row.task().clone()).collect();
         if observer.broken == Some(Break::AnyAnswer) {
             take_any_answer(&mut tasks, &seen);
@@ -243,7 +259,10 @@ impl<'a> Seen<'a> {
             people: self
                 .store
                 .rows(Table::Users)
-                .map(|row| view::person(row))
+                .map(|row| {
+                    let read = |of: &HashSet<UserId>| of.contains(&UserId::new(row.id));
+                    view::person(row, self.accounts.as_ref().is_none_or(read))
+                })
                 .collect(),
             turns: observer.turns.clone(),
             in_sight_since: observer.watch.in_sight_since(),

@@ -44,6 +44,7 @@ pub(crate) fn file(id: Uuid, store: &Store, dice: &mut fastrand::Rng) -> ChangeS
         }
         7 | 8 => put(tasks::STATUS, TaskStatus::Submitted.into()),
         9 | 10 => put(tasks::INPUT, r#"{"key":"one at a time"}"#.into()),
+        11..=13 => put(tasks::INPUT, r#"{"budget":400}"#.into()),
         _ => {}
     }
     ChangeSet {

@@ -25,6 +25,10 @@ pub enum Promise {
     SlotsHold,
     /// No finished result is lost, nor what an unfinished one can go on from.
     NoResultLost,
+    /// Nobody spends more than she may, on a task or on a day.
+    BudgetsHold,
+    /// A worker that is drained begins nothing new.
+    DrainedRest,
     /// A question waits for its person, and goes on with her answer to it alone.
     AnswersFit,
     /// Event streams are gapless and their hashes chain.
@@ -44,6 +48,8 @@ impl fmt::Display for Promise {
             Self::OnlyTheirOwn => "nobody sees or changes rows that aren't theirs",
             Self::SlotsHold => "slots hold and no attempt runs twice at once",
             Self::NoResultLost => "no finished result is lost",
+            Self::BudgetsHold => "nobody spends more than she may",
+            Self::DrainedRest => "a drained worker begins nothing new",
             Self::AnswersFit => "a question waits for its person's own answer",
             Self::AuditVerifies => "event streams are gapless and chained",
         })

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use shraga_core::ids::{Etag, UserId};
 use shraga_core::model::{Mirror, UserTask};
-use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks};
+use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, tasks, users};
 use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
 use uuid::Uuid;
@@ -78,6 +78,16 @@ impl Row {
     pub(crate) fn link(&self) -> Option<Uuid> {
         let link = || Uuid::parse_str(self.text(tasks::MIRROR_LINK)?).ok();
         *self.link.get_or_init(link)
+    }
+
+    /// Whether `after` has another value in any column but what was spent.
+    pub(crate) fn differs(&self, after: &Self) -> bool {
+        let rest = |row: &Self| -> Vec<(Column, Value)> {
+            let cells = row.cells.iter();
+            let cells = cells.filter(|(column, _)| *column != users::USAGE);
+            cells.cloned().collect()
+        };
+        rest(self) != rest(after)
     }
 
     /// A mirror that counts: the admin's own.

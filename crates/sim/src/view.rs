@@ -4,8 +4,8 @@
 //! the client's and has its own tests.
 
 use serde_json::Value as Json;
+use shraga_core::budget::Budget;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId, WorkerId};
-use shraga_core::ledger::Ledger;
 use shraga_core::model::{
     Answer, Claims, Lease, Mirror, Person, Shown, StreamHead, UserTask, Wants, Worker,
 };
@@ -13,6 +13,7 @@ use shraga_core::row::{Column, tasks, users, workers};
 use shraga_core::status::{Pool, WorkerKind, WorkerState};
 use shraga_core::time::Timestamp;
 
+use crate::money;
 use crate::store::Row;
 
 pub(crate) fn user_task(row: &Row) -> UserTask {
@@ -66,7 +67,7 @@ pub(crate) fn mirror(row: &Row) -> Option<Mirror> {
         head: head(row),
         answer: answer(row),
         shown: shown(row),
-        ledger: Ledger::default(),
+        ledger: money::ledger(row.text(tasks::USAGE)),
     })
 }
 
@@ -96,11 +97,12 @@ pub(crate) fn worker(row: &Row) -> Worker {
     }
 }
 
-pub(crate) fn person(row: &Row) -> Person {
+/// `read` is whether her account is looked at, too.
+pub(crate) fn person(row: &Row, read: bool) -> Person {
     Person {
         id: UserId::new(row.id),
         disabled: row.text(users::STATE) == Some("disabled"),
-        account: None,
+        account: read.then(|| (row.etag.clone(), money::account(row))),
     }
 }
 
@@ -130,6 +132,10 @@ fn wants(row: &Row) -> Wants {
             .filter_map(|label| Some(label.as_str()?.to_owned()))
             .collect(),
         key: input["key"].as_str().map(str::to_owned),
+        budget: Budget {
+            cost_micros: input["budget"].as_u64(),
+            ..Budget::NONE
+        },
         ..Wants::default()
     }
 }

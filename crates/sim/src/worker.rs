@@ -19,6 +19,7 @@ use crate::agent::{self, About, Agent};
 use crate::breaks::Break;
 use crate::clock::Clock;
 use crate::judge::Finished;
+use crate::money::Begun;
 use crate::store::{Row, Store};
 
 /// Slots of a worker that breaks the rule about them.
@@ -76,10 +77,16 @@ pub(crate) struct Process {
     look: Option<(Mark, Vec<Mirror>)>,
     /// Whether its row said, when it was last looked at, that an operator wants it to take nothing new.
     drained: Option<bool>,
+    /// Whether it said so when that was last read.
+    is_drained: bool,
+    /// What it claimed all the same.
+    pub(crate) taken_drained: Option<MirrorId>,
     /// Rows to be read by their identity.
     inspections: Vec<MirrorId>,
     /// Until when the store asked it to wait.
     pub(crate) waits_until: Timestamp,
+    /// Agents that began, to be told to the judge.
+    pub(crate) begun: Vec<Begun>,
     /// Results of agents that ended well, to be told to the judge.
     pub(crate) finished: Vec<Finished>,
 }
@@ -161,8 +168,11 @@ impl Worker {
             inbox: VecDeque::new(),
             look: None,
             drained: None,
+            is_drained: false,
+            taken_drained: None,
             inspections: Vec::new(),
             waits_until: Timestamp::default(),
+            begun: Vec::new(),
             finished: Vec::new(),
         });
         let restored = self.disk.values().cloned().collect();
@@ -308,6 +318,8 @@ impl Worker {
             return false;
         };
         let input = if let Some(drained) = process.drained.take() {
+            process.is_drained = drained;
+            let drained = drained && self.broken != Some(Break::IgnoreDrain);
             match drained || process.draining {
                 true => Input::Drain,
                 false => Input::Undrain,
@@ -348,6 +360,8 @@ impl Worker {
             let about = About {
                 task: row.task,
                 user: row.user,
+                ends: row.status == TaskStatus::Canceling,
+                most: row.ledger.open.and_then(|open| open.reserved.cost_micros),
             };
             (row.id, about)
         }));
@@ -398,6 +412,7 @@ impl Worker {
             message: "said at the end".to_owned(),
             result,
             question: (agent.outcome == Outcome::Asked).then(|| "which?".to_owned()),
+            usage: agent.usage(),
             ..Finish::untouched(agent.outcome)
         };
         self.step(Input::Ended(mirror, Box::new(finish)), now, dice);
@@ -457,7 +472,10 @@ impl Worker {
                     {
                         inputs.push(Input::Answered(vec![(ticket, Answer::Done(None))]));
                     }
-                    Effect::Write(ticket, set) => writes.push((ticket, set)),
+                    Effect::Write(ticket, set) => {
+                        process.note_claim(ticket);
+                        writes.push((ticket, set));
+                    }
                     Effect::Start { mirror, attempt } => {
                         let left = survivors.as_mut();
                         let left = left.and_then(|left| left.take(mirror, attempt));
@@ -512,6 +530,14 @@ impl Process {
         Input::Checkpoint(mirror, agent.map_or_else(String::new, Agent::note))
     }
 
+    /// Remembers a claim of what it should not take. What is to end may be claimed to end it.
+    fn note_claim(&mut self, ticket: Ticket) {
+        let ends = self.known.get(&ticket.mirror).is_some_and(|it| it.ends);
+        if ticket.kind == WriteKind::Claim && self.is_drained && !ends {
+            self.taken_drained = Some(ticket.mirror);
+        }
+    }
+
     /// The agent of `mirror` is ours: the one that is `left` of an earlier process, or another.
     fn begin(
         &mut self,
@@ -521,7 +547,18 @@ impl Process {
         (now, dice): (Timestamp, &mut fastrand::Rng),
     ) {
         let known = self.known.get(&mirror).copied();
-        let agent = left.or_else(|| Some(Agent::new(attempt, known?, now, dice)));
-        self.agents.extend(agent.map(|agent| (mirror, agent)));
+        let new = || Some(Agent::new(attempt, known?, now, dice));
+        let Some(agent) = left.map_or_else(new, |agent| {
+            self.agents.insert(mirror, agent);
+            None
+        }) else {
+            return;
+        };
+        self.begun.push(Begun {
+            mirror,
+            attempt,
+            uses: agent.uses,
+        });
+        self.agents.insert(mirror, agent);
     }
 }

@@ -19,10 +19,10 @@ use crate::promises::{Author, Check, Violation};
 use crate::script::{Script, Step};
 use crate::store::Store;
 use crate::worker::{Making, Worker};
-use crate::{History, Options, people};
+use crate::{History, Options, money, people};
 
-/// 2026-01-01, an arbitrary beginning.
-const BEGINNING: Timestamp = Timestamp::from_secs(1_767_225_600);
+/// 2026-01-01 at 23:52: an arbitrary day that is over before most histories are.
+const BEGINNING: Timestamp = Timestamp::from_secs(1_767_311_520);
 
 /// Tasks that the original had seen, when it left mirrors behind.
 const LEFTOVER_TASKS: u8 = 4;
@@ -86,6 +86,7 @@ impl World {
                     || dice.bool()),
             change_sets: script.cast.store.change_sets,
             own_ids: script.cast.store.own_ids,
+            budget: money::budgets(script.cast.store.own_ids, &mut dice),
             shares: Shares {
                 user_running: dice.choice([None, None, Some(1), Some(2)]).flatten(),
                 ..Shares::default()

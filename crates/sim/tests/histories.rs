@@ -21,7 +21,7 @@ const NOTICED_WITHIN: u64 = 1_000;
 const SHORT: usize = 80;
 
 /// Reasons that no history can show, each with why.
-const NEVER: [Reason; 32] = [
+const NEVER: [Reason; 28] = [
     // The simulated orchestrators know who they are.
     Reason::AdminUnknown,
     // Nobody writes by hand what no program understands.
@@ -53,15 +53,11 @@ const NEVER: [Reason; 32] = [
     Reason::PermissionRefused,
     Reason::RequestRefused,
     Reason::AgentSilent,
-    // Nobody of the model has a budget: `core/tests/decisions/ledgers.rs` has histories of those.
-    Reason::BudgetCost,
+    // The model limits money alone; the rest is the meter's, in the worker.
     Reason::BudgetTokens,
     Reason::BudgetTurns,
     Reason::BudgetTime,
     Reason::BudgetOutput,
-    Reason::BudgetUserDay,
-    Reason::BudgetDay,
-    Reason::BudgetUnheld,
     Reason::PriceUnknown,
     Reason::UsageUnknown,
 ];
