@@ -1,30 +1,15 @@
 //! Versions taken from a branch into use, for real: git, a build, a program that is started.
 #![cfg(unix)]
 
+#[cfg(test)]
 mod scene;
 
 use std::fs;
 use std::time::Duration;
 
-use scene::{Scene, named, now};
+use scene::{Scene, brought, failed, named, now};
 use shraga_core::update::Step;
 use shraga_update::{Applied, Refused, apply, check, installed, roll_back};
-
-/// The version that an update brought, or the test fails.
-fn brought(done: Result<Applied, Refused>) -> String {
-    match done {
-        Ok(Applied::Installed { now, .. }) => now.version().to_owned(),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// What a version failed at and what was said, or the test fails.
-fn failed(done: Result<Applied, Refused>) -> (Option<Step>, String) {
-    match done {
-        Err(Refused::Failed(failed)) => (failed.step, failed.said),
-        other => panic!("{other:?}"),
-    }
-}
 
 #[tokio::test]
 async fn a_version_that_cargo_builds_is_taken_into_use_and_gone_back_from() {

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use shraga_core::time::Timestamp;
-use shraga_core::update::Release;
-use shraga_update::{PROGRAM, Settings, Site};
+use shraga_core::update::{Release, Step};
+use shraga_update::{Applied, PROGRAM, Refused, Settings, Site};
 use tempfile::TempDir;
 
 /// Any moment.
@@ -19,6 +19,22 @@ pub(crate) fn now() -> Timestamp {
 /// The version as the check is told.
 pub(crate) fn named(release: Release) -> String {
     release.version().to_owned()
+}
+
+/// The version that an update brought, or the test fails.
+pub(crate) fn brought(done: Result<Applied, Refused>) -> String {
+    match done {
+        Ok(Applied::Installed { now, .. }) => now.version().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a version failed at and what was said, or the test fails.
+pub(crate) fn failed(done: Result<Applied, Refused>) -> (Option<Step>, String) {
+    match done {
+        Err(Refused::Failed(failed)) => (failed.step, failed.said),
+        other => panic!("{other:?}"),
+    }
 }
 
 pub(crate) struct Scene {
@@ -265,6 +281,10 @@ fn git(dir: &Path, args: &[&str]) -> String {
 }
 
 /// The test's own environment, which has the tools' places.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests start the tools of whoever runs them"
+)]
 fn environment() -> BTreeMap<String, String> {
     std::env::vars().collect()
 }
