@@ -15,7 +15,7 @@ use std::collections::{BinaryHeap, HashMap};
 use super::Need;
 use super::budget::{self, Purse, Standing};
 use super::mirror::{self, Filed};
-use super::shares::{Count, Ledger};
+use super::shares::{Count, Tally};
 use super::turns::Turns;
 use super::view::View;
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
@@ -72,7 +72,7 @@ pub(super) struct Schedule<'a> {
 }
 
 /// A task that wants a worker.
-struct Candidate<'a> {
+struct Applicant<'a> {
     mirror: MirrorId,
     task: TaskId,
     user: Option<UserId>,
@@ -95,32 +95,32 @@ enum Fit {
 
 pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
     let turns = Turns::seen(view.snapshot, view.now);
-    let mut ledger = Ledger::new(view, &turns);
+    let mut tally = Tally::new(view, &turns);
     let mut workers = Workers::new(view, turns);
-    let mut lines = Lines::new(candidates(view), &ledger);
+    let mut lines = Lines::new(applicants(view), &tally);
     let mut purse = Purse::new(view);
     let mut schedule = Schedule::default();
-    while let Some(candidate) = lines.next() {
-        let (user, key) = (candidate.user, candidate.wants.key.as_deref());
+    while let Some(applicant) = lines.next() {
+        let (user, key) = (applicant.user, applicant.wants.key.as_deref());
         let capped = || {
-            let (reason, count) = ledger.refuses(user, key)?;
-            let wait = Wait::on(candidate.task, reason);
+            let (reason, count) = tally.refuses(user, key)?;
+            let wait = Wait::on(applicant.task, reason);
             let count = Some(count);
             Some(Wait { count, ..wait })
         };
-        let outcome = match candidate.gate.or_else(capped) {
+        let outcome = match applicant.gate.or_else(capped) {
             Some(wait) => Err(wait),
-            None => afford(view, &mut purse, &candidate).and_then(|allowance| {
-                let grant = workers.choose(&candidate)?;
+            None => afford(view, &mut purse, &applicant).and_then(|allowance| {
+                let grant = workers.choose(&applicant)?;
                 Ok(Grant { allowance, ..grant })
             }),
         };
         if outcome.is_ok() {
-            ledger.give(user, key);
+            tally.give(user, key);
             purse.take(user);
         }
-        schedule.turns.push((candidate.mirror, outcome));
-        lines.enter(user, &ledger);
+        schedule.turns.push((applicant.mirror, outcome));
+        lines.enter(user, &tally);
     }
     schedule.spare = common_gate(view, None).is_none() && workers.spare();
     schedule.needs = purse.needs;
@@ -131,61 +131,59 @@ pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
 fn afford(
     view: &View<'_>,
     purse: &mut Purse<'_, '_>,
-    candidate: &Candidate<'_>,
+    applicant: &Applicant<'_>,
 ) -> Result<Allowance, Wait> {
-    let mirror = view.row_at(candidate.mirror);
-    let asked = purse.ask(mirror, candidate.user, candidate.wants);
-    asked.map_err(|short| budget::wait(candidate.task, short))
+    let mirror = view.row_at(applicant.mirror);
+    let asked = purse.ask(mirror, applicant.user, applicant.wants);
+    asked.map_err(|short| budget::wait(applicant.task, short))
 }
 
-/// Where a person stands in the order of turns: her load, then her first candidate.
+/// Where a person stands in the order of turns: her load, then her first applicant.
 type Place = (Span, Timestamp, TaskId, Option<UserId>);
 
-/// What waits: a line of candidates for each person, and whose first is next.
+/// What waits: a line of applicants for each person, and whose first is next.
 struct Lines<'a> {
     /// By person, whose turn comes last first.
-    waiting: HashMap<Option<UserId>, Vec<Candidate<'a>>>,
+    waiting: HashMap<Option<UserId>, Vec<Applicant<'a>>>,
     next: BinaryHeap<Reverse<Place>>,
 }
 
 impl<'a> Lines<'a> {
-    fn new(mut candidates: Vec<Candidate<'a>>, ledger: &Ledger<'_>) -> Self {
-        candidates.sort_unstable_by_key(|candidate| Reverse((candidate.rank, candidate.task)));
+    fn new(mut applicants: Vec<Applicant<'a>>, tally: &Tally<'_>) -> Self {
+        applicants.sort_unstable_by_key(|applicant| Reverse((applicant.rank, applicant.task)));
         let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
-        for candidate in candidates {
-            waiting.entry(candidate.user).or_default().push(candidate);
+        for applicant in applicants {
+            waiting.entry(applicant.user).or_default().push(applicant);
         }
         let people: Vec<Option<UserId>> = waiting.keys().copied().collect();
         let mut lines = Self {
             waiting,
             next: BinaryHeap::new(),
         };
-        people
-            .into_iter()
-            .for_each(|user| lines.enter(user, ledger));
+        people.into_iter().for_each(|user| lines.enter(user, tally));
         lines
     }
 
     /// Puts the first of this person's line where her load says.
-    fn enter(&mut self, user: Option<UserId>, ledger: &Ledger<'_>) {
+    fn enter(&mut self, user: Option<UserId>, tally: &Tally<'_>) {
         if let Some(first) = self.waiting.get(&user).and_then(|line| line.last()) {
-            let place = (ledger.load(user), first.rank, first.task, user);
+            let place = (tally.load(user), first.rank, first.task, user);
             self.next.push(Reverse(place));
         }
     }
 
     /// Whose turn it is.
-    fn next(&mut self) -> Option<Candidate<'a>> {
+    fn next(&mut self) -> Option<Applicant<'a>> {
         let Reverse((.., user)) = self.next.pop()?;
         self.waiting.get_mut(&user)?.pop()
     }
 }
 
-fn candidates<'a>(view: &View<'a>) -> Vec<Candidate<'a>> {
+fn applicants<'a>(view: &View<'a>) -> Vec<Applicant<'a>> {
     let waiting = view
         .mirrors()
         .filter(|mirror| mirror.status == TaskStatus::Pending)
-        .map(|mirror| Candidate {
+        .map(|mirror| Applicant {
             mirror: mirror.id,
             task: mirror.task,
             user: mirror.user,
@@ -194,7 +192,7 @@ fn candidates<'a>(view: &View<'a>) -> Vec<Candidate<'a>> {
             gate: mirror_gate(view, mirror),
         });
     let filed = view.filed().iter().filter_map(|(task, fate)| match fate {
-        Filed::Create { id, .. } => Some(Candidate {
+        Filed::Create { id, .. } => Some(Applicant {
             mirror: *id,
             task: task.id,
             user: Some(task.owner),
@@ -329,26 +327,26 @@ impl<'v, 'a> Workers<'v, 'a> {
         }
     }
 
-    fn choose(&mut self, candidate: &Candidate<'a>) -> Result<Grant<'a>, Wait> {
-        let wants = candidate.wants;
-        let deleted = self.view.is_deleted(candidate.task);
+    fn choose(&mut self, applicant: &Applicant<'a>) -> Result<Grant<'a>, Wait> {
+        let wants = applicant.wants;
+        let deleted = self.view.is_deleted(applicant.task);
         let class: Class<'a> = (
-            candidate.user,
+            applicant.user,
             wants.agent.as_deref(),
             &wants.labels,
             deleted,
             wants.budget.is_none(),
         );
         if let Some(reason) = self.misfits.get(&class) {
-            return Err(Wait::on(candidate.task, *reason));
+            return Err(Wait::on(applicant.task, *reason));
         }
-        self.best(candidate, deleted).map_err(|reason| {
+        self.best(applicant, deleted).map_err(|reason| {
             self.misfits.insert(class, reason);
-            Wait::on(candidate.task, reason)
+            Wait::on(applicant.task, reason)
         })
     }
 
-    fn best(&mut self, candidate: &Candidate<'a>, deleted: bool) -> Result<Grant<'a>, Reason> {
+    fn best(&mut self, applicant: &Applicant<'a>, deleted: bool) -> Result<Grant<'a>, Reason> {
         let snapshot = self.view.snapshot;
         let fenced = self.view.fences();
         let ours = snapshot.workers.iter().filter(|_| fenced).map(|worker| {
@@ -358,7 +356,7 @@ impl<'v, 'a> Workers<'v, 'a> {
                 legacy: false,
                 allowance: Allowance::default(),
             };
-            (self.fit(worker, candidate), grant)
+            (self.fit(worker, applicant), grant)
         });
         // A legacy worker takes the person's row, so there must be one.
         let legacy = self.view.legacy().filter(|_| !deleted).map(|worker| {
@@ -368,7 +366,7 @@ impl<'v, 'a> Workers<'v, 'a> {
                 legacy: true,
                 allowance: Allowance::default(),
             };
-            (self.legacy_fit(candidate.wants), grant)
+            (self.legacy_fit(applicant.wants), grant)
         });
         let best = ours.chain(legacy).max_by_key(|(fit, grant)| {
             let turn = self.turns.last(grant.worker);
@@ -414,8 +412,8 @@ impl<'v, 'a> Workers<'v, 'a> {
         self.turns.give(worker, self.view.now);
     }
 
-    fn fit(&self, worker: &Worker, candidate: &Candidate<'_>) -> Fit {
-        let own = worker.pool == Pool::Dedicated && candidate.user == Some(worker.owner);
+    fn fit(&self, worker: &Worker, applicant: &Applicant<'_>) -> Fit {
+        let own = worker.pool == Pool::Dedicated && applicant.user == Some(worker.owner);
         let shared = worker.pool == Pool::Shared && self.view.policy.shared;
         if !worker.kind.runs_tasks() || !(own || shared) {
             return Fit::NotForPerson;
@@ -423,7 +421,7 @@ impl<'v, 'a> Workers<'v, 'a> {
         if !takes_work(self.view, worker) {
             return Fit::NotReady;
         }
-        match suits(worker, candidate.wants) {
+        match suits(worker, applicant.wants) {
             Some(misfit) => misfit,
             None if self.free.get(&worker.id).is_none_or(|free| *free == 0) => Fit::Full,
             None if own => Fit::Own,

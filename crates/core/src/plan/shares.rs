@@ -77,17 +77,17 @@ enum Sharers {
 }
 
 /// What everybody has, while slots are given.
-pub(super) struct Ledger<'v> {
+pub(super) struct Tally<'v> {
     shares: &'v Shares,
     used: HashMap<Option<UserId>, Span>,
     running: HashMap<Option<UserId>, u32>,
     keys: HashMap<(Sharers, &'v str), u32>,
 }
 
-impl<'v> Ledger<'v> {
+impl<'v> Tally<'v> {
     /// What the snapshot and the memory beside it show.
     pub(super) fn new(view: &View<'v>, turns: &Turns) -> Self {
-        let mut ledger = Self {
+        let mut tally = Self {
             shares: &view.policy.shares,
             used: HashMap::new(),
             running: HashMap::new(),
@@ -95,13 +95,13 @@ impl<'v> Ledger<'v> {
         };
         for mirror in view.active() {
             let took = within(since(mirror), view.now, view.now);
-            ledger.add(mirror.user, mirror.wants.key.as_deref(), took);
+            tally.add(mirror.user, mirror.wants.key.as_deref(), took);
         }
         for (user, from, until) in turns.ended() {
             let took = within(from, until, view.now).max(LEAST);
-            ledger.use_up(user, took);
+            tally.use_up(user, took);
         }
-        ledger
+        tally
     }
 
     fn add(&mut self, user: Option<UserId>, key: Option<&'v str>, took: Span) {
