@@ -527,7 +527,11 @@ impl Process {
     /// Notes what another attempt would go on from.
     fn note(&mut self, mirror: MirrorId) -> Input {
         let agent = self.agents.get_mut(&mirror);
-        Input::Checkpoint(mirror, agent.map_or_else(String::new, Agent::note))
+        Input::Checkpoint(
+            mirror,
+            Some(agent.map_or_else(String::new, Agent::note)),
+            None,
+        )
     }
 
     /// Remembers a claim of what it should not take. What is to end may be claimed to end it.

@@ -331,7 +331,9 @@ impl Driver {
                     self.step(Input::Lines(mirror, lines));
                 }
             }
-            News::Checkpoint(mirror, text) => self.step(Input::Checkpoint(mirror, text)),
+            News::Checkpoint(mirror, text, used) => {
+                self.step(Input::Checkpoint(mirror, text, used));
+            }
             News::Ended(mirror, run, finish) => {
                 if let Some(work) = self.sessions.end(mirror, run) {
                     tell::ended(&work, &finish);

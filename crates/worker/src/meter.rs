@@ -30,15 +30,15 @@ mod files;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use files::Files;
+pub(crate) use files::{Files, NOTICE_FILE};
 
 /// How often the usage file is looked at, and time is. Rarer, and more is spent unseen; more often
 /// would only cost processor time, since a turn of a model takes seconds.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long an agent with boundaries of its own may take to its next one. A tool that runs longer is
-/// ended with it.
-const BOUNDARY: Duration = Duration::from_secs(60);
+/// How long an agent that is handed notices between its tool calls may take to the next such moment.
+/// Longer, and a long answer is paid for; shorter, and an edit is cut off in its middle.
+const BOUNDARY: Duration = Duration::from_secs(10);
 
 /// What an agent tells of its usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Metering {
     pub budget: Budget,
     /// What it tells.
     pub tells: Tells,
+    /// Whether it is handed notices between its tool calls, and ends at one that says so.
+    pub takes_notices: bool,
     /// The model to price what it uses by, where it doesn't say itself.
     pub model: Option<String>,
     /// What models cost.
@@ -149,6 +151,10 @@ pub(crate) struct Meter {
     warned: Option<Limit>,
     /// What the usage file said last.
     told: Option<files::Told>,
+    /// What this attempt used in phases before this one.
+    phases: Spent,
+    /// What it has used up to now, where its agent tells.
+    dial: watch::Sender<Option<Spent>>,
 }
 
 /// Whether to go on looking.
@@ -170,7 +176,14 @@ impl Meter {
             began: Mark::now(),
             warned: None,
             told: None,
+            phases,
+            dial: watch::Sender::new(None),
         }
+    }
+
+    /// What the attempt has used up to now; nothing while its agent has told nothing.
+    pub(crate) fn dial(&self) -> watch::Receiver<Option<Spent>> {
+        self.dial.subscribe()
     }
 
     /// Where the agent's output is to be told.
@@ -247,7 +260,7 @@ impl Meter {
                 ends = Some((Mark::now(), why, said));
             }
             if let Some((since, why, _)) = &ends
-                && self.may_interrupt(*since)
+                && self.may_interrupt(*why, *since)
             {
                 interrupt.ask(*why);
             }
@@ -263,6 +276,9 @@ impl Meter {
     async fn look(&mut self, reading: &Reading, news: &mpsc::Sender<News>) -> Look {
         self.told = self.files.told().or(self.told.take());
         let live = self.live(reading);
+        if live.usage != Usage::UNKNOWN {
+            self.dial.send_replace(Some(self.phases.plus(live)));
+        }
         let verdict = self.ceiling.judge(&self.before, &live, reading.sign.bytes);
         self.files.show(&self.ceiling, &self.before, &live, verdict);
         match verdict {
@@ -291,9 +307,13 @@ impl Meter {
         }
     }
 
-    /// Whether an agent that was told to end at its next boundary has had its time.
-    fn may_interrupt(&self, since: Mark) -> bool {
-        self.metering.tells != Tells::Output || since.elapsed() >= BOUNDARY
+    /// Whether an agent that is over a limit has had its time: all of it, where it takes no notices.
+    fn may_interrupt(&self, why: Interruption, since: Mark) -> bool {
+        let costs = matches!(
+            why,
+            Interruption::Budget(Limit::Cost | Limit::Tokens | Limit::Turns)
+        );
+        !(costs && self.metering.takes_notices) || since.elapsed() >= BOUNDARY
     }
 
     /// What this phase has used so far.
@@ -333,7 +353,7 @@ impl Meter {
     /// What the phase came to when the budget ended it: partial work is kept, and said to be.
     fn judge(&self, end: &mut PhaseEnd, why: Interruption, said: String) {
         use crate::agents::PhaseOutcome;
-        let by_itself = matches!(end.outcome, PhaseOutcome::Completed);
+        let by_itself = matches!(end.outcome, PhaseOutcome::Completed) && !self.files.ended_it();
         // What was done in time counts; what another reason ended stays as it is.
         let other = matches!(end.outcome, PhaseOutcome::Interrupted(other) if other != why);
         if by_itself || other {

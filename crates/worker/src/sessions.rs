@@ -267,6 +267,7 @@ impl Sessions {
         };
         Metering {
             tells: Tells::Output,
+            takes_notices: matches!(agent.kind, Kind::Claude(_)),
             model,
             ..metering
         }

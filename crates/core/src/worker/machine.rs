@@ -14,6 +14,7 @@ use crate::ids::{Attempt, MirrorId, UserId};
 use crate::model::Mirror;
 use crate::status::{TaskStatus, WorkPhase};
 use crate::time::Timestamp;
+use crate::usage::Spent;
 
 /// The machine. One per process.
 #[derive(Clone, Debug)]
@@ -95,7 +96,10 @@ impl Machine {
                     .collect()
             }
             Input::Lines(id, lines) => self.lines(id, lines, now).into_iter().collect(),
-            Input::Checkpoint(id, text) => self.checkpoint(id, text, now).into_iter().collect(),
+            Input::Checkpoint(id, text, used) => {
+                let effect = self.checkpoint(id, text, used, now);
+                effect.into_iter().collect()
+            }
             Input::Ended(id, finish) => self.ended(id, *finish, now),
             Input::Inspected(id, row) => self.inspected(id, row.as_deref()),
             Input::Saved(id) => self.saved(id),
@@ -464,13 +468,26 @@ impl Machine {
 
     /// Notes what another attempt would go on from. One that can't be written is not worth a second
     /// try: the next one says more.
-    fn checkpoint(&mut self, id: MirrorId, text: String, now: Timestamp) -> Option<Effect> {
+    fn checkpoint(
+        &mut self,
+        id: MirrorId,
+        text: Option<String>,
+        used: Option<Spent>,
+        now: Timestamp,
+    ) -> Option<Effect> {
         let held = self.held.get_mut(&id)?;
         if held.noting || !matches!(held.stage, Stage::Running(None)) {
             return None;
         }
+        let used = used.map(|used| held.seen.ledger.note(held.ids.attempt, used));
+        let used = used.filter(|ledger| *ledger != held.seen.ledger);
+        if text.is_none() && used.is_none() {
+            return None;
+        }
         held.noting = true;
-        let set = writes::checkpoint(&held.ids, &held.seen.etag, text, now);
+        let set = writes::checkpoint(&held.ids, &held.seen.etag, text, used.as_ref(), now);
+        // The report enters the attempt's end whatever was noted, so a note that is lost does no harm.
+        held.seen.ledger = used.unwrap_or_else(|| held.seen.ledger.clone());
         Some(Effect::Write(Ticket::new(id, WriteKind::Checkpoint), set))
     }
 

@@ -21,7 +21,7 @@ use crate::reason::Reason;
 use crate::row::ChangeSet;
 use crate::status::Unknown;
 use crate::time::{Span, Timestamp};
-use crate::usage::Usage;
+use crate::usage::{Spent, Usage};
 
 mod evidence;
 mod held;
@@ -85,8 +85,9 @@ pub enum Input {
     Answered(Vec<(Ticket, Answer)>),
     /// The agent of this task printed lines.
     Lines(MirrorId, Vec<String>),
-    /// What another attempt would go on from, should this one be lost: `cr_executiondetails`.
-    Checkpoint(MirrorId, String),
+    /// What another attempt would go on from, should this one be lost (`cr_executiondetails`, if that has
+    /// changed), and what this one has used.
+    Checkpoint(MirrorId, Option<String>, Option<Spent>),
     /// The agent of this task ended (or could not be started); its report's content.
     Ended(MirrorId, Box<Finish>),
     /// What the row of this task is now, whatever its status; `None` when there is none, or none that

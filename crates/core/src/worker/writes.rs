@@ -209,12 +209,17 @@ pub(super) fn lose(mirror: &Mirror, now: Timestamp) -> ChangeSet {
     }
 }
 
-/// Notes what another attempt would go on from.
-pub(super) fn checkpoint(ids: &Ids, etag: &Etag, text: String, now: Timestamp) -> ChangeSet {
-    let cells = vec![
-        (tasks::EXECUTION_DETAILS, text.into()),
-        (tasks::LAST_PING, now.into()),
-    ];
+/// Notes what another attempt would go on from, and what this one has used.
+pub(super) fn checkpoint(
+    ids: &Ids,
+    etag: &Etag,
+    text: Option<String>,
+    ledger: Option<&Ledger>,
+    now: Timestamp,
+) -> ChangeSet {
+    let mut cells = vec![(tasks::LAST_PING, now.into())];
+    cells.extend(text.map(|text| (tasks::EXECUTION_DETAILS, text.into())));
+    cells.extend(ledger.map(|ledger| (tasks::USAGE, ledger.to_json().into())));
     ChangeSet {
         task: Some(ids.task),
         why: format!("note how far task {} is", ids.task.short()),

@@ -1,10 +1,12 @@
 //! What an attempt leaves for the next one: checkpoints while it runs, questions at its end.
 
-use shraga_core::ids::Etag;
+use shraga_core::ids::{Attempt, Etag};
+use shraga_core::ledger::{Allowance, Ledger};
 use shraga_core::model::Mirror;
 use shraga_core::row::{Table, Value, Write, events, tasks};
 use shraga_core::status::TaskStatus;
-use shraga_core::time::Span;
+use shraga_core::time::{Day, Span};
+use shraga_core::usage::{Spent, Usage};
 use shraga_core::worker::{
     Answer, Effect, Finish, Identity, Input, Limits, Machine, Outcome, Ticket, WriteKind,
 };
@@ -51,7 +53,7 @@ impl Bench {
     }
 
     fn note(&mut self, text: &str) -> Vec<Effect> {
-        let input = Input::Checkpoint(self.row.id, text.to_owned());
+        let input = Input::Checkpoint(self.row.id, Some(text.to_owned()), None);
         self.machine.step(input, secs(7))
     }
 
@@ -93,6 +95,47 @@ fn asking() -> Finish {
         checkpoint: Some("{}".to_owned()),
         ..Finish::said(Outcome::Asked, "asks: which port?")
     }
+}
+
+#[test]
+fn a_checkpoint_notes_what_was_used_so_that_a_lost_attempt_is_not_taken_for_free() {
+    let mut bench = running();
+    let day = Day::of(secs(5));
+    let given = Ledger::default().give(Attempt(1), day, Allowance::default());
+    bench.row = held(bench.row.clone(), "w", Some("b"), 6);
+    bench.row.ledger = given;
+    let asked = bench.machine.mark();
+    let rows = vec![bench.row.clone()];
+    let _ = bench.machine.step(Input::Looked { asked, rows }, secs(6));
+    let used = Spent {
+        usage: Usage {
+            output_tokens: 700,
+            cost_micros: Some(420_000),
+            ..Usage::NONE
+        },
+        ran: Span::secs(9),
+    };
+    let mut noted = |text: Option<&str>| {
+        let input = Input::Checkpoint(bench.row.id, text.map(str::to_owned), Some(used));
+        let effects = bench.machine.step(input, secs(7));
+        bench.answer(WriteKind::Checkpoint, Answer::Done(None));
+        effects
+    };
+    let write = written(&noted(None), WriteKind::Checkpoint).remove(0);
+    assert_eq!(write.get(tasks::EXECUTION_DETAILS), None);
+    let ledger = bench.row.ledger.note(Attempt(1), used);
+    assert_eq!(write.get(tasks::USAGE), Some(&ledger.to_json().into()));
+    // What is known counts when its worker is gone, where nothing was reserved.
+    let lost = ledger.lose(Attempt(1), day);
+    assert_eq!(lost.spent.usage.tokens(), 700);
+    // The same again is nothing new.
+    let mut noted = |text: Option<&str>| {
+        let input = Input::Checkpoint(bench.row.id, text.map(str::to_owned), Some(used));
+        bench.machine.step(input, secs(7))
+    };
+    assert_eq!(noted(None), []);
+    let write = written(&noted(Some("{}")), WriteKind::Checkpoint).remove(0);
+    assert_eq!(write.get(tasks::USAGE), None);
 }
 
 #[test]

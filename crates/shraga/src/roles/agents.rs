@@ -69,6 +69,7 @@ pub(crate) fn metering(config: &Config) -> BTreeMap<String, Metering> {
         let metering = Metering {
             budget: agent.budget.0,
             tells: agent.usage,
+            takes_notices: false,
             model: None,
             prices: Arc::clone(&prices),
         };

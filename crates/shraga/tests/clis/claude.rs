@@ -317,3 +317,36 @@ fn it_goes_on_while_its_worker_is_killed_and_nothing_is_asked_of_the_model_twice
     );
     assert_eq!(scene.model.seen().len(), 2);
 }
+
+/// A tool call that lasts until there is a notice: what was used before it has been counted then. Each
+/// turn of the model uses 120 tokens.
+fn until_noticed() -> Turn {
+    bash("while [ ! -e \"$SHRAGA_NOTICE_FILE\" ]; do sleep 0.1; done")
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn the_model_is_warned_when_most_of_the_budget_is_used() {
+    let mut turns = vec![bash("touch made"); 6];
+    turns.extend([until_noticed(), Turn::say("wrapped up")]);
+    let scene = Scene::new(&open_config(""), turns);
+    let task = scene.task(&["x", "--budget", "1000tokens"], "Completed");
+    assert_eq!(task["result"], "wrapped up");
+    // What the seventh turn says of its own end may be counted by then, or not yet.
+    let warned = "% of this task's budget of tokens is used";
+    assert!(!scene.request(6).contains(warned));
+    assert!(scene.request(7).contains(warned));
+}
+
+#[test]
+#[ignore = "needs Claude Code: cargo xtask interop --only claude"]
+fn at_its_limit_it_ends_after_the_tool_call_without_another_request() {
+    let mut turns = vec![bash("touch made"); 6];
+    turns.extend([until_noticed(), bash("touch more"), until_noticed()]);
+    turns.push(Turn::say("one request too many"));
+    let scene = Scene::new(&open_config(""), turns);
+    let task = scene.task(&["x", "--budget", "1000tokens"], "Failed");
+    assert_eq!(task["reason"], "budget-tokens");
+    assert_eq!(scene.model.seen().len(), 9);
+    assert!(work_folder(&task, &scene).join("more").exists());
+}

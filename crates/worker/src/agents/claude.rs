@@ -3,7 +3,7 @@
 //! It is run without a terminal and prints a JSON object a line. The prompt goes to its standard
 //! input, never onto its command line. It gets no variable of the worker's environment beyond the
 //! allow-list; telemetry and self-updates are off. What it says while it works is read by
-//! [`read::Reader`].
+//! [`read::Reader`]. Between two of its tool calls a hook hands it what its budget's meter has to say.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use shraga_process::Program;
 use super::PhaseJob;
 use super::command;
 use crate::config::{Claude, Command};
+use crate::meter::NOTICE_FILE;
 
 pub(super) mod read;
 
@@ -22,6 +23,13 @@ const QUIET: [(&str, &str); 3] = [
     ("DISABLE_AUTOUPDATER", "1"),
     ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
 ];
+
+/// Runs after each tool call and hands over a notice once: whoever moves it away has it. It fails never,
+/// since a failing hook would be told to the model.
+const HOOK: &str = r#"mv "$SHRAGA_NOTICE_FILE" "$SHRAGA_NOTICE_FILE.given" 2>/dev/null && cat "$SHRAGA_NOTICE_FILE.given"; exit 0"#;
+
+/// How long the hook may take. It reads a line; longer, and a stuck disk would hold up every tool call.
+const HOOK_SECS: u32 = 10;
 
 /// How the program is called; `fresh` begins a new session whatever the job says.
 pub(super) fn program(job: &PhaseJob, agent: &Command, claude: &Claude, fresh: bool) -> Program {
@@ -92,7 +100,14 @@ fn settings(dir: &Path, program: &Program) -> String {
             strangers.push(own.join("rules/**").display().to_string());
         }
     }
-    serde_json::json!({ "claudeMdExcludes": strangers }).to_string()
+    let mut settings = serde_json::json!({ "claudeMdExcludes": strangers });
+    if program.env.contains_key(NOTICE_FILE) {
+        let hook = serde_json::json!({ "type": "command", "command": HOOK, "timeout": HOOK_SECS });
+        settings["hooks"] = serde_json::json!({
+            "PostToolUse": [{ "matcher": "*", "hooks": [hook] }],
+        });
+    }
+    settings.to_string()
 }
 
 #[cfg(test)]

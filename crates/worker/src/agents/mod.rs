@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shraga_core::budget::Budget;
+use shraga_core::budget::{Budget, Limit};
 use shraga_core::causes::chain;
 use shraga_core::ids::{Attempt, MirrorId, TaskId};
 use shraga_core::reason::Reason;
@@ -344,10 +344,23 @@ async fn attend(
         },
         cause: end.cause,
         captured,
-        why: interrupt.why(),
+        why: interrupt.why().or_else(|| over(end.cause)),
         silent,
         ran: end.ran(),
     })
+}
+
+/// The limit for which a supervisor ended the program by itself.
+const fn over(cause: Cause) -> Option<Interruption> {
+    match cause {
+        Cause::TooMuchOutput => Some(Interruption::Budget(Limit::Output)),
+        Cause::ByItself
+        | Cause::DeadlinePassed
+        | Cause::Stopped
+        | Cause::Orphaned
+        | Cause::Abandoned
+        | Cause::Lost => None,
+    }
 }
 
 /// Waits for `work`, with `beside` running as long; what either came to.

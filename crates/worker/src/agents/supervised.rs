@@ -71,7 +71,7 @@ fn orders(job: &PhaseJob, program: Program) -> Orders {
         stdin: String::from_utf8_lossy(&program.stdin).into_owned(),
         deadline_ms: program.deadline.map(millis),
         grace_ms: millis(program.grace),
-        output_bytes: None,
+        output_bytes: job.left.output_bytes,
         log_bytes: LOG_BYTES,
         tail_bytes: TAIL_BYTES,
         orphan_ms: millis(job.supervision.orphan),

@@ -17,6 +17,7 @@ use std::time::Duration;
 use shraga_core::budget::Limit;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId};
 use shraga_core::reason::Reason;
+use shraga_core::usage::Spent;
 use shraga_core::worker::pipeline::Summaries;
 use shraga_core::worker::{Finish, Outcome};
 use tokio::sync::mpsc;
@@ -50,8 +51,8 @@ pub(crate) use words::Handed;
 pub(crate) enum News {
     /// Its agent printed these lines.
     Lines(MirrorId, Vec<String>),
-    /// What another attempt would go on from now.
-    Checkpoint(MirrorId, String),
+    /// What another attempt would go on from now, if that has changed, and what this one has used.
+    Checkpoint(MirrorId, Option<String>, Option<Spent>),
     /// It has ended; nothing more comes of this run.
     Ended(MirrorId, RunId, Box<Finish>),
 }

@@ -17,7 +17,7 @@ use shraga_core::time::Span;
 use shraga_core::usage::{Spent, Usage};
 use shraga_core::worker::Outcome;
 use shraga_core::worker::pipeline::{Next, Phase, PhaseEnded, Pipeline, Progress, Rules, Verdict};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::carry::Start;
@@ -225,8 +225,9 @@ impl<'a> Course<'a> {
         };
         let end = {
             let running = agents::run(phase, agent, interrupt, news);
+            let dial = meter.dial();
             let running = meter.attend(running, interrupt, news);
-            self.attend(running, news).await
+            self.attend(running, &dial, news).await
         };
         if place.phase == Phase::Verify {
             copy::remove(dir).await;
@@ -291,9 +292,11 @@ impl<'a> Course<'a> {
     async fn attend(
         &mut self,
         running: impl Future<Output = PhaseEnd>,
+        dial: &watch::Receiver<Option<Spent>>,
         news: &mpsc::Sender<News>,
     ) -> PhaseEnd {
         tokio::pin!(running);
+        let mut used = None;
         loop {
             tokio::select! {
                 end = &mut running => return end,
@@ -304,11 +307,12 @@ impl<'a> Course<'a> {
                 end = &mut running => return end,
                 noted = self.checkpoint() => noted,
             };
-            if noted != self.noted
-                && let Some(text) = noted.clone()
-            {
-                let _ = news.send(News::Checkpoint(self.job.mirror, text)).await;
-                self.noted = noted;
+            let now = *dial.borrow();
+            let text = noted.clone().filter(|_| noted != self.noted);
+            if text.is_some() || now != used {
+                let checkpoint = News::Checkpoint(self.job.mirror, text, now);
+                let _ = news.send(checkpoint).await;
+                (self.noted, used) = (noted.or(self.noted.take()), now);
             }
         }
     }

@@ -25,6 +25,9 @@ const BUDGET: &str = "budget.json";
 /// What an agent that runs Claude Code's hooks is handed after a tool call, as that program documents.
 const NOTICE: &str = "notice.json";
 
+/// The variable that names it.
+pub(crate) const NOTICE_FILE: &str = "SHRAGA_NOTICE_FILE";
+
 /// What a usage file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -69,7 +72,7 @@ impl Files {
         let mut env = vec![("SHRAGA_USAGE_FILE".to_owned(), path(USAGE))];
         if limited {
             env.push(("SHRAGA_BUDGET_FILE".to_owned(), path(BUDGET)));
-            env.push(("SHRAGA_NOTICE_FILE".to_owned(), path(NOTICE)));
+            env.push((NOTICE_FILE.to_owned(), path(NOTICE)));
         }
         env
     }
@@ -137,6 +140,13 @@ impl Files {
             }),
         };
         Some(notice.to_string())
+    }
+
+    /// Whether the notice that the budget is used up was handed over: the agent ends for that, however it
+    /// says that it ended.
+    pub(super) fn ended_it(&self) -> bool {
+        let stopped = matches!(self.noticed, Some(Verdict::Stop(_)));
+        stopped && !self.folder.join(NOTICE).exists()
     }
 
     /// Replaces a file whole, whatever the agent put in its place.

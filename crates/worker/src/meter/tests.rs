@@ -261,3 +261,89 @@ async fn who_cancels_comes_before_what_the_meter_says() {
     let late = tokio::time::timeout(Duration::from_millis(1), stuck).await;
     assert!(late.is_err(), "it waits for the agent");
 }
+
+/// An agent whose output tells, which is over its tokens; what it comes to is `end`'s to say.
+async fn over_its_tokens(
+    stage: &Stage,
+    takes_notices: bool,
+    end: impl Future<Output = PhaseEnd>,
+) -> PhaseEnd {
+    let mut allowed = allowed("1000tokens", Tells::Output);
+    allowed.metering.takes_notices = takes_notices;
+    let meter = stage.meter(&allowed);
+    let (gauge, signs) = (meter.gauge(), watch::Sender::default());
+    let heard = signs.subscribe();
+    let usage = Usage {
+        output_tokens: 1_200,
+        cost_micros: None,
+        ..Usage::NONE
+    };
+    signs.send_replace(Sign {
+        usage: Some(usage),
+        ..Sign::default()
+    });
+    let agent = async {
+        tokio::select! {
+            end = end => end,
+            never = gauge.follow(heard) => match never {},
+        }
+    };
+    stage.attend(meter, agent).await
+}
+
+#[test]
+fn only_an_agent_that_takes_notices_gets_time_to_end_by_itself() {
+    let stage = Stage::new();
+    let at_once = |takes_notices, limit| {
+        let mut allowed = allowed("1000tokens", Tells::Output);
+        allowed.metering.takes_notices = takes_notices;
+        let why = Interruption::Budget(limit);
+        stage.meter(&allowed).may_interrupt(why, Mark::now())
+    };
+    assert!(at_once(false, Limit::Tokens));
+    assert!(!at_once(true, Limit::Tokens));
+    // Time goes on, and so does what it prints.
+    assert!(at_once(true, Limit::Time) && at_once(true, Limit::Output));
+}
+
+#[tokio::test]
+async fn an_agent_that_takes_no_notices_is_asked_to_end_at_once() {
+    let stage = Stage::new();
+    let end = over_its_tokens(&stage, false, stage.until_asked()).await;
+    let stopped = PhaseOutcome::Interrupted(Interruption::Budget(Limit::Tokens));
+    assert_eq!(end.outcome, stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_was_handed_the_last_notice_was_ended_by_it() {
+    let stage = Stage::new();
+    let notice = stage.folder.path().join("notice.json");
+    let taken = async {
+        while std::fs::rename(&notice, stage.folder.path().join("given")).is_err() {
+            tokio::task::yield_now().await;
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        end(PhaseOutcome::Completed)
+    };
+    let ended = over_its_tokens(&stage, true, taken).await;
+    let given = stage.read("given");
+    assert_eq!(given["continue"], false);
+    let stopped = PhaseOutcome::Interrupted(Interruption::Budget(Limit::Tokens));
+    assert_eq!(ended.outcome, stopped);
+    assert!(
+        ended.message.contains("budget of tokens is used up"),
+        "{}",
+        ended.message
+    );
+
+    // One that came to its end before it saw the notice is done.
+    let stage = Stage::new();
+    let seen = async {
+        while !stage.folder.path().join("notice.json").exists() {
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        end(PhaseOutcome::Completed)
+    };
+    let ended = over_its_tokens(&stage, true, seen).await;
+    assert_eq!(ended.outcome, PhaseOutcome::Completed);
+}

@@ -255,3 +255,40 @@ fn failures_are_told_apart_by_the_codes_that_the_program_gives() {
     let gone = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"errors":["No conversation found with session ID: 1"]}"#;
     assert_eq!(read(&[gone]).0.heard().end, Some(Err(Failure::NoSession)));
 }
+
+#[test]
+fn a_hook_hands_over_notices_only_where_there_is_a_budget() {
+    let mut job = job("x");
+    let settings = |job: &PhaseJob| -> serde_json::Value {
+        let argv = program(job, &agent(), &claude(), false).argv;
+        let at = argv.iter().position(|it| it == "--settings").unwrap();
+        serde_json::from_str(&argv[at + 1]).unwrap()
+    };
+    assert_eq!(settings(&job).get("hooks"), None);
+    job.env = vec![(NOTICE_FILE.to_owned(), "/x/notice.json".to_owned())];
+    let hook = &settings(&job)["hooks"]["PostToolUse"][0];
+    assert_eq!(hook["matcher"], "*");
+    assert!(
+        hook["hooks"][0]["command"]
+            .as_str()
+            .unwrap()
+            .contains(NOTICE_FILE)
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_hook_hands_a_notice_over_once_and_never_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let notice = folder.path().join("it's a notice.json");
+    std::fs::write(&notice, "{}").unwrap();
+    let mut env: std::collections::BTreeMap<_, _> =
+        [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into();
+    env.insert(NOTICE_FILE.to_owned(), notice.display().to_string());
+    let deadline = std::time::Duration::from_secs(60);
+    for handed in ["{}", ""] {
+        let hook = ["sh", "-c", HOOK];
+        let said = shraga_process::run_tool(&hook, folder.path(), env.clone(), deadline).await;
+        assert_eq!(said.unwrap(), handed);
+    }
+}
