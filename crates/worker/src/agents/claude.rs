@@ -65,9 +65,9 @@ pub(super) fn program(job: &PhaseJob, agent: &Command, claude: &Claude, fresh: b
     args.extend(words(&["--add-dir", &job.exchange.display().to_string()]));
     args.extend(words(&["--settings", &settings(&job.dir, &program)]));
     match resume {
-        Some(resume) => args.extend(words(&["--resume", &resume.session.0])),
+        Some(resume) => args.extend(words(&["--resume", &resume.session.name])),
         None if fresh => {}
-        None => args.extend(words(&["--session-id", &job.new_session.0])),
+        None => args.extend(words(&["--session-id", &job.new_session.name])),
     }
     program.argv.extend(args);
     program

@@ -43,7 +43,7 @@ pub(super) fn program(job: &PhaseJob, agent: &Command, codex: &Codex, fresh: boo
         args.extend(["--output-schema".to_owned(), file]);
     }
     if let Some(resume) = resume {
-        args.push(resume.session.0.clone());
+        args.push(resume.session.name.clone());
     }
     args.push("-".to_owned());
     program.argv.extend(args);

@@ -108,7 +108,10 @@ fn of(
         transcript: heard.transcript.text(),
         usage: heard.usage,
         ran: ran.ran,
-        session: heard.session.clone().map(Session),
+        session: heard.session.clone().map(|name| Session {
+            name,
+            told: heard.told,
+        }),
         structured: answer,
         question: None,
     }

@@ -1,6 +1,7 @@
 //! Listens to an agent as its kind speaks: lines for people, and what the agent says about itself.
 
 use jiff::tz::TimeZone;
+use shraga_core::usage::Usage;
 
 use super::failures::At;
 use super::stream::{Heard, LongLines};
@@ -32,13 +33,14 @@ pub(super) fn here() -> At {
 }
 
 impl Listener {
-    /// For an agent of this kind, whose words are said at `at`.
-    pub(super) fn new(kind: &Kind, at: At) -> Self {
+    /// For an agent of this kind, whose words are said at `at`; `told` was told before of the session that it
+    /// goes on with.
+    pub(super) fn new(kind: &Kind, at: At, told: Usage) -> Self {
         let lines = LongLines::default();
         match kind {
             Kind::Command => Self::Plain(Lines::default()),
             Kind::Claude(_) => Self::Claude(lines, Box::new(claude::read::Reader::new(at))),
-            Kind::Codex(_) => Self::Codex(lines, Box::new(codex::read::Reader::new(at))),
+            Kind::Codex(_) => Self::Codex(lines, Box::new(codex::read::Reader::new(at, told))),
         }
     }
 

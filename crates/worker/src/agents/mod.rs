@@ -96,9 +96,24 @@ impl PhaseJob {
     }
 }
 
-/// The name of an agent's own session.
+/// An agent's own session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Session(pub(crate) String);
+pub(crate) struct Session {
+    /// Its name.
+    pub(crate) name: String,
+    /// What its programs have told so far that all of it used, where its kind tells sums of whole sessions.
+    pub(crate) told: Usage,
+}
+
+impl Session {
+    /// One of this name, of which nothing was told.
+    pub(crate) fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            told: Usage::NONE,
+        }
+    }
+}
 
 /// A session to go on with.
 #[derive(Clone, Debug)]
@@ -299,7 +314,9 @@ async fn attend(
     interrupt: &Interrupt,
     news: &mpsc::Sender<News>,
 ) -> Result<Ran, Box<dyn std::error::Error + Send + Sync>> {
-    let listener = Listener::new(&agent.kind, listen::here());
+    let resumed = job.resume.as_ref().filter(|_| !fresh);
+    let told = resumed.map_or(Usage::NONE, |resume| resume.session.told);
+    let listener = Listener::new(&agent.kind, listen::here(), told);
     let mut capture = Capture::new(job.mirror, news.clone(), listener);
     let patience = Patience {
         after_result: agent.result_grace,

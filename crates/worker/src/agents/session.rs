@@ -78,7 +78,7 @@ fn claude_projects(env: &BTreeMap<String, String>) -> Option<PathBuf> {
 
 /// The file of a session; `None` for a name that no session has.
 fn file_of(session: &Session) -> Option<String> {
-    let name = &session.0;
+    let name = &session.name;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let good = !name.is_empty() && name.len() <= NAME_CHARS && name.chars().all(plain);
     good.then(|| format!("{name}.jsonl"))
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn session(name: &str) -> Session {
-        Session(name.to_owned())
+        Session::named(name)
     }
 
     #[test]

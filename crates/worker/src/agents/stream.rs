@@ -73,6 +73,8 @@ impl LongLines {
 pub(crate) struct Heard {
     /// Its session.
     pub(crate) session: Option<String>,
+    /// What it told of all its session, where its kind does that.
+    pub(crate) told: Usage,
     /// Its model.
     pub(crate) model: Option<String>,
     /// What it used, as far as it told.
@@ -101,6 +103,7 @@ impl Default for Heard {
     fn default() -> Self {
         Self {
             session: None,
+            told: Usage::NONE,
             model: None,
             usage: Usage::UNKNOWN,
             result: String::new(),

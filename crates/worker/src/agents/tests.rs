@@ -30,7 +30,7 @@ pub(super) fn job(prompt: &str) -> PhaseJob {
         prompt: prompt.to_owned(),
         frame: "the frame".to_owned(),
         resume: None,
-        new_session: Session("new".to_owned()),
+        new_session: Session::named("new"),
         schema: None,
         turns: None,
         env: Vec::new(),

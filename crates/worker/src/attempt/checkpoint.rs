@@ -16,11 +16,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shraga_core::ids::Attempt;
 use shraga_core::limits;
+use shraga_core::usage::Usage;
 use shraga_core::worker::pipeline::{Progress, Verdict};
 
 use super::files::Files;
 use crate::agents::Session;
-use crate::stored::StoredProgress;
+use crate::stored::{StoredProgress, StoredUsage};
 
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,8 @@ struct Stored {
     #[serde(default)]
     session: Option<String>,
     #[serde(default)]
+    session_told: Option<StoredUsage>,
+    #[serde(default)]
     session_file: Option<String>,
     #[serde(default)]
     files: Option<String>,
@@ -110,7 +113,8 @@ impl Checkpoint {
             agent: self.agent.clone(),
             attempt: self.attempt.0,
             course: pack(&serde_json::to_vec(&course).ok()?)?,
-            session: session.map(|session| session.session.0.clone()),
+            session: session.map(|session| session.session.name.clone()),
+            session_told: session.map(|session| session.session.told.into()),
             session_file: file.and_then(pack),
             files: match self.files {
                 Files::None => None,
@@ -163,7 +167,10 @@ impl Checkpoint {
             progress: progress.map_err(|error| format!("it can't be understood: {error}"))?,
             answers: course.answers,
             session: stored.session.map(|name| CarriedSession {
-                session: Session(name),
+                session: Session {
+                    name,
+                    told: stored.session_told.map_or(Usage::NONE, Usage::from),
+                },
                 file: file.and_then(|packed| unpack("session", packed).ok()),
             }),
             files,

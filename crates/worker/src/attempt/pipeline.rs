@@ -30,7 +30,7 @@ use crate::agents::{self, PhaseEnd, PhaseJob, PhaseOutcome, Resume, Session};
 use crate::clock;
 use crate::folder::AttemptFolder;
 use crate::meter::{self, Allowed, Gauge, Meter};
-use crate::stored::StoredProgress;
+use crate::stored::{StoredProgress, StoredUsage};
 
 /// Where an attempt's folder says in which phase it is.
 const COURSE: &str = "course.json";
@@ -58,6 +58,9 @@ struct Stop {
     exchange: Exchange,
     /// The session that works.
     session: Option<String>,
+    /// What was told of it.
+    #[serde(default)]
+    told: Option<StoredUsage>,
 }
 
 /// An attempt before its first phase.
@@ -140,7 +143,8 @@ impl<'a> Course<'a> {
             Ok((progress, stop)) => {
                 self.pipeline = Pipeline::new(rules, self.job.attempt, progress);
                 self.number = stop.number.saturating_sub(1);
-                self.session = stop.session.map(Session);
+                let told = stop.told.map_or(Usage::NONE, Usage::from);
+                self.session = stop.session.map(|name| Session { name, told });
                 self.taken_up = Some(stop.exchange);
             }
             Err(error) => tracing::warn!(error, "an attempt begins again: its place can't be read"),
@@ -273,7 +277,7 @@ impl<'a> Course<'a> {
             prompt: words::prompt(self.order, place, rounds, handed),
             frame: words::frame(place, &exchange.question_file()),
             resume,
-            new_session: Session(Uuid::new_v4().to_string()),
+            new_session: Session::named(Uuid::new_v4().to_string()),
             schema: (place.phase == Phase::Verify).then_some(words::VERDICT_SCHEMA),
             turns: None,
             env: exchange.environment(place, handed),
@@ -454,7 +458,8 @@ impl<'a> Course<'a> {
             progress: StoredProgress::from(self.pipeline.progress()),
             number: self.number,
             exchange: exchange.clone(),
-            session: self.session.as_ref().map(|session| session.0.clone()),
+            session: self.session.as_ref().map(|session| session.name.clone()),
+            told: self.session.as_ref().map(|session| session.told.into()),
         };
         let path = self.folder.path().join(COURSE);
         if let Err(error) = write(&path, &stop) {

@@ -72,7 +72,7 @@ fn a_session_is_resumed_with_what_is_new_and_the_smaller_limit_of_turns_holds() 
     let mut job = job("all of it");
     job.turns = Some(4);
     job.resume = Some(Resume {
-        session: Session("s0".to_owned()),
+        session: Session::named("s0"),
         prompt: "only the news".to_owned(),
     });
     let resumed = program(&job, &agent(), &claude(), false);

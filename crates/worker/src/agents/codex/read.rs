@@ -16,13 +16,20 @@ use crate::agents::stream::{Heard, count, object, text};
 pub(crate) struct Reader {
     at: At,
     heard: Heard,
+    /// What was told of its session before.
+    before: Usage,
 }
 
 impl Reader {
-    pub(crate) fn new(at: At) -> Self {
+    /// `before` is what was told of the session that it goes on with.
+    pub(crate) fn new(at: At, before: Usage) -> Self {
         Self {
             at,
-            heard: Heard::default(),
+            heard: Heard {
+                told: before,
+                ..Heard::default()
+            },
+            before,
         }
     }
 
@@ -100,16 +107,29 @@ impl Reader {
     /// It counts cached tokens among those read, and tells no price.
     fn count(&mut self, usage: &Value) {
         let cached = count(usage, "cached_input_tokens");
+        let (before, turns) = (self.before, self.heard.usage.turns + 1);
         let told = Usage {
             input_tokens: count(usage, "input_tokens").saturating_sub(cached),
             output_tokens: count(usage, "output_tokens"),
             cache_read_tokens: cached,
             cache_write_tokens: count(usage, "cache_write_input_tokens"),
-            turns: self.heard.usage.turns + 1,
+            turns: before.turns + turns,
             cost_micros: None,
         };
-        // Each turn tells the sum of all so far.
-        self.heard.usage = told;
+        // Each turn tells the sum of the whole session so far, also of what an earlier program did in it.
+        self.heard.told = told;
+        self.heard.usage = Usage {
+            input_tokens: told.input_tokens.saturating_sub(before.input_tokens),
+            output_tokens: told.output_tokens.saturating_sub(before.output_tokens),
+            cache_read_tokens: told
+                .cache_read_tokens
+                .saturating_sub(before.cache_read_tokens),
+            cache_write_tokens: told
+                .cache_write_tokens
+                .saturating_sub(before.cache_write_tokens),
+            turns,
+            cost_micros: None,
+        };
     }
 
     fn failed(&mut self, said: &str) {

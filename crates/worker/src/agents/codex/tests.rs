@@ -7,6 +7,7 @@ use super::*;
 use crate::agents::failures::{At, Failure};
 use crate::agents::tests::job;
 use crate::agents::{Resume, Session};
+use shraga_core::usage::Usage;
 
 fn codex() -> Codex {
     Codex {
@@ -23,10 +24,16 @@ fn agent() -> Command {
 }
 
 fn read(lines: &[&str]) -> (Reader, Vec<String>) {
-    let mut reader = Reader::new(At {
+    read_of(Usage::NONE, lines)
+}
+
+/// Of a program that goes on with a session of which this was told.
+fn read_of(before: Usage, lines: &[&str]) -> (Reader, Vec<String>) {
+    let at = At {
         now: "2026-11-22T20:00:00Z".parse().unwrap(),
         zone: TimeZone::UTC,
-    });
+    };
+    let mut reader = Reader::new(at, before);
     let mut told = Vec::new();
     for line in lines {
         reader.line(line, &mut |line| told.push(line.to_owned()));
@@ -51,7 +58,7 @@ fn the_prompt_is_on_standard_input_also_when_a_session_is_resumed() {
     );
     assert!(begun.stdin.starts_with(b"the secret plan\n"));
     job.resume = Some(Resume {
-        session: Session("t0".to_owned()),
+        session: Session::named("t0"),
         prompt: "the news".to_owned(),
     });
     let resumed = program(&job, &agent(), &codex(), false);
@@ -99,6 +106,31 @@ fn people_see_text_and_commands_and_the_usage_is_counted() {
         (180, 20, 40)
     );
     assert_eq!(usage.cost_micros, None);
+}
+
+#[test]
+fn a_resumed_session_counts_what_this_program_used_of_what_is_told_of_all_of_it() {
+    let turn = |read, cached, written| {
+        format!(
+            r#"{{"type":"turn.completed","usage":{{"input_tokens":{read},"cached_input_tokens":{cached},"output_tokens":{written}}}}}"#
+        )
+    };
+    let thread = r#"{"type":"thread.started","thread_id":"t1"}"#;
+    let (first, _) = read(&[thread, &turn(200, 20, 40)]);
+    let told = first.heard().told;
+    assert_eq!((told.tokens(), first.heard().usage.tokens()), (240, 240));
+    let (second, _) = read_of(told, &[thread, &turn(500, 120, 70)]);
+    let usage = second.heard().usage;
+    let counted = (
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.output_tokens,
+    );
+    assert_eq!((counted, usage.turns), ((200, 100, 30), 1));
+    let told = second.heard().told;
+    assert_eq!((told.tokens(), told.turns), (570, 2));
+    // One that ends before it tells anything leaves what was told as it was.
+    assert_eq!(read_of(told, &[thread]).0.heard().told, told);
 }
 
 #[test]

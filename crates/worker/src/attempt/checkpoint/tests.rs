@@ -10,7 +10,13 @@ fn checkpoint() -> Checkpoint {
             answer: "80".to_owned(),
         }],
         session: Some(CarriedSession {
-            session: Session("s1".to_owned()),
+            session: Session {
+                name: "s1".to_owned(),
+                told: Usage {
+                    input_tokens: 7,
+                    ..Usage::NONE
+                },
+            },
             file: Some(b"{}\n{}\n".to_vec()),
         }),
         files: Files::Lost,
