@@ -59,6 +59,40 @@ mod checks {
     }
 
     #[test]
+    fn an_agent_whose_cost_nobody_knows_is_named_where_money_is_limited() {
+        let agents = r#"
+            [agents.mute]
+            kind = "command"
+            program = ["sh"]
+            [agents.codex]
+            kind = "codex"
+            model = "gpt-unheard-of"
+            program = ["sh"]
+            [agents.claude]
+            kind = "claude"
+            program = ["sh"]
+        "#;
+        let place = Place::with_config(agents);
+        assert_eq!(Report::of(&place, &[]).bad("prices"), Vec::<&Value>::new());
+        let limited = format!("{agents}\n[budget]\nuser_day = \"5usd\"");
+        let place = Place::with_config(&limited);
+        let report = Report::of(&place, &[]);
+        let bad = report.bad("prices");
+        assert_eq!(bad.len(), 2, "{bad:?}");
+        for words in [
+            "`mute` are not begun: it does not tell",
+            "`gpt-unheard-of` has no known price",
+        ] {
+            let named = |it: &&Value| it["what"].as_str().is_some_and(|what| what.contains(words));
+            assert!(bad.iter().any(named), "{words}: {bad:?}");
+        }
+        let priced = format!("{limited}\nprices = {{ \"gpt-un*\" = [1, 2, 0, 0] }}");
+        let place =
+            Place::with_config(&priced.replace("[agents.mute]", "[agents.mute]\nusage = \"free\""));
+        assert_eq!(Report::of(&place, &[]).bad("prices"), Vec::<&Value>::new());
+    }
+
+    #[test]
     fn a_store_that_works_has_nothing_broken_and_nothing_left_behind() {
         let place = Place::new();
         let _running = place.start(&["serve"]);

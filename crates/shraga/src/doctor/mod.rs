@@ -18,6 +18,7 @@ mod git;
 mod limits;
 mod outbox;
 mod permissions;
+mod prices;
 mod reachability;
 mod retention;
 mod sandbox;
@@ -61,6 +62,7 @@ pub async fn examine(config: &Config, fix: bool) -> Vec<Finding> {
     let place = async {
         let mut found = state_file::check(&case);
         found.extend(agents::check(&case).await);
+        found.extend(prices::check(&case));
         found.extend(sandbox::check(&case));
         found.extend(disk::check(&case));
         found.extend(outbox::check(&case));
