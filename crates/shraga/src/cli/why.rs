@@ -3,17 +3,19 @@
 //! Core judges; here the rows it judges by are read. A person sees what her own row says; with the
 //! admin's token of the data folder at hand, mirror and workers too.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::{Value, json};
 use shraga_core::ids::{MirrorId, TaskId, UserId};
 use shraga_core::machine::{Machine, Serves, Stage};
 use shraga_core::model::Worker;
 use shraga_core::plan::Snapshot;
-use shraga_core::row::Table;
+use shraga_core::row::{Table, tasks, users};
 use shraga_core::status::{Pool, TaskStatus};
 use shraga_core::time::Timestamp;
 use shraga_core::why::{Gate, why};
-use shraga_dataverse::rows::{mirror, select, user_task, worker};
+use shraga_dataverse::rows::{mirror, person, select, user_task, worker};
 use shraga_dataverse::{Error, Read, Role, RowError, Rows};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
@@ -47,17 +49,23 @@ pub struct Why {
 
 impl Why {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
-        let person = Session::open(&context.config, Caller::Person).await?;
-        let task = find(&person, &self.id).await?;
+        let own = Session::open(&context.config, Caller::Person).await?;
+        let task = find(&own, &self.id).await?;
         // Whoever has the data folder has the admin's token too, which sees more.
         let session = match Session::open(&context.config, Caller::Admin).await {
             Ok(admin) if admin.role() == Role::Admin => admin,
-            Ok(_) | Err(_) => person,
+            Ok(_) | Err(_) => own,
         };
-        let (snapshot, now) = observe(&session, task.id).await?;
+        let (mut snapshot, now) = observe(&session, task.id).await?;
         let absent = session.client.absent();
         let mut policy = orchestrator::policy(&context.config);
         policy.absent = absent.columns_of(Table::Tasks).collect();
+        policy.budget.accounts = session.client.capabilities().own_ids
+            && absent.has(Table::Users, users::USAGE)
+            && absent.has(Table::Tasks, tasks::USAGE);
+        if session.role() == Role::Admin && policy.budget.accounts {
+            accounts(&session, &mut snapshot).await?;
+        }
         let gates = why(&snapshot, &policy, now, task.id);
         let machine = machine(&snapshot, &task);
         if context.output.json {
@@ -201,6 +209,28 @@ async fn observe(session: &Session, task: TaskId) -> Result<(Snapshot, Timestamp
         ..Snapshot::default()
     };
     Ok((snapshot, now))
+}
+
+/// What the task's person and everybody have spent and reserved, which is kept in her row and the admin's.
+async fn accounts(session: &Session, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    let people = snapshot.tasks.iter().map(|task| task.owner);
+    let people: BTreeSet<UserId> = people.chain(snapshot.admin).collect();
+    let read = |id: &UserId| Read::Get {
+        table: Table::Users,
+        id: id.get(),
+        select: names(select::PERSON),
+    };
+    let reads: Vec<Read> = people.iter().map(read).collect();
+    let answers = session.client.read_batch(&reads).await?.answers;
+    for (id, rows) in people.into_iter().zip(answers) {
+        let Ok(rows) = rows else { continue };
+        // Whoever has no row has spent nothing.
+        match rows.rows.is_empty() {
+            true => drop(snapshot.absent.insert(id.get())),
+            false => snapshot.people.extend(understood(rows, person)),
+        }
+    }
+    Ok(())
 }
 
 /// Whom mirrors belong to: us if we are an admin, else whoever owns those we see.
