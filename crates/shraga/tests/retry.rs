@@ -171,9 +171,13 @@ fn keep_late(place: &Place, id: &str, result: &str) -> String {
 
 /// Makes a row as the admin.
 fn put(place: &Place, row: &str, body: &Value) {
-    let url = place.endpoint()["url"].as_str().unwrap().to_owned();
-    let addr = url.strip_prefix("http://").unwrap();
-    let token = std::fs::read_to_string(place.data().join("admin.token")).unwrap();
+    let url = place.endpoint()["url"]
+        .as_str()
+        .expect("it has an address")
+        .to_owned();
+    let addr = url.strip_prefix("http://").expect("it is plain http");
+    let token = std::fs::read_to_string(place.data().join("admin.token"))
+        .expect("an admin's token is there");
     let body = body.to_string();
     let request = format!(
         "PATCH /api/data/v9.2/{row} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {}\r\n\
@@ -182,10 +186,12 @@ fn put(place: &Place, row: &str, body: &Value) {
         token.trim(),
         body.len()
     );
-    let mut stream = TcpStream::connect(addr).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    let mut stream = TcpStream::connect(addr).expect("the store listens");
+    stream
+        .write_all(request.as_bytes())
+        .expect("it takes the request");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    stream.read_to_string(&mut answer).expect("it answers");
     assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
 }
 

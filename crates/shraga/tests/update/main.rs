@@ -2,83 +2,17 @@
 #![cfg(unix)]
 
 #[cfg(test)]
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(test)]
+mod installation;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use common::{Place, Ran, until};
+use common::{Place, until};
+use installation::Installation;
 use serde_json::Value;
-
-/// A remote whose versions are shell scripts, a checkout of it and an installation.
-struct Installation {
-    place: Place,
-}
-
-impl Installation {
-    fn new() -> Self {
-        let installation = Self {
-            place: Place::with_config(
-                "[update]\nrepo = \"checkout\"\nroot = \"root\"\nbranch = \"main\"\n\
-                 build = [\"sh\", \"build.sh\"]\n",
-            ),
-        };
-        fs::create_dir(installation.path("origin")).unwrap();
-        git(
-            &installation.path("origin"),
-            &["init", "--quiet", "--initial-branch=main"],
-        );
-        installation.release("1.0.0", "");
-        let path = installation.place.path();
-        git(path, &["clone", "--quiet", "origin", "checkout"]);
-        installation
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    /// A version of the branch, with something that is done first when it is built.
-    fn release(&self, version: &str, build: &str) {
-        let origin = self.path("origin");
-        let program = format!("#!/bin/sh\necho shraga {version}\n");
-        let make = "mkdir -p \"$CARGO_TARGET_DIR/release\"; cp program \"$CARGO_TARGET_DIR/release/shraga\"; \
-                    chmod 755 \"$CARGO_TARGET_DIR/release/shraga\"";
-        fs::write(origin.join("build.sh"), format!("{build}\n{make}\n")).unwrap();
-        fs::write(origin.join("program"), program).unwrap();
-        fs::write(origin.join("VERSION"), format!("{version}\n")).unwrap();
-        git(&origin, &["add", "--all"]);
-        git(&origin, &["commit", "--quiet", "--message", version]);
-    }
-
-    fn update(&self, args: &[&str]) -> Ran {
-        let mut all = vec!["update"];
-        all.extend_from_slice(args);
-        self.place.run(&all)
-    }
-
-    /// What the program that is in use says of itself.
-    fn says(&self) -> String {
-        let program = self.path("root/current/shraga");
-        let run = ["-c", "exec \"$0\"", program.to_str().unwrap()];
-        let said = Command::new("sh").args(run).output().unwrap();
-        String::from_utf8(said.stdout).unwrap()
-    }
-}
-
-fn git(dir: &Path, args: &[&str]) {
-    let done = Command::new("git")
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-        .args(args)
-        .current_dir(dir)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "git {args:?}: {said}");
-}
 
 #[test]
 fn a_version_is_taken_gone_back_from_and_taken_again_only_by_name() {
