@@ -2,11 +2,11 @@
 //! work there is, against how far its record says it is.
 //!
 //! A provider's word counts only if it is later than what it was asked last about the machine. A request
-//! nothing came of is made again. Stopping takes three looks: the machine is cordoned, is looked at again
-//! once every other orchestrator has written what it had planned, and only then stopped.
+//! nothing came of is made again. How a machine ends is in [`retire`](super::retire).
 
 use super::failing::{fail, stumble};
 use super::look::Look;
+use super::retire::{asleep, cordoned, deleting, failed, stopping};
 use super::write::{step, tell};
 use super::{Act, ActKind, MachinePlan, Step};
 use crate::machine::{
@@ -21,14 +21,14 @@ const USED_AT_LEAST: Span = Span::secs(5);
 const USED_AT_MOST: Span = Span::mins(5);
 
 /// What a machine does next.
-enum Next {
+pub(super) enum Next {
     /// Nothing, until then.
     Wait(Option<Timestamp>),
     /// It moves to this record, and something is asked.
     Move(Box<Record>, Option<ActKind>, String),
 }
 
-fn to(record: Record, ask: Option<ActKind>, why: &str) -> Next {
+pub(super) fn to(record: Record, ask: Option<ActKind>, why: &str) -> Next {
     Next::Move(Box::new(record), ask, why.to_owned())
 }
 
@@ -95,7 +95,7 @@ fn report(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
 }
 
 /// A machine is there where the row knows of none: an answer came late, or somebody made it anew.
-fn appeared(look: &Look<'_>, machine: &Machine, found: &Found) -> Next {
+pub(super) fn appeared(look: &Look<'_>, machine: &Machine, found: &Found) -> Next {
     let stage = match found.state {
         FoundState::Making | FoundState::AwaitingApproval => Stage::Creating,
         FoundState::Starting | FoundState::Running => Stage::Starting,
@@ -224,7 +224,7 @@ fn up(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
 }
 
 /// Whether an admin wishes it to end.
-const fn ends(record: &Record) -> bool {
+pub(super) const fn ends(record: &Record) -> bool {
     matches!(record.wish, Some(Wish::Stop | Wish::Delete))
 }
 
@@ -270,187 +270,6 @@ fn used(look: &Look<'_>, machine: &Machine) -> Next {
         ..record.clone()
     };
     to(record, None, "it is used")
-}
-
-fn cordoned(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
-    let record = &machine.record;
-    let ends = ends(record);
-    let fresh = look.is_fresh(machine);
-    let state = found.map(|found| &found.state);
-    if fresh && found.is_none() && !look.may_run(machine) {
-        return vanished(look, machine);
-    }
-    if fresh && matches!(state, Some(FoundState::Asleep)) && !look.may_run(machine) {
-        return to(asleep_now(look, machine), None, "it was stopped");
-    }
-    let known = matches!(
-        state,
-        Some(FoundState::Running | FoundState::Starting | FoundState::Making)
-    );
-    if !known {
-        return Next::Wait(None);
-    }
-    if !fresh {
-        return Next::Wait(None);
-    }
-    if !ends && (look.held(machine) > 0 || is_wanted(look, machine)) {
-        let mut next = record.at(Stage::Up, look.now);
-        next.used_until = Some(look.now);
-        return to(next, None, "there is work for it after all");
-    }
-    let settled = record.since.plus(look.group.settle);
-    if settled > look.now {
-        return Next::Wait(Some(settled));
-    }
-    if !look.holds_nothing(machine) {
-        return Next::Wait(None);
-    }
-    match record.wish {
-        Some(Wish::Delete) => ask(look, machine, Stage::Deleting, ActKind::Delete),
-        Some(Wish::Stop | Wish::Start) | None => {
-            let hibernate = look.group.hibernate;
-            ask(look, machine, Stage::Stopping, ActKind::Stop { hibernate })
-        }
-    }
-}
-
-fn stopping(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
-    let Some(found) = found else {
-        return to(gone(look, machine, None), None, "it ended");
-    };
-    match &found.state {
-        FoundState::Asleep => to(asleep_now(look, machine), None, "it is stopped"),
-        // Somebody gave it work before the cordon was seen, and its worker took it.
-        FoundState::Running if !look.holds_nothing(machine) => {
-            let next = machine.record.at(Stage::Cordoned, look.now);
-            to(next, None, "it holds a task and is not stopped")
-        }
-        FoundState::Running => {
-            let hibernate = look.group.hibernate;
-            again(look, machine, ActKind::Stop { hibernate })
-        }
-        FoundState::Failed => to(fault(look, machine, found), None, "it could not be stopped"),
-        FoundState::Making
-        | FoundState::Starting
-        | FoundState::Stopping
-        | FoundState::Deleting
-        | FoundState::Expiring
-        | FoundState::AwaitingApproval
-        | FoundState::Other(_) => Next::Wait(None),
-    }
-}
-
-fn asleep(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
-    let record = &machine.record;
-    let Some(found) = found else {
-        return to(gone(look, machine, None), None, "it was deleted");
-    };
-    match &found.state {
-        FoundState::Running | FoundState::Starting => appeared(look, machine, found),
-        FoundState::Failed => to(fault(look, machine, found), None, "it failed"),
-        FoundState::Asleep => {
-            let kept = look.group.delete_after_stopped;
-            let until = kept.map(|kept| record.since.plus(kept));
-            let expired = until.is_some_and(|until| until <= look.now);
-            match record.wish {
-                Some(Wish::Delete) => ask(look, machine, Stage::Deleting, ActKind::Delete),
-                Some(Wish::Start) => start(look, machine, "an admin wishes it to run"),
-                Some(Wish::Stop) => {
-                    let mut next = record.clone();
-                    next.wish = None;
-                    to(next, None, "it is stopped, as an admin wished")
-                }
-                None if expired && !is_wanted(look, machine) && look.holds_nothing(machine) => {
-                    ask(look, machine, Stage::Deleting, ActKind::Delete)
-                }
-                None => Next::Wait(until.filter(|until| *until > look.now)),
-            }
-        }
-        FoundState::Making
-        | FoundState::Stopping
-        | FoundState::Deleting
-        | FoundState::Expiring
-        | FoundState::AwaitingApproval
-        | FoundState::Other(_) => Next::Wait(None),
-    }
-}
-
-fn deleting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
-    match found.map(|found| &found.state) {
-        None => to(gone(look, machine, None), None, "it is deleted"),
-        Some(FoundState::Deleting | FoundState::Other(_)) => Next::Wait(None),
-        Some(_) if !look.holds_nothing(machine) => Next::Wait(None),
-        Some(_) => again(look, machine, ActKind::Delete),
-    }
-}
-
-fn failed(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
-    let record = &machine.record;
-    let expired = record.since.plus(look.group.failure_expires);
-    let Some(found) = found else {
-        let over = expired <= look.now || record.wish.is_some();
-        return match over {
-            true => to(gone(look, machine, None), None, "its failure has expired"),
-            false => Next::Wait(Some(expired)),
-        };
-    };
-    if look.beats(machine) {
-        return to(
-            record.at(Stage::Up, look.now),
-            None,
-            "its worker checked in after all",
-        );
-    }
-    if !look.holds_nothing(machine) {
-        return Next::Wait(None);
-    }
-    let again = record.trouble.as_ref().and_then(|trouble| trouble.again);
-    let rested = again.unwrap_or(expired) <= look.now;
-    match &found.state {
-        FoundState::Deleting | FoundState::Stopping | FoundState::Other(_) => Next::Wait(None),
-        FoundState::Asleep | FoundState::Running if record.wish == Some(Wish::Start) => {
-            start(look, machine, "an admin wishes it to run")
-        }
-        FoundState::Failed if record.wish == Some(Wish::Start) && record.ready_on.is_none() => {
-            ask(look, machine, Stage::Deleting, ActKind::Delete)
-        }
-        FoundState::Running => stop_failed(look, machine),
-        FoundState::Asleep if record.ready_on.is_some() && rested => {
-            to(asleep_now(look, machine), None, "it is stopped")
-        }
-        // What never ran a worker holds nobody's work.
-        FoundState::Asleep
-        | FoundState::Making
-        | FoundState::Starting
-        | FoundState::Failed
-        | FoundState::Expiring
-        | FoundState::AwaitingApproval => {
-            let worthless = expired <= look.now && record.ready_on.is_none();
-            match worthless || record.wish == Some(Wish::Delete) {
-                true => ask(look, machine, Stage::Deleting, ActKind::Delete),
-                false => Next::Wait(Some(again.unwrap_or(expired)).filter(|at| *at > look.now)),
-            }
-        }
-    }
-}
-
-/// A failed machine that runs costs, and nobody works on it.
-fn stop_failed(look: &Look<'_>, machine: &Machine) -> Next {
-    let record = &machine.record;
-    let waits = look.group.repeat_after.times(1 << record.tries.min(10));
-    let due = record.tried.unwrap_or(record.since).plus(waits);
-    if due > look.now {
-        return Next::Wait(Some(due));
-    }
-    let mut next = record.clone();
-    next.tried = Some(look.now);
-    next.tries = record.tries.saturating_add(1);
-    let hibernate = look.group.hibernate;
-    let kind = match record.wish {
-        Some(Wish::Delete) => ActKind::Delete,
-        Some(Wish::Start | Wish::Stop) | None => ActKind::Stop { hibernate },
-    };
-    to(next, Some(kind), "it runs, and nobody works on it")
 }
 
 /// Its worker has checked in since the machine was made or started.
@@ -502,7 +321,7 @@ fn introduce(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
 }
 
 /// Moves on to `stage`, asking for it.
-fn ask(look: &Look<'_>, machine: &Machine, stage: Stage, kind: ActKind) -> Next {
+pub(super) fn ask(look: &Look<'_>, machine: &Machine, stage: Stage, kind: ActKind) -> Next {
     let mut next = machine.record.at(stage, look.now);
     next.tried = Some(look.now);
     next.tries = 1;
@@ -524,13 +343,13 @@ pub(super) fn start_record(record: &Record, now: Timestamp) -> Record {
     next
 }
 
-fn start(look: &Look<'_>, machine: &Machine, why: &str) -> Next {
+pub(super) fn start(look: &Look<'_>, machine: &Machine, why: &str) -> Next {
     let next = start_record(&machine.record, look.now);
     to(next, Some(ActKind::Start), why)
 }
 
 /// Asks again for what nothing came of, once its time has come; gives up after a while.
-fn again(look: &Look<'_>, machine: &Machine, kind: ActKind) -> Next {
+pub(super) fn again(look: &Look<'_>, machine: &Machine, kind: ActKind) -> Next {
     let record = &machine.record;
     let makes = matches!(record.stage, Stage::Creating | Stage::Starting);
     if let Some(next) = given_up(look, machine, "nothing came of it").filter(|_| makes) {
@@ -592,7 +411,7 @@ fn given_up(look: &Look<'_>, machine: &Machine, said: &str) -> Option<Next> {
 }
 
 /// There is none any more, though nobody here deleted it.
-fn vanished(look: &Look<'_>, machine: &Machine) -> Next {
+pub(super) fn vanished(look: &Look<'_>, machine: &Machine) -> Next {
     let said = "the provider doesn't have it any more";
     if ended_early(look, machine) {
         return to(fail(look, machine, TroubleClass::Failed, said), None, said);
@@ -608,7 +427,7 @@ fn ended_early(look: &Look<'_>, machine: &Machine) -> bool {
         && matches!(machine.record.stage, Stage::Starting | Stage::Up)
 }
 
-fn gone(look: &Look<'_>, machine: &Machine, said: Option<&str>) -> Record {
+pub(super) fn gone(look: &Look<'_>, machine: &Machine, said: Option<&str>) -> Record {
     let mut next = stopped(machine.record.at(Stage::Gone, look.now), look.now);
     next.wish = machine.record.wish.filter(|wish| *wish == Wish::Start);
     next.link = None;
@@ -621,7 +440,7 @@ fn gone(look: &Look<'_>, machine: &Machine, said: Option<&str>) -> Record {
     next
 }
 
-fn asleep_now(look: &Look<'_>, machine: &Machine) -> Record {
+pub(super) fn asleep_now(look: &Look<'_>, machine: &Machine) -> Record {
     let mut next = stopped(machine.record.at(Stage::Asleep, look.now), look.now);
     next.wish = machine.record.wish.filter(|wish| *wish != Wish::Stop);
     next
@@ -634,7 +453,7 @@ fn stopped(mut record: Record, now: Timestamp) -> Record {
     record
 }
 
-fn fault(look: &Look<'_>, machine: &Machine, found: &Found) -> Record {
+pub(super) fn fault(look: &Look<'_>, machine: &Machine, found: &Found) -> Record {
     fail(look, machine, TroubleClass::Failed, &said(found))
 }
 
@@ -649,7 +468,7 @@ fn said(found: &Found) -> String {
 
 /// Whether there is work for it, now or soon enough not to stop it. Of several machines of somebody the
 /// first are kept, so that everybody who looks keeps the same.
-fn is_wanted(look: &Look<'_>, machine: &Machine) -> bool {
+pub(super) fn is_wanted(look: &Look<'_>, machine: &Machine) -> bool {
     let record = &machine.record;
     if record.wish == Some(Wish::Start) {
         return true;

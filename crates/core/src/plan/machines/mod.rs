@@ -14,6 +14,7 @@ mod demand;
 mod failing;
 mod grow;
 mod look;
+mod retire;
 mod sweep;
 mod write;
 
