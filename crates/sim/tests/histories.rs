@@ -21,7 +21,7 @@ const NOTICED_WITHIN: u64 = 1_000;
 const SHORT: usize = 80;
 
 /// Reasons that no history can show, each with why.
-const NEVER: [Reason; 28] = [
+const NEVER: [Reason; 30] = [
     // The simulated orchestrators know who they are.
     Reason::AdminUnknown,
     // Nobody writes by hand what no program understands.
@@ -42,6 +42,9 @@ const NEVER: [Reason; 28] = [
     Reason::AgentUnavailable,
     // There is one admin.
     Reason::AnotherAdmin,
+    // Nobody of the model accepts a late result.
+    Reason::Accepting,
+    Reason::CandidateRefused,
     // Agents of the model have no vendor and no repository.
     Reason::RepositoryRefused,
     Reason::UsageLimit,
