@@ -78,10 +78,11 @@ impl By {
 
 impl Costs {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
-        let session = Session::open(&context.config, Caller::Person).await?;
         if self.machines {
+            let session = Session::open(&context.config, Caller::Admin).await?;
             return machines::tell(&context, &session).await;
         }
+        let session = Session::open(&context.config, Caller::Person).await?;
         let (tasks, all) = read(&session, self.since).await?;
         let by = self.by.unwrap_or(if all { By::User } else { By::Day });
         let report = Report::of(&tasks, by, self.since);
