@@ -3,7 +3,7 @@
 //! Its time is moved by the test ([`Center::advance`]), or is tokio's, so that a test which pauses that moves the Dev
 //! Center along. Times are those that were recorded of the real one. It answers in this process
 //! ([`Center::transport`]) or on a socket ([`Center::serve`]), the same. Requests are held against the service's
-//! published description ([`judge`]); what breaks it is refused and told by [`Center::objections`].
+//! published description (`judge`); what breaks it is refused and told by [`Center::objections`].
 //!
 //! Faults are switched on and off ([`Center::set`], [`Center::heal`]) and act on every request they concern, never by
 //! chance.

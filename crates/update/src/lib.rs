@@ -1,7 +1,7 @@
 //! Newer versions of the program: noticing one, and taking it into use.
 //!
-//! [`check`] only looks: it fetches one branch of `origin` and compares the versions that the file `VERSION` tells. It
-//! changes no work tree, needs no store and is never in the way of a tick. [`apply`] makes a version of a commit, tries
+//! [`check()`] only looks: it fetches one branch of `origin` and compares the versions that the file `VERSION` tells. It
+//! changes no work tree, needs no store and is never in the way of a tick. [`apply()`] makes a version of a commit, tries
 //! it and turns a link to it; it never touches a running program's files, nor the checkout's. The configured branch decides what is compared,
 //! whatever is checked out. A version that can't be told is a [`State`] of its own, never "something newer", so nothing
 //! is ever tried over and over because a file is missing.

@@ -52,7 +52,7 @@ pub const MIRROR: &[&str] = &[
     "cr_finishedon",
 ];
 
-/// Columns of [`super::open`].
+/// Columns of [`super::open()`].
 pub const OPEN: &[&str] = &[
     "createdon",
     "cr_status",
