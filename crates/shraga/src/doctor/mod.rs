@@ -16,6 +16,7 @@ mod endpoint;
 mod finding;
 mod git;
 mod limits;
+mod machines;
 mod outbox;
 mod permissions;
 mod prices;
@@ -90,6 +91,7 @@ async fn of_the_store(case: &Case<'_>) -> Vec<Finding> {
     found.extend(schema::check(&store).await);
     found.extend(permissions::check(&store).await);
     found.extend(another_admin::check(&store).await);
+    found.extend(machines::check(&store).await);
     found.extend(limits::check(case, &store));
     found
 }
