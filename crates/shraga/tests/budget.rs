@@ -76,8 +76,8 @@ fn an_agent_over_its_limit_is_warned_then_ended_and_what_it_did_is_kept() {
     let work = place.data().join("work");
     let folders = std::fs::read_dir(work).unwrap().flatten();
     let mut kept = folders.map(|worker| {
-        let task = worker.path().join("tasks").join(&id);
-        task.join("attempt-1/work/half")
+        let attempt = worker.path().join("tasks").join(&id).join("attempt-1");
+        attempt.join("work").join("half")
     });
     assert!(kept.any(|file| file.is_file()), "its half is lost");
 
