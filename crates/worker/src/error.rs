@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use shraga_core::ids::{BootId, WorkerId};
 
+use crate::folder::FolderError;
+
 /// Why a worker could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -49,4 +51,13 @@ pub enum WorkerError {
         #[source]
         source: shraga_dataverse::Error,
     },
+}
+
+impl From<FolderError> for WorkerError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::InUse { path } => Self::FolderInUse { path },
+            other => Self::Folder(Box::new(other)),
+        }
+    }
 }

@@ -27,6 +27,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId};
@@ -34,6 +35,7 @@ use shraga_core::worker::pipeline::Phase;
 use shraga_process::supervise::Record;
 use uuid::Uuid;
 
+use crate::clock::{self, Due};
 use crate::private::{new_private_folder, private_folder};
 
 #[cfg(test)]
@@ -42,6 +44,13 @@ mod tests;
 /// How many times one attempt may be begun. Only the end of the worker in mid-run repeats one; a task
 /// that brings the worker down each time must not do so for ever.
 const REPEATS: u32 = 3;
+
+/// How long the folder's lock is waited for: a process that just ended may have started another that
+/// holds a copy of it for a moment, until it becomes the program it is to run.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often the lock is tried meanwhile.
+const LOCK_STEP: Duration = Duration::from_millis(20);
 
 /// A folder or file of the worker's couldn't be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +99,22 @@ impl WorkerFolder {
     /// Locks `root`, made when missing.
     ///
     /// # Errors
-    /// [`FolderError::InUse`] when another process holds it; otherwise what the system refused.
-    pub(crate) fn open(root: &Path) -> Result<Self, FolderError> {
+    /// [`FolderError::InUse`] when another process holds it and keeps it; otherwise what the system refused.
+    pub(crate) async fn open(root: &Path) -> Result<Self, FolderError> {
+        let patience = Due::after(LOCK_PATIENCE);
+        loop {
+            let place = root.to_owned();
+            let opened = tokio::task::spawn_blocking(move || Self::try_open(&place)).await;
+            match opened.map_err(|error| io_error("opened", root)(error.into()))? {
+                Err(FolderError::InUse { .. }) if !patience.is_past() => {
+                    clock::after(LOCK_STEP).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn try_open(root: &Path) -> Result<Self, FolderError> {
         fs::create_dir_all(root).map_err(io_error("made", root))?;
         let root = root.canonicalize().map_err(io_error("resolved", root))?;
         let path = root.join("lock");

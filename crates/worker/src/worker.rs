@@ -1,9 +1,7 @@
 //! The worker as the binary sees it: made, watched, run until told to stop.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use shraga_core::ids::{Attempt, MirrorId};
 use shraga_core::row::Table;
@@ -15,11 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::clock::{self, Due, Mark, StoreClock};
+use crate::clock::{Mark, StoreClock};
 use crate::config::{Agent, Config};
 use crate::driver::{Driver, Parts};
 use crate::error::WorkerError;
-use crate::folder::{FolderError, WorkerFolder};
+use crate::folder::WorkerFolder;
 use crate::keeper::{Keeper, Reports};
 use crate::presence::{self, Offer, Presence};
 use crate::sessions::Sessions;
@@ -33,13 +31,6 @@ use crate::{wake, warmup};
 /// News that wait for the driver, of all agents together. It takes them at once; more would only
 /// hold more memory while it doesn't.
 const NEWS_WAITING: usize = 64;
-
-/// How long the folder's lock is waited for: a process that just ended may have started another that
-/// holds a copy of it for a moment, until it becomes the program it is to run.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often the lock is tried meanwhile.
-const LOCK_STEP: Duration = Duration::from_millis(20);
 
 /// Least time between two batches of lines on Dataverse, whose requests are counted.
 const LINES_DATAVERSE: Span = Span::secs(2);
@@ -167,7 +158,7 @@ impl Worker {
     /// Takes the folder and the row, in this order: who holds the folder knows who is dead. The row
     /// is written before anything slow, so that the first beat is never late.
     async fn begin(&self) -> Result<Begun, WorkerError> {
-        let folder = open_folder(&self.config.folder).await?;
+        let folder = WorkerFolder::open(&self.config.folder).await?;
         let (keeper, restored) = open_outbox(&folder);
         let mut survivors = Survivors::find(&folder, &keys_of(&restored));
         let boot = match folder.previous_boot() {
@@ -234,23 +225,6 @@ fn check(config: &Config) -> Result<(), WorkerError> {
         return refuse("a worker needs a program that looks after its agents".to_owned());
     }
     Ok(())
-}
-
-async fn open_folder(root: &Path) -> Result<WorkerFolder, WorkerError> {
-    let patience = Due::after(LOCK_PATIENCE);
-    loop {
-        let place = root.to_owned();
-        let opened = tokio::task::spawn_blocking(move || WorkerFolder::open(&place)).await;
-        match opened {
-            Ok(Ok(folder)) => return Ok(folder),
-            Ok(Err(FolderError::InUse { path })) if patience.is_past() => {
-                return Err(WorkerError::FolderInUse { path });
-            }
-            Ok(Err(FolderError::InUse { .. })) => clock::after(LOCK_STEP).await,
-            Ok(Err(error)) => return Err(WorkerError::Folder(Box::new(error))),
-            Err(error) => return Err(WorkerError::Folder(Box::new(error))),
-        }
-    }
 }
 
 /// Opens the outbox, and hands what it holds to the machine. One that can't be used costs

@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use super::failure::Failure;
 use super::group::USERS;
 use super::types::OpenError;
 use super::{Inner, Queues, Shared, alter, readers, tokens, wakes, writer};
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Stopwatch};
 use crate::fold;
 use crate::schema::{Schema, Table};
 use crate::sql::{self, ddl, meta};
@@ -26,6 +27,13 @@ const DATABASE: &str = "store.sqlite3";
 
 /// The file whose lock says that a process has the folder open. It stays when the lock goes.
 const LOCK: &str = "store.lock";
+
+/// How long the lock may stay with somebody, in seconds: a program that a process was about to start when it ended holds
+/// its files for an instant longer.
+const LOCK_PATIENCE_S: f64 = 1.0;
+
+/// Between two tries meanwhile.
+const LOCK_STEP: Duration = Duration::from_millis(20);
 
 /// Opens the store in `data`.
 pub(super) fn open(data: &Path, defs: Vec<TableDef>, clock: Clock) -> Result<Inner, OpenError> {
@@ -73,12 +81,20 @@ fn lock(data: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     let options = options.create(true).truncate(false).write(true);
     let file = options.open(data.join(LOCK)).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            folder: data.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    let began = Stopwatch::start();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.seconds() < LOCK_PATIENCE_S => {
+                clock::wait(LOCK_STEP);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::InUse {
+                    folder: data.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
     }
 }
 

@@ -12,23 +12,23 @@ fn attempt(root: &Path) -> Result<AttemptFolder, FolderError> {
     AttemptFolder::create(root, task(), Attempt(2), "do it")
 }
 
-#[test]
-fn a_folder_serves_one_process_at_a_time_and_remembers_the_boot_before() {
+#[tokio::test]
+async fn a_folder_serves_one_process_at_a_time_and_remembers_the_boot_before() {
     let root = tempfile::tempdir().unwrap();
-    let first = WorkerFolder::open(root.path()).unwrap();
+    let first = WorkerFolder::open(root.path()).await.unwrap();
     assert_eq!(first.previous_boot(), None);
     first.note_boot(boot(1)).unwrap();
-    let refused = WorkerFolder::open(root.path()).unwrap_err();
+    let refused = WorkerFolder::try_open(root.path()).unwrap_err();
     assert!(matches!(refused, FolderError::InUse { .. }));
     drop(first);
-    let second = WorkerFolder::open(root.path()).unwrap();
+    let second = WorkerFolder::open(root.path()).await.unwrap();
     assert_eq!(second.previous_boot(), Some(boot(1)));
 }
 
 #[test]
 fn an_attempt_has_its_prompt_and_a_place_to_work_and_a_repeat_gets_its_own() {
     let root = tempfile::tempdir().unwrap();
-    let worker = WorkerFolder::open(root.path()).unwrap();
+    let worker = WorkerFolder::try_open(root.path()).unwrap();
     let first = attempt(worker.root()).unwrap();
     let again = attempt(worker.root()).unwrap();
     assert!(first.path().ends_with("attempt-2") && again.path().ends_with("attempt-2.2"));
@@ -42,7 +42,7 @@ fn an_attempt_has_its_prompt_and_a_place_to_work_and_a_repeat_gets_its_own() {
 #[test]
 fn an_attempt_that_was_begun_too_often_is_not_begun_again() {
     let root = tempfile::tempdir().unwrap();
-    let worker = WorkerFolder::open(root.path()).unwrap();
+    let worker = WorkerFolder::try_open(root.path()).unwrap();
     for _ in 0..REPEATS {
         attempt(worker.root()).unwrap();
     }
@@ -53,7 +53,7 @@ fn an_attempt_that_was_begun_too_often_is_not_begun_again() {
 #[test]
 fn records_of_an_attempt_are_found_by_the_next_process_until_forgotten() {
     let root = tempfile::tempdir().unwrap();
-    let worker = WorkerFolder::open(root.path()).unwrap();
+    let worker = WorkerFolder::try_open(root.path()).unwrap();
     let folder = attempt(worker.root()).unwrap();
     let (one, other) = (
         MirrorId::new(Uuid::from_u128(1)),
@@ -79,7 +79,7 @@ fn records_of_an_attempt_are_found_by_the_next_process_until_forgotten() {
 fn links_are_not_followed() {
     use std::os::unix::fs::symlink;
     let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let worker = WorkerFolder::open(root.path()).unwrap();
+    let worker = WorkerFolder::try_open(root.path()).unwrap();
     symlink(
         elsewhere.path(),
         root.path().join("tasks").join(task().to_string()),
