@@ -148,7 +148,7 @@ impl Machine {
     fn resumed(&mut self, attempts: Vec<Resumed>, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         for resumed in attempts {
-            if self.held.contains_key(&resumed.mirror) {
+            if !self.makes_way(&resumed) {
                 continue;
             }
             let ids = Ids::of_resumed(&resumed, &self.identity);
@@ -163,6 +163,30 @@ impl Machine {
             effects.push(ids.start());
         }
         effects
+    }
+
+    /// Whether an attempt that goes on may be held. A report of an earlier attempt of the same task waits until that is
+    /// over: it is on disk, while an agent that nobody holds would run unheard, whatever becomes of its lease.
+    fn makes_way(&mut self, resumed: &Resumed) -> bool {
+        let Some(held) = self.held.remove(&resumed.mirror) else {
+            return true;
+        };
+        match held.stage {
+            Stage::Inspecting(report, _) if held.ids.attempt != resumed.attempt => {
+                self.behind.entry(resumed.mirror).or_default().push(*report);
+                true
+            }
+            Stage::Claiming
+            | Stage::Running(_)
+            | Stage::Saving(..)
+            | Stage::Settling(..)
+            | Stage::Sending(..)
+            | Stage::Inspecting(..)
+            | Stage::Keeping(..) => {
+                self.held.insert(resumed.mirror, held);
+                false
+            }
+        }
     }
 
     fn hold(&mut self, ids: Ids, seen: Seen, stream: Option<Stream>, stage: Stage, now: Timestamp) {

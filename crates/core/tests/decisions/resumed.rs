@@ -7,7 +7,7 @@ use shraga_core::row::{Table, Value, Write, events};
 use shraga_core::status::TaskStatus;
 use shraga_core::worker::{Answer, Effect, Fate, Input, Outcome, Resumed, StopCause, WriteKind};
 
-use crate::attempts::{Bench, bench, kinds, status, written};
+use crate::attempts::{Bench, bench, kinds, machine, report_of, status, written};
 use crate::build::{held, secs};
 
 /// A process that goes on with an attempt whose stream holds this many events.
@@ -133,4 +133,37 @@ fn a_report_that_waited_for_such_lines_takes_them_along() {
     );
     assert_eq!(kinds(&report), ["\"AgentMessage\"", "\"TaskCompleted\""]);
     assert!(sequences(&report)[0].0.to_string().contains("/late"));
+}
+
+#[test]
+fn a_report_of_an_earlier_attempt_makes_way_for_the_agent_that_still_runs() {
+    let (mut bench, _) = resumed(3);
+    let earlier = report_of(&bench.end(Outcome::Completed, 8));
+    let (id, attempt) = (bench.row.id, Attempt(2));
+    bench.machine = machine("b", 1);
+    let restored = bench.machine.step(Input::Restored(vec![earlier]), secs(20));
+    assert_eq!(restored, [Effect::Inspect(id)]);
+    bench.row.lease.as_mut().unwrap().attempt = attempt;
+    let going_on = Resumed {
+        mirror: id,
+        task: bench.row.task,
+        user: bench.row.user,
+        attempt,
+        head: None,
+    };
+    let begun = bench.machine.step(Input::Resumed(vec![going_on]), secs(20));
+    let mirror = id;
+    assert_eq!(begun, [Effect::Start { mirror, attempt }]);
+    assert_eq!(bench.inspect(), [], "what was asked for the report");
+    assert_eq!(bench.look(&[], 21), [Effect::Inspect(id)]);
+    let gone = Input::Inspected(id, None);
+    let stopped = bench.machine.step(gone, secs(21));
+    assert_eq!(stopped, [Effect::Stop(id, StopCause::LeaseLost)]);
+    bench.end(Outcome::Completed, 22);
+    let kept = written(&bench.save(), WriteKind::Candidate);
+    assert_eq!(kept[0].get(events::ATTEMPT), Some(&Value::Int(2)));
+    let next = bench.answer(WriteKind::Candidate, Answer::Done(None), 23);
+    assert_eq!(next.last(), Some(&Effect::Inspect(id)), "now the report");
+    let kept = written(&bench.inspect(), WriteKind::Candidate);
+    assert_eq!(kept[0].get(events::ATTEMPT), Some(&Value::Int(1)));
 }
