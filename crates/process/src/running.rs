@@ -34,6 +34,13 @@ pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// How often the group is looked for while it disappears.
 pub(crate) const GONE_STEP: Duration = Duration::from_millis(5);
 
+/// How often a program is tried to be started whose file was just written. What another thread was about to start
+/// meanwhile holds a copy of the open file for an instant.
+const BUSY_TRIES: u32 = 50;
+
+/// Between two of these tries; together they hold the caller's thread for no longer than 100 ms.
+const BUSY_STEP: Duration = Duration::from_millis(2);
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -192,7 +199,7 @@ impl Running {
         let mut command = CommandWrap::from(command);
         os::own_group(&mut command);
         command.wrap(KillOnDrop);
-        let mut child = command.spawn().map_err(refused)?;
+        let mut child = spawn(&mut command).map_err(refused)?;
         let pid = child.id().unwrap_or_default();
         let stdin = child.stdin().take().map(|pipe| (pipe, program.stdin));
         Ok(Self {
@@ -341,5 +348,25 @@ async fn feed(stdin: &mut Option<(ChildStdin, Vec<u8>)>) {
             rest.drain(..written);
         }
         Ok(_) | Err(_) => *stdin = None,
+    }
+}
+
+/// Starts it, past an instant in which its file is still open for writing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bounded instant, met when a program was just installed and another started beside it"
+)]
+fn spawn(command: &mut CommandWrap) -> io::Result<Box<dyn ChildWrapper>> {
+    let mut tries = 1;
+    loop {
+        match command.spawn() {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES =>
+            {
+                tries += 1;
+                std::thread::sleep(BUSY_STEP);
+            }
+            spawned => return spawned,
+        }
     }
 }

@@ -268,6 +268,32 @@ fn what_cannot_be_started_says_which_program() {
     assert!(matches!(Running::start(none), Err(ProcessError::Empty)));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_whose_file_is_held_open_for_an_instant_longer_is_started_all_the_same() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fresh");
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(b"#!/bin/sh\necho fresh\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    file.set_permissions(executable).unwrap();
+    let fresh = move || Program {
+        argv: vec![path.display().to_string()],
+        ..shell("")
+    };
+    let held = Running::start(fresh()).err().unwrap();
+    let why = std::error::Error::source(&held).unwrap().to_string();
+    assert!(why.contains("busy"), "{why}");
+    let starting = tokio::spawn(async move {
+        let mut heard = Heard::default();
+        run(fresh(), &Stop::default(), &mut heard).await;
+        heard.text()
+    });
+    drop(file);
+    assert_eq!(starting.await.unwrap(), "fresh\n");
+}
+
 #[tokio::test]
 async fn only_allowed_variables_reach_the_program() {
     let text = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
