@@ -11,6 +11,11 @@ use crate::tree::Text;
 /// How a crate's description gives its reason.
 const REASON: &str = "A crate ";
 
+/// The workspace's manifest.
+const ROOT: &str = "Cargo.toml";
+/// What an update goes by: a branch whose file says more than what is installed has something newer.
+const VERSION: &str = "VERSION";
+
 /// Libraries used by being linked or through a derive's output, never named in a source.
 const USED_UNNAMED: [&str; 0] = [];
 
@@ -28,7 +33,29 @@ pub(super) fn check(texts: &[Text]) -> Result<Vec<Finding>> {
         }
     }
     findings.extend(unused_in_workspace(texts, &used)?);
+    findings.extend(version(texts)?);
     Ok(findings)
+}
+
+/// The file that installations compare says the version that the programs say.
+fn version(texts: &[Text]) -> Result<Option<Finding>> {
+    let Some(manifest) = texts.iter().find(|text| text.path == ROOT) else {
+        return Ok(None);
+    };
+    let table = parse(manifest)?;
+    let package = table.get("workspace").and_then(|w| w.get("package"));
+    let version = package.and_then(|package| package.get("version"));
+    let Some(wanted) = version.and_then(Value::as_str) else {
+        return Ok(None);
+    };
+    let file = texts.iter().find(|text| text.path == VERSION);
+    let said = file.map(|file| file.content.as_str());
+    let right = said == Some(format!("{wanted}\n").as_str());
+    let what = format!(
+        "the file {VERSION} is one line, the workspace's version {wanted}; it says {:?}",
+        said.unwrap_or_default()
+    );
+    Ok((!right).then(|| Finding::new(file.unwrap_or(manifest), 1, what)))
 }
 
 fn is_member(path: &str) -> bool {
@@ -90,7 +117,7 @@ fn names_it(text: &Text, name: &str) -> bool {
 
 /// Entries of the root manifest that no crate takes.
 fn unused_in_workspace(texts: &[Text], used: &BTreeSet<String>) -> Result<Vec<Finding>> {
-    let Some(root) = texts.iter().find(|text| text.path == "Cargo.toml") else {
+    let Some(root) = texts.iter().find(|text| text.path == ROOT) else {
         return Ok(Vec::new());
     };
     let manifest = parse(root)?;

@@ -136,6 +136,17 @@ fn dependencies_nobody_uses_are_found() {
 }
 
 #[test]
+fn the_file_version_says_what_the_programs_say() {
+    let manifest = text("Cargo.toml", "[workspace.package]\nversion = \"1.4.0\"\n");
+    let found = |texts: Vec<Text>| manifests::check(&texts).unwrap().len();
+    let copy = || text("Cargo.toml", &manifest.content);
+    assert_eq!(found(vec![copy()]), 1);
+    assert_eq!(found(vec![copy(), text("VERSION", "1.3.0\n")]), 1);
+    assert_eq!(found(vec![copy(), text("VERSION", "1.4.0")]), 1);
+    assert_eq!(found(vec![copy(), text("VERSION", "1.4.0\n")]), 0);
+}
+
+#[test]
 fn a_crate_says_why_it_is_one() {
     let texts = [text(
         "crates/a/Cargo.toml",
