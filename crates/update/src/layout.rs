@@ -27,11 +27,13 @@ const VERSIONS: &str = "versions";
 /// What a version's folder is called while it is filled.
 const UNFINISHED: &str = ".unfinished";
 
-/// How long the lock is waited for: a program that is just being started holds a copy of every lock of its
-/// starter's for a moment.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-/// How often it is looked at meanwhile.
+/// How long the lock is waited for by who doesn't want to wait for another update: a program that is just being
+/// started holds a copy of every lock of its starter's for a moment.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
+/// How often it is looked at meanwhile, at first.
 const LOCK_STEP: Duration = Duration::from_millis(20);
+/// And once it is clear that somebody builds.
+const LOCK_STEP_LATER: Duration = Duration::from_millis(500);
 
 /// The root of an installation.
 #[derive(Clone, Debug)]
@@ -83,8 +85,8 @@ impl Layout {
         self.root.join(VERSIONS).join(release.to_string())
     }
 
-    /// Makes the root's folders, and keeps other updates out. `None`: another one is under way.
-    pub(crate) async fn hold(&self) -> io::Result<Option<Held>> {
+    /// Makes the root's folders, and keeps other updates out. `None`: another one is still under way after `patience`.
+    pub(crate) async fn hold(&self, patience: Duration) -> io::Result<Option<Held>> {
         fs::create_dir_all(self.root.join(VERSIONS))?;
         fs::create_dir_all(self.root.join("staging"))?;
         let lock = File::options()
@@ -96,9 +98,13 @@ impl Layout {
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(Some(Held(lock))),
-                Err(TryLockError::WouldBlock) if waited < LOCK_PATIENCE => {
-                    pause(LOCK_STEP).await;
-                    waited += LOCK_STEP;
+                Err(TryLockError::WouldBlock) if waited < patience => {
+                    let step = match waited < AT_ONCE {
+                        true => LOCK_STEP,
+                        false => LOCK_STEP_LATER,
+                    };
+                    pause(step).await;
+                    waited += step;
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
@@ -254,7 +260,7 @@ mod tests {
     async fn with(versions: &[&str]) -> (tempfile::TempDir, Layout, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(&dir.path().join("root"));
-        drop(layout.hold().await.unwrap().unwrap());
+        drop(layout.hold(AT_ONCE).await.unwrap().unwrap());
         let program = dir.path().join("program");
         fs::write(&program, "a program").unwrap();
         for version in versions {

@@ -1,8 +1,8 @@
 //! Newer versions of the program: noticing one, and taking it into use.
 //!
 //! [`check()`] only looks: it fetches one branch of `origin` and compares the versions that the file `VERSION` tells. It
-//! changes no work tree, needs no store and is never in the way of a tick. [`apply()`] makes a version of a commit, tries
-//! it and turns a link to it; it never touches a running program's files, nor the checkout's. The configured branch decides what is compared,
+//! changes no work tree, needs no store and is never in the way of a tick. [`make()`] makes a version of a commit
+//! and tries it, [`apply()`] turns a link to it as well; neither touches a running program's files, nor the checkout's. The configured branch decides what is compared,
 //! whatever is checked out. A version that can't be told is a [`State`] of its own, never "something newer", so nothing
 //! is ever tried over and over because a file is missing.
 
@@ -12,7 +12,9 @@ mod check;
 mod clock;
 mod git;
 mod layout;
+mod make;
 mod record;
+mod refused;
 mod stage;
 mod version;
 
@@ -21,9 +23,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use apply::{Applied, Installed, Refused, Site, apply, installed, roll_back, root_of};
+pub use apply::{Applied, Installed, apply, installed, roll_back, root_of};
 pub use check::check;
 pub use layout::PROGRAM;
+pub use make::{Made, Site, make};
+pub use refused::Refused;
 
 /// What is compared, and how long it may take.
 #[derive(Clone, Debug)]

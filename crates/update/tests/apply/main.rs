@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use scene::{Scene, brought, failed, named, now};
 use shraga_core::update::Step;
-use shraga_update::{Applied, Refused, apply, check, installed, roll_back};
+use shraga_update::{Applied, Made, Refused, apply, check, installed, make, roll_back};
 
 #[tokio::test]
 async fn a_version_that_cargo_builds_is_taken_into_use_and_gone_back_from() {
@@ -290,4 +290,57 @@ async fn an_update_that_was_killed_at_its_links_is_finished_without_building_aga
     scene.killed_at("install", &new.to_string(), &old.to_string());
     assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
     assert_eq!(scene.builds(), builds + 1);
+}
+
+#[tokio::test]
+async fn what_is_only_made_stands_beside_the_others_and_no_link_leads_to_it() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    let old = installed(&site.root).current;
+    scene.release("1.1.0", "exit 0");
+    let made = make(&settings, &site, None, now()).await.unwrap();
+    assert_eq!((made.release.version(), made.in_use), ("1.1.0", false));
+    assert_eq!(installed(&site.root).current, old);
+    let builds = scene.builds();
+    for wanted in [None, Some(&made.release)] {
+        let again = make(&settings, &site, wanted, now()).await.unwrap();
+        assert_eq!(again, made);
+    }
+    assert_eq!(scene.builds(), builds, "and is not made again");
+
+    // The branch went on; what another one wants of it is there, and what nobody has can't be made.
+    scene.release("1.2.0", "exit 1");
+    let wanted = Some(&made.release);
+    assert_eq!(make(&settings, &site, wanted, now()).await.unwrap(), made);
+    let other = "1.1.0-bbbbbbbbbbbb".parse().unwrap();
+    let done = make(&settings, &site, Some(&other), now()).await;
+    let none = matches!(done, Err(Refused::NoSuchVersion { .. }));
+    assert!(none, "{done:?}");
+    let failed = make(&settings, &site, None, now()).await;
+    assert!(matches!(failed, Err(Refused::Failed(_))), "{failed:?}");
+
+    scene.release("1.3.0", "exit 0");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.3.0");
+    let there = make(&settings, &site, None, now()).await.unwrap();
+    assert!(there.in_use, "{there:?}");
+}
+
+#[tokio::test]
+async fn two_that_make_one_version_build_it_once() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    // It takes longer than the moment that anybody waits for a lock.
+    scene.release_with("1.0.0", "sleep 1.5", "exit 0");
+    let made = |done: Result<Made, Refused>| done.unwrap().release.version().to_owned();
+    let (first, second) = tokio::join!(
+        make(&settings, &site, None, now()),
+        make(&settings, &site, None, now())
+    );
+    assert_eq!(
+        (made(first), made(second)),
+        ("1.0.0".into(), "1.0.0".into())
+    );
+    assert_eq!(scene.builds(), 1);
 }
