@@ -28,6 +28,8 @@ pub enum Exit {
     Conflict,
     /// 75: nothing is wrong that waiting won't cure.
     TryAgain,
+    /// 76: a kept process hands over to another version; only its keeper sees it.
+    HandOver,
 }
 
 /// The table of exit codes, shown at the end of `shraga --help`.
@@ -49,6 +51,7 @@ impl Exit {
             Self::NotFound => 6,
             Self::Conflict => 7,
             Self::TryAgain => 75,
+            Self::HandOver => 76,
         }
     }
 }

@@ -11,6 +11,7 @@ mod branch;
 mod check;
 mod clock;
 mod git;
+mod kept;
 mod layout;
 mod make;
 mod record;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub use apply::{Applied, Installed, apply, installed, roll_back, root_of};
 pub use check::check;
+pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE};
 pub use layout::PROGRAM;
 pub use make::{Made, Site, make};
 pub use refused::Refused;
