@@ -6,11 +6,8 @@
 //! from their turn.
 
 use shraga_core::ids::{EventId, MirrorId, UserId};
-use shraga_core::limits;
 use shraga_core::plan::{self, Loop, Need, Plan};
-use shraga_core::reason::Reason;
 use shraga_core::row::{ChangeSet, Condition, Table, Value, Write, tasks};
-use shraga_core::status::TaskStatus;
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::{OnRefusal, Outcome, Refusal, RefusalKind};
 
@@ -59,7 +56,10 @@ impl Work {
 
     /// User rows that can't be understood are refused with the reason.
     pub(crate) fn refuse_unreadable(&mut self, bad: &[BadTask], memory: &Memory, now: Timestamp) {
-        for set in bad.iter().map(|task| refuse_unreadable(task, now)) {
+        let refusals = bad
+            .iter()
+            .map(|task| plan::refuse_unreadable(task.id, &task.etag, &task.why, now));
+        for set in refusals {
             if !memory.is_refused(&set) {
                 self.independent.push(Loop::Mirror, set);
             }
@@ -237,26 +237,4 @@ fn waited(set: &ChangeSet, seen: &Seen, now: Timestamp) -> Option<Span> {
 
 fn is_worker(value: &Value) -> bool {
     matches!(value, Value::Text(_))
-}
-
-/// The refusal of a user row that can't be understood.
-fn refuse_unreadable(task: &BadTask, now: Timestamp) -> ChangeSet {
-    let message = format!("cannot be taken: {}", task.why);
-    let message = limits::line(&message, limits::MESSAGE_UNITS);
-    let cells = vec![
-        (tasks::STATUS, TaskStatus::Failed.into()),
-        (tasks::REASON, Reason::Invalid.as_str().into()),
-        (tasks::STATUS_MESSAGE, message.into()),
-        (tasks::FINISHED, now.into()),
-    ];
-    ChangeSet {
-        task: Some(task.id),
-        why: format!("fail task {}: its row cannot be read", task.id.short()),
-        writes: vec![Write::update(
-            Table::Tasks,
-            task.id.get(),
-            &task.etag,
-            cells,
-        )],
-    }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::candidate::Late;
-use crate::ids::{BootId, EventId, MirrorId, TaskId, UserId, WorkerId};
+use crate::ids::{BootId, Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::limits;
 use crate::model::{Mirror, Person, Suspicion, UserTask, Worker};
 use crate::reason::Reason;
@@ -283,6 +283,16 @@ fn claim_rows(written: &mut HashSet<Uuid>, set: &ChangeSet) -> bool {
 /// the store's words.
 #[must_use]
 pub fn refuse(task: &UserTask, fault: &str, now: Timestamp) -> ChangeSet {
+    not_taken(task.id, &task.etag, fault, "the store refuses it", now)
+}
+
+/// A user row that can't be understood: it becomes Failed, with what is wrong with it.
+#[must_use]
+pub fn refuse_unreadable(id: TaskId, etag: &Etag, fault: &str, now: Timestamp) -> ChangeSet {
+    not_taken(id, etag, fault, "its row cannot be read", now)
+}
+
+fn not_taken(id: TaskId, etag: &Etag, fault: &str, why: &str, now: Timestamp) -> ChangeSet {
     let message = limits::line(&format!("cannot be taken: {fault}"), limits::MESSAGE_UNITS);
     let cells = vec![
         (tasks::STATUS, TaskStatus::Failed.into()),
@@ -291,14 +301,9 @@ pub fn refuse(task: &UserTask, fault: &str, now: Timestamp) -> ChangeSet {
         (tasks::FINISHED, now.into()),
     ];
     ChangeSet {
-        task: Some(task.id),
-        why: format!("fail task {}: the store refuses it", task.id.short()),
-        writes: vec![Write::update(
-            Table::Tasks,
-            task.id.get(),
-            &task.etag,
-            cells,
-        )],
+        task: Some(id),
+        why: format!("fail task {}: {why}", id.short()),
+        writes: vec![Write::update(Table::Tasks, id.get(), etag, cells)],
     }
 }
 

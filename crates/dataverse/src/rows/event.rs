@@ -119,7 +119,7 @@ struct ContentJson {
     head: Option<String>,
 }
 
-/// An event that tells of a late result (read with [`super::select::LATE`]); `None` where it is about
+/// An event that tells of a late result (read with [`super::select::EVENT`] and [`super::select::MADE_BY`]); `None` where it is about
 /// something else, or nothing can be made of what it says.
 ///
 /// # Errors

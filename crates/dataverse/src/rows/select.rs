@@ -97,20 +97,8 @@ pub const EVENT: &[&str] = &[
     "cr_hash",
 ];
 
-/// Columns of [`super::late`].
-pub const LATE: &[&str] = &[
-    "_createdby_value",
-    "createdon",
-    "cr_name",
-    "cr_type",
-    "cr_content",
-    "cr_taskid",
-    "cr_attempt",
-    "cr_stream",
-    "cr_sequence",
-    "cr_prevhash",
-    "cr_hash",
-];
+/// What [`super::late`] reads beside [`EVENT`]: who made it.
+pub const MADE_BY: &str = "_createdby_value";
 
 /// Columns of [`super::person`].
 pub const PERSON: &[&str] = &["cr_status", "cr_usage"];

@@ -396,7 +396,8 @@ fn late(ids: &[TaskId]) -> Query {
     let kinds = [EventKind::Candidate, EventKind::TaskAssigned];
     let kind = |kind: EventKind| eq(events::KIND, Literal::Text(kind.as_str().to_owned()));
     let of = text_in(events::TASK_ID, ids.iter().map(|id| id.get()));
-    let mut query = whole(select::LATE);
+    let mut query = whole(select::EVENT);
+    query.select.push(select::MADE_BY.to_owned());
     query.filter = Some(Filter::And(vec![of, Filter::Or(kinds.map(kind).to_vec())]));
     query
 }

@@ -1,7 +1,5 @@
 //! `shraga answer`: answering the question that an agent asks, so that its task goes on.
 
-use std::io::Read;
-
 use clap::Args;
 use shraga_core::ids::{Etag, TaskId};
 use shraga_core::limits;
@@ -10,7 +8,7 @@ use shraga_core::row::{Condition, Table, tasks};
 use shraga_core::status::TaskStatus;
 use shraga_dataverse::{Error, rows};
 
-use super::Context;
+use super::{Context, stdin};
 use crate::display::clean::one_line;
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
@@ -58,7 +56,7 @@ impl Answer {
 
     fn text(&self) -> Result<String, Failure> {
         let text = match self.text.as_str() {
-            "-" => read_stdin()?,
+            "-" => stdin::read(limits::ANSWER_UNITS)?,
             text => text.to_owned(),
         };
         let text = text.trim();
@@ -171,17 +169,4 @@ fn not_shown(id: TaskId) -> Failure {
         format!("the question of task {id} is not in its row yet"),
     )
     .hint("try again in a moment; an orchestrator must be running")
-}
-
-fn read_stdin() -> Result<String, Failure> {
-    // A character has up to four bytes; one more tells that it is too long.
-    let limit = (limits::ANSWER_UNITS * 4 + 1) as u64;
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(limit)
-        .read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| {
-        Failure::from_error(Exit::Usage, error).context("standard input is not UTF-8 text")
-    })
 }

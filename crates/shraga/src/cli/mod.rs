@@ -23,6 +23,7 @@ pub mod schema;
 pub mod serve;
 pub mod show;
 pub mod sim;
+mod stdin;
 pub mod submit;
 pub mod supervise;
 pub mod token;

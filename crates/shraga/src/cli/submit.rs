@@ -1,7 +1,5 @@
 //! `shraga submit`: filing a task, and waiting for its end.
 
-use std::io::Read;
-
 use clap::Args;
 use serde_json::json;
 use shraga_core::budget::{Budget, BudgetError};
@@ -12,7 +10,7 @@ use shraga_core::status::TaskStatus;
 use shraga_dataverse::Role;
 use uuid::Uuid;
 
-use super::Context;
+use super::{Context, stdin};
 use crate::display::progress::Progress;
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
@@ -110,7 +108,7 @@ impl Submit {
 
     fn draft(&self) -> Result<Draft, Failure> {
         let prompt = match self.prompt.as_str() {
-            "-" => read_stdin()?,
+            "-" => stdin::read(PROMPT_MAX_CHARS)?,
             text => text.to_owned(),
         };
         if prompt.trim().is_empty() {
@@ -331,19 +329,6 @@ pub(super) fn refuse_orchestrator(session: &Session) -> Result<(), Failure> {
         "this is the orchestrator's own identity, whose tasks nobody picks up",
     )
     .hint("use a person's token: `shraga token create --user EMAIL --role user` makes one"))
-}
-
-fn read_stdin() -> Result<String, Failure> {
-    // A character has up to four bytes; one more tells that it is too long.
-    let limit = (PROMPT_MAX_CHARS * 4 + 1) as u64;
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(limit)
-        .read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| {
-        Failure::from_error(Exit::Usage, error).context("standard input is not UTF-8 text")
-    })
 }
 
 fn at_most(what: &str, text: &str, limit: usize) -> Result<(), Failure> {

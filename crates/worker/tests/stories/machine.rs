@@ -13,7 +13,7 @@ use shraga_wire::query::Query;
 use shraga_worker::{Config, Stop, Worker, WorkerError};
 use uuid::Uuid;
 
-use crate::world::{WORKER, World};
+use crate::world::{Started, WORKER, World};
 
 /// Makes the row of a machine as an orchestrator does, before anything runs on it.
 async fn provision(
@@ -67,6 +67,18 @@ fn told_who_it_is(world: &World) -> Config {
     }
 }
 
+/// A worker that has registered with the token of a machine for everyone.
+async fn on_a_shared_machine(stage: Stage) -> (World, Started) {
+    let world = World::new().await;
+    let owner = world.owner();
+    provision(&world, owner, Serves::Everyone, Pool::Shared, stage).await;
+    let mut worker = world.start_as(WORKER, world.config("w", "echo"));
+    worker
+        .until("registered", |status| status.worker == Some(WORKER))
+        .await;
+    (world, worker)
+}
+
 #[tokio::test]
 async fn a_worker_that_is_told_who_it_is_takes_over_the_row_that_waits_for_it() {
     let world = World::new().await;
@@ -100,20 +112,7 @@ async fn a_worker_that_is_told_who_it_is_takes_over_the_row_that_waits_for_it() 
 
 #[tokio::test]
 async fn a_worker_with_a_token_of_its_own_does_so_too_and_works() {
-    let world = World::new().await;
-    let owner = world.owner();
-    provision(
-        &world,
-        owner,
-        Serves::Everyone,
-        Pool::Shared,
-        Stage::Starting,
-    )
-    .await;
-    let mut worker = world.start_as(WORKER, world.config("w", "echo"));
-    worker
-        .until("registered", |status| status.worker == Some(WORKER))
-        .await;
+    let (world, worker) = on_a_shared_machine(Stage::Starting).await;
     let before = rows(&world).await;
     assert_eq!(before.len(), 1);
     assert_eq!(before[0]["cr_status"], "ready");
@@ -125,20 +124,7 @@ async fn a_worker_with_a_token_of_its_own_does_so_too_and_works() {
 
 #[tokio::test]
 async fn a_worker_on_a_machine_that_is_to_be_stopped_offers_nothing() {
-    let world = World::new().await;
-    let owner = world.owner();
-    provision(
-        &world,
-        owner,
-        Serves::Everyone,
-        Pool::Shared,
-        Stage::Cordoned,
-    )
-    .await;
-    let mut worker = world.start_as(WORKER, world.config("w", "echo"));
-    worker
-        .until("registered", |status| status.worker == Some(WORKER))
-        .await;
+    let (world, worker) = on_a_shared_machine(Stage::Cordoned).await;
     assert_eq!(rows(&world).await[0]["cr_status"], "draining");
     worker.drain().await;
 }

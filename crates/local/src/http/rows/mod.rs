@@ -20,7 +20,7 @@ use crate::http::path::Resource;
 use crate::http::rows::bulk::BulkShape;
 use crate::http::rows::read::ReadShape;
 use crate::http::rows::target::ContentIds;
-use crate::http::rows::write::WriteShape;
+use crate::http::rows::write::{Part, WriteShape};
 use crate::ops::{Role, Unit, WriteOp};
 use crate::schema::Schema;
 use crate::store::ReadOp;
@@ -89,13 +89,13 @@ pub(crate) fn plan(
         },
         Resource::Property(row, name) => match *call.method {
             Method::GET => read::property(context, call, row, name)?,
-            Method::PUT => write::put_property(context, call, row, name)?,
-            Method::DELETE => write::clear_property(context, call, row, name)?,
+            Method::PUT => write::put(context, call, row, Part::Property(name))?,
+            Method::DELETE => write::clear(context, call, row, Part::Property(name))?,
             _ => refuse(call, "a property", "GET, PUT, DELETE"),
         },
         Resource::Link(row, nav) => match *call.method {
-            Method::PUT => write::put_link(context, call, row, nav)?,
-            Method::DELETE => write::clear_link(context, call, row, nav)?,
+            Method::PUT => write::put(context, call, row, Part::Link(nav))?,
+            Method::DELETE => write::clear(context, call, row, Part::Link(nav))?,
             _ => refuse(call, "a link", "PUT, DELETE"),
         },
         Resource::Bulk(set, message) => match *call.method {

@@ -135,73 +135,65 @@ pub(crate) fn delete(
     Ok(quiet(target, kind, Vec::new()))
 }
 
-/// Plans a write of one property.
+/// What a request says of one property or link of a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part<'a> {
+    /// A property by name.
+    Property(&'a str),
+    /// A lookup by its navigation property (`nav/$ref`).
+    Link(&'a str),
+}
+
+impl Part<'_> {
+    fn column(self, table: &Table) -> Result<usize, Fault> {
+        match self {
+            Self::Property(name) => writable(table, name),
+            Self::Link(nav) => body::navigation(table, nav),
+        }
+    }
+}
+
+/// Plans a PUT of one property or link.
 ///
 /// # Errors
 /// What is wrong with the request.
-pub(crate) fn put_property(
+pub(crate) fn put(
     context: Context<'_>,
     call: &Call<'_>,
     row: &RowPath<'_>,
-    name: &str,
+    part: Part<'_>,
 ) -> Result<Planned, Fault> {
     let target = target::row(context, row)?;
     json_only(call)?;
-    let column = writable(&target.table, name)?;
-    let cell = body::read_value(&target.table, column, call.body)?;
-    let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(target, kind, vec![(column, cell)]))
+    let column = part.column(&target.table)?;
+    let cell = match part {
+        Part::Property(_) => body::read_value(&target.table, column, call.body)?,
+        Part::Link(_) => {
+            let address = body::read_link(call.body)?;
+            target::bound(context, &target.table, column, &address)?
+        }
+    };
+    Ok(one_cell(call, target, column, cell))
 }
 
-/// Plans a DELETE of one property, which clears it.
+/// Plans a DELETE of one property or link, which clears it.
 ///
 /// # Errors
 /// What is wrong with the request.
-pub(crate) fn clear_property(
+pub(crate) fn clear(
     context: Context<'_>,
     call: &Call<'_>,
     row: &RowPath<'_>,
-    name: &str,
+    part: Part<'_>,
 ) -> Result<Planned, Fault> {
     let target = target::row(context, row)?;
-    let column = writable(&target.table, name)?;
-    let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(target, kind, vec![(column, Cell::Null)]))
+    let column = part.column(&target.table)?;
+    Ok(one_cell(call, target, column, Cell::Null))
 }
 
-/// Plans a PUT of `nav/$ref`, which sets a lookup.
-///
-/// # Errors
-/// What is wrong with the request.
-pub(crate) fn put_link(
-    context: Context<'_>,
-    call: &Call<'_>,
-    row: &RowPath<'_>,
-    nav: &str,
-) -> Result<Planned, Fault> {
-    let target = target::row(context, row)?;
-    json_only(call)?;
-    let column = body::navigation(&target.table, nav)?;
-    let address = body::read_link(call.body)?;
-    let cell = target::bound(context, &target.table, column, &address)?;
+fn one_cell(call: &Call<'_>, target: Target, column: usize, cell: Cell) -> Planned {
     let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(target, kind, vec![(column, cell)]))
-}
-
-/// Plans a DELETE of `nav/$ref`, which clears a lookup.
-///
-/// # Errors
-/// What is wrong with the request.
-pub(crate) fn clear_link(
-    context: Context<'_>,
-    call: &Call<'_>,
-    row: &RowPath<'_>,
-    nav: &str,
-) -> Result<Planned, Fault> {
-    let target = target::row(context, row)?;
-    let column = body::navigation(&target.table, nav)?;
-    let kind = WriteKind::Update(condition(call.head.if_match));
-    Ok(quiet(target, kind, vec![(column, Cell::Null)]))
+    quiet(target, kind, vec![(column, cell)])
 }
 
 fn writable(table: &Table, name: &str) -> Result<usize, Fault> {
