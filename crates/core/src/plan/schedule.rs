@@ -15,7 +15,7 @@ use std::collections::{BinaryHeap, HashMap};
 use super::Need;
 use super::budget::{self, Purse, Standing};
 use super::mirror::{self, Filed};
-use super::shares::{Count, Tally};
+use super::shares::{Count, Holdings};
 use super::turns::Turns;
 use super::view::View;
 use crate::ids::{MirrorId, TaskId, UserId, WorkerId};
@@ -95,15 +95,15 @@ enum Fit {
 
 pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
     let turns = Turns::seen(view.snapshot, view.now);
-    let mut tally = Tally::new(view, &turns);
+    let mut holdings = Holdings::new(view, &turns);
     let mut workers = Workers::new(view, turns);
-    let mut lines = Lines::new(applicants(view), &tally);
+    let mut lines = Lines::new(applicants(view), &holdings);
     let mut purse = Purse::new(view);
     let mut schedule = Schedule::default();
     while let Some(applicant) = lines.next() {
         let (user, key) = (applicant.user, applicant.wants.key.as_deref());
         let capped = || {
-            let (reason, count) = tally.refuses(user, key)?;
+            let (reason, count) = holdings.refuses(user, key)?;
             let wait = Wait::on(applicant.task, reason);
             let count = Some(count);
             Some(Wait { count, ..wait })
@@ -116,11 +116,11 @@ pub(super) fn schedule<'a>(view: &View<'a>) -> Schedule<'a> {
             }),
         };
         if outcome.is_ok() {
-            tally.give(user, key);
+            holdings.give(user, key);
             purse.take(user);
         }
         schedule.turns.push((applicant.mirror, outcome));
-        lines.enter(user, &tally);
+        lines.enter(user, &holdings);
     }
     schedule.spare = common_gate(view, None).is_none() && workers.spare();
     schedule.needs = purse.needs;
@@ -149,7 +149,7 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn new(mut applicants: Vec<Applicant<'a>>, tally: &Tally<'_>) -> Self {
+    fn new(mut applicants: Vec<Applicant<'a>>, holdings: &Holdings<'_>) -> Self {
         applicants.sort_unstable_by_key(|applicant| Reverse((applicant.rank, applicant.task)));
         let mut waiting: HashMap<_, Vec<_>> = HashMap::new();
         for applicant in applicants {
@@ -160,14 +160,16 @@ impl<'a> Lines<'a> {
             waiting,
             next: BinaryHeap::new(),
         };
-        people.into_iter().for_each(|user| lines.enter(user, tally));
+        people
+            .into_iter()
+            .for_each(|user| lines.enter(user, holdings));
         lines
     }
 
     /// Puts the first of this person's line where her load says.
-    fn enter(&mut self, user: Option<UserId>, tally: &Tally<'_>) {
+    fn enter(&mut self, user: Option<UserId>, holdings: &Holdings<'_>) {
         if let Some(first) = self.waiting.get(&user).and_then(|line| line.last()) {
-            let place = (tally.load(user), first.rank, first.task, user);
+            let place = (holdings.load(user), first.rank, first.task, user);
             self.next.push(Reverse(place));
         }
     }

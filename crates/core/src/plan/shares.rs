@@ -77,17 +77,17 @@ enum Sharers {
 }
 
 /// What everybody has, while slots are given.
-pub(super) struct Tally<'v> {
+pub(super) struct Holdings<'v> {
     shares: &'v Shares,
     used: HashMap<Option<UserId>, Span>,
     running: HashMap<Option<UserId>, u32>,
     keys: HashMap<(Sharers, &'v str), u32>,
 }
 
-impl<'v> Tally<'v> {
+impl<'v> Holdings<'v> {
     /// What the snapshot and the memory beside it show.
     pub(super) fn new(view: &View<'v>, turns: &Turns) -> Self {
-        let mut tally = Self {
+        let mut holdings = Self {
             shares: &view.policy.shares,
             used: HashMap::new(),
             running: HashMap::new(),
@@ -95,13 +95,13 @@ impl<'v> Tally<'v> {
         };
         for mirror in view.active() {
             let took = within(since(mirror), view.now, view.now);
-            tally.add(mirror.user, mirror.wants.key.as_deref(), took);
+            holdings.add(mirror.user, mirror.wants.key.as_deref(), took);
         }
         for (user, from, until) in turns.ended() {
             let took = within(from, until, view.now).max(LEAST);
-            tally.use_up(user, took);
+            holdings.use_up(user, took);
         }
-        tally
+        holdings
     }
 
     fn add(&mut self, user: Option<UserId>, key: Option<&'v str>, took: Span) {
