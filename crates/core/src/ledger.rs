@@ -11,7 +11,7 @@
 //! enters it again.
 
 use crate::budget::Budget;
-use crate::ids::{Attempt, MirrorId};
+use crate::ids::{Attempt, MirrorId, WorkerId};
 use crate::json::Object;
 use crate::time::{Day, Span};
 use crate::usage::{Spent, Usage};
@@ -26,6 +26,10 @@ const DAYS: usize = 40;
 /// Ends of attempts kept apart, for accounts that have not taken them in yet. Accounts are looked at
 /// before the next attempt is given out, so one would nearly always do.
 const ENDS: usize = 12;
+
+/// Workers of one task whose time is kept apart. A task that ran on more has lost nearly as many
+/// machines; what it used of the least used is then nobody's.
+const PLACES: usize = 12;
 
 /// Reservations of one account at once: each is an attempt that runs. More would not fit the column.
 pub const HELD_MAX: usize = 400;
@@ -88,6 +92,8 @@ pub struct Open {
     pub reserved: Allowance,
     /// What it noted while it runs.
     pub noted: Option<Spent>,
+    /// Whom it was given to; `None` in ledgers of earlier versions.
+    pub worker: Option<WorkerId>,
 }
 
 impl Open {
@@ -132,6 +138,16 @@ pub struct End {
     pub sum: Sum,
 }
 
+/// How long a task's agents ran on one worker, over all of its ended attempts: what of a machine's time
+/// is the task's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The worker.
+    pub worker: WorkerId,
+    /// How long agents ran there.
+    pub ran: Span,
+}
+
 /// All that a task spent, over all of its attempts and phases: `cr_usage` of its mirror.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -143,20 +159,23 @@ pub struct Ledger {
     pub days: Vec<DaySpent>,
     /// The last attempts that ended.
     pub ends: Vec<End>,
+    /// Where ended attempts ran, the longest first.
+    pub places: Vec<Place>,
     /// The attempt that runs.
     pub open: Option<Open>,
 }
 
 impl Ledger {
-    /// Gives out `attempt` on `day`. One that is still open is written off.
+    /// Gives `attempt` to `worker` on `day`. One that is still open is written off.
     #[must_use]
-    pub fn give(&self, attempt: Attempt, day: Day, reserved: Allowance) -> Self {
+    pub fn give(&self, attempt: Attempt, worker: WorkerId, day: Day, reserved: Allowance) -> Self {
         let mut next = self.written_off();
         next.open = Some(Open {
             attempt,
             day,
             reserved,
             noted: None,
+            worker: Some(worker),
         });
         next
     }
@@ -169,7 +188,7 @@ impl Ledger {
         if next.end_of(attempt).is_none() {
             let usage = Usage::UNKNOWN;
             let ran = Span::ZERO;
-            next.enter(attempt, now, Spent { usage, ran });
+            next.enter(attempt, now, Spent { usage, ran }, None);
         }
         next
     }
@@ -184,9 +203,9 @@ impl Ledger {
         next
     }
 
-    /// Ends `attempt`, which used this much. An end that is entered already stays as it is.
+    /// Ends `attempt`, which used this much on `worker`. An end that is entered already stays as it is.
     #[must_use]
-    pub fn close(&self, attempt: Attempt, spent: Spent, now: Day) -> Self {
+    pub fn close(&self, attempt: Attempt, worker: WorkerId, spent: Spent, now: Day) -> Self {
         let mut next = self.clone();
         if next.end_of(attempt).is_some() {
             return next;
@@ -203,6 +222,7 @@ impl Ledger {
             attempt,
             open.map_or(now, |open| open.day),
             Spent { usage, ..spent },
+            Some(worker),
         );
         next
     }
@@ -212,7 +232,7 @@ impl Ledger {
     pub fn close_unused(&self, attempt: Attempt) -> Self {
         let mut next = self.clone();
         if let Some(open) = next.open.take_if(|open| open.attempt == attempt) {
-            next.enter(attempt, open.day, Spent::NONE);
+            next.enter(attempt, open.day, Spent::NONE, None);
         }
         next
     }
@@ -222,7 +242,7 @@ impl Ledger {
     pub fn written_off(&self) -> Self {
         let mut next = self.clone();
         if let Some(open) = next.open.take() {
-            next.enter(open.attempt, open.day, open.written_off());
+            next.enter(open.attempt, open.day, open.written_off(), open.worker);
         }
         next
     }
@@ -249,7 +269,7 @@ impl Ledger {
         self.ends.iter().find(|end| end.attempt == attempt).copied()
     }
 
-    fn enter(&mut self, attempt: Attempt, day: Day, spent: Spent) {
+    fn enter(&mut self, attempt: Attempt, day: Day, spent: Spent, worker: Option<WorkerId>) {
         let sum = Sum {
             cost_micros: spent.usage.cost_micros.unwrap_or(0),
             tokens: spent.usage.tokens(),
@@ -268,6 +288,30 @@ impl Ledger {
         let extra = self.ends.len().saturating_sub(ENDS);
         self.ends.drain(..extra);
         self.enter_day(DaySpent { day, sum, unpriced });
+        if let Some(worker) = worker {
+            enter_place(
+                &mut self.places,
+                Place {
+                    worker,
+                    ran: spent.ran,
+                },
+            );
+            self.places.truncate(PLACES);
+        }
+    }
+
+    /// Where its agents ran, the attempt that runs included as far as it has told.
+    #[must_use]
+    pub fn ran_on(&self) -> Vec<Place> {
+        let mut places = self.places.clone();
+        let running = self.open.as_ref().and_then(|open| {
+            let (worker, ran) = (open.worker?, open.noted?.ran);
+            Some(Place { worker, ran })
+        });
+        if let Some(place) = running {
+            enter_place(&mut places, place);
+        }
+        places
     }
 
     fn enter_day(&mut self, new: DaySpent) {
@@ -296,11 +340,32 @@ impl Ledger {
             .counted("unpriced", some(self.unpriced.into()))
             .objects("days", days)
             .objects("ends", ends);
+        if !self.places.is_empty() {
+            let places = self.places.iter();
+            let places = places.map(|it| {
+                Object::new()
+                    .text("worker", it.worker)
+                    .int("ran_ms", it.ran.as_millis())
+            });
+            object = object.objects("places", places);
+        }
         if let Some(open) = &self.open {
             object = object.object("open", open_json(open));
         }
         object.finish()
     }
+}
+
+/// Adds time on a worker; the longest comes first.
+fn enter_place(places: &mut Vec<Place>, new: Place) {
+    if new.ran <= Span::ZERO {
+        return;
+    }
+    match places.iter_mut().find(|it| it.worker == new.worker) {
+        Some(place) => place.ran = place.ran.plus(new.ran),
+        None => places.push(new),
+    }
+    places.sort_by_key(|it| std::cmp::Reverse(it.ran));
 }
 
 fn add(to: &mut DaySpent, more: DaySpent) {
@@ -336,7 +401,8 @@ fn open_json(open: &Open) -> Object {
         .int("attempt", open.attempt.0)
         .text("day", open.day)
         .counted("cost_micros", open.reserved.cost_micros)
-        .counted("tokens", open.reserved.tokens);
+        .counted("tokens", open.reserved.tokens)
+        .known("worker", open.worker);
     match &open.noted {
         Some(noted) => object.object("noted", spent_json(noted)),
         None => object,

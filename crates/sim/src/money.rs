@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use serde_json::Value as Json;
-use shraga_core::ids::{Attempt, MirrorId, UserId};
-use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Sum};
+use shraga_core::ids::{Attempt, MirrorId, UserId, WorkerId};
+use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Place, Sum};
 use shraga_core::plan::budget::Budgets;
 use shraga_core::row::users;
 use shraga_core::time::{Day, Span, Timestamp};
@@ -64,12 +64,20 @@ pub(crate) fn ledger(text: Option<&str>) -> Ledger {
             tokens: it["tokens"].as_u64(),
         },
         noted: it.get("noted").map(spent),
+        worker: worker(it),
+    });
+    let places = list(&json["places"]).filter_map(|it| {
+        Some(Place {
+            worker: worker(it)?,
+            ran: spent(it).ran,
+        })
     });
     Ledger {
         spent: spent(&json["spent"]),
         unpriced: count(&json["unpriced"]),
         days: days.collect(),
         ends: ends.collect(),
+        places: places.collect(),
         open,
     }
 }
@@ -101,6 +109,10 @@ fn list(json: &Json) -> impl Iterator<Item = &Json> {
 
 fn count(json: &Json) -> u32 {
     json.as_u64().and_then(|n| n.try_into().ok()).unwrap_or(0)
+}
+
+fn worker(json: &Json) -> Option<WorkerId> {
+    json["worker"].as_str()?.parse().ok()
 }
 
 fn attempt(json: &Json) -> Attempt {

@@ -20,6 +20,7 @@ use crate::time::{Month, Span, Timestamp};
 
 pub mod found;
 mod record;
+pub mod spending;
 #[cfg(test)]
 mod tests;
 

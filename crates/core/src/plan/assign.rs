@@ -57,7 +57,7 @@ fn assign(view: &View<'_>, mirror: &Mirror, grant: &Grant<'_>) -> ChangeSet {
     let attempt = mirror.shown.attempt.next();
     give(&mut draft, attempt, grant, view.now);
     let row = (mirror.id, Some(mirror));
-    budget::reserve(&mut draft, view, row, mirror.user, attempt, grant.allowance);
+    budget::reserve(&mut draft, view, row, mirror.user, attempt, grant);
     // A legacy worker takes Pending rows only, and none that names a machine.
     let told = if grant.legacy {
         TaskStatus::Pending

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use super::draft::Draft;
+use super::schedule::Grant;
 use super::view::View;
 use super::{Need, Plan};
 use crate::budget::{Budget, Limit};
@@ -261,15 +262,19 @@ pub(super) fn reserve(
     mirror: (MirrorId, Option<&Mirror>),
     user: Option<UserId>,
     attempt: crate::ids::Attempt,
-    wanted: Allowance,
+    grant: &Grant<'_>,
 ) {
     let (id, row) = mirror;
+    let wanted = grant.allowance;
     let day = Day::of(view.now);
     let before = row.map(|row| row.ledger.clone()).unwrap_or_default();
     if wanted.is_none() && before.open.is_none() {
         return;
     }
-    draft.set(tasks::USAGE, before.give(attempt, day, wanted).to_json());
+    draft.set(
+        tasks::USAGE,
+        before.give(attempt, grant.worker, day, wanted).to_json(),
+    );
     let sum = wanted.sum();
     let held = Held {
         mirror: id,

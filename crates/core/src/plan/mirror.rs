@@ -228,7 +228,7 @@ fn create(
             let attempt = task.shown.attempt.next();
             assign::give(&mut draft, attempt, grant, view.now);
             let (row, user) = ((id, None), Some(task.owner));
-            budget::reserve(&mut draft, view, row, user, attempt, grant.allowance);
+            budget::reserve(&mut draft, view, row, user, attempt, grant);
             format!(
                 "mirror task {} and {}",
                 task.id.short(),

@@ -318,7 +318,7 @@ pub(super) fn publish(
     }
     let day = Day::of(report.at);
     let ledger = match spent(report) {
-        Some(spent) => seen.ledger.close(report.attempt, spent, day),
+        Some(spent) => seen.ledger.close(report.attempt, report.worker, spent, day),
         None => seen.ledger.lose(report.attempt, day),
     };
     if content == Content::Full {

@@ -101,7 +101,7 @@ fn asking() -> Finish {
 fn a_checkpoint_notes_what_was_used_so_that_a_lost_attempt_is_not_taken_for_free() {
     let mut bench = running();
     let day = Day::of(secs(5));
-    let given = Ledger::default().give(Attempt(1), day, Allowance::default());
+    let given = Ledger::default().give(Attempt(1), worker_id("w"), day, Allowance::default());
     bench.row = held(bench.row.clone(), "w", Some("b"), 6);
     bench.row.ledger = given;
     let asked = bench.machine.mark();

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use shraga_core::budget::Budget;
-use shraga_core::ids::{Attempt, Etag, MirrorId, UserId};
-use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Sum};
+use shraga_core::ids::{Attempt, Etag, MirrorId, UserId, WorkerId};
+use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Place, Sum};
 use shraga_core::model::{Mirror, Person, Wants};
 use shraga_core::plan::budget::Budgets;
 use shraga_core::time::{Day, Span, Timestamp};
@@ -126,6 +126,20 @@ impl Json {
         Attempt(u32::try_from(self.count("attempt")).unwrap())
     }
 
+    fn worker(&self) -> WorkerId {
+        match self {
+            Self::Text(text) => text.parse().unwrap(),
+            other => panic!("{other:?} is no worker"),
+        }
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            worker: self.get("worker").unwrap().worker(),
+            ran: Span::millis(i64::try_from(self.count("ran_ms")).unwrap()),
+        }
+    }
+
     fn spent(&self) -> Spent {
         Spent {
             usage: Usage {
@@ -182,6 +196,10 @@ pub(crate) fn ledger(text: &str) -> Ledger {
                 sum: it.sum(),
             })
             .collect(),
+        places: match json.get("places") {
+            Some(Json::List(places)) => places.iter().map(Json::place).collect(),
+            _ => Vec::new(),
+        },
         open: json.get("open").map(|it| Open {
             attempt: it.attempt(),
             day: day(it.text("day")),
@@ -190,6 +208,7 @@ pub(crate) fn ledger(text: &str) -> Ledger {
                 tokens: it.number("tokens"),
             },
             noted: it.get("noted").map(Json::spent),
+            worker: it.get("worker").map(Json::worker),
         }),
     }
 }

@@ -7,7 +7,7 @@ use shraga_core::status::{TaskStatus, WorkerState};
 use shraga_core::time::Day;
 use shraga_core::why::why;
 
-use crate::build::{held, mirror, secs, task, user, worker};
+use crate::build::{held, mirror, secs, task, user, worker, worker_id};
 
 fn policy() -> Policy {
     Policy {
@@ -121,7 +121,7 @@ fn a_running_task_says_whether_its_worker_is_heard_and_what_it_may_spend() {
     };
     let attempt = seen.mirrors[0].shown.attempt;
     let ledger = &seen.mirrors[0].ledger;
-    seen.mirrors[0].ledger = ledger.give(attempt, Day::of(secs(5)), reserved);
+    seen.mirrors[0].ledger = ledger.give(attempt, worker_id("w"), Day::of(secs(5)), reserved);
     let said = gates(&seen);
     assert!(said.contains("ok budget: $2.00 reserved for it"), "{said}");
     seen.workers[0].last_seen = Some(secs(2));

@@ -10,7 +10,7 @@ use shraga_core::time::Day;
 use shraga_core::worker::{Answer, Input, Outcome, WriteKind};
 
 use crate::attempts::{Bench, machine, report_of, written};
-use crate::build::{held, mirror, secs, task};
+use crate::build::{held, mirror, secs, task, worker_id};
 
 /// An attempt that an earlier process began, with this much reserved for it.
 fn begun_before(reserved: u64) -> Bench {
@@ -19,7 +19,7 @@ fn begun_before(reserved: u64) -> Bench {
         cost_micros: Some(reserved),
         tokens: None,
     };
-    let ledger = Ledger::default().give(Attempt(1), Day::default(), reserved);
+    let ledger = Ledger::default().give(Attempt(1), worker_id("w"), Day::default(), reserved);
     Bench {
         machine: machine("b", 1),
         row: Mirror { ledger, ..row },

@@ -364,7 +364,8 @@ impl Scene {
                 "reserved" => {
                     let day = Day::of(self.now);
                     let attempt = row.shown.attempt;
-                    row.ledger = row.ledger.give(attempt, day, allowance(value));
+                    let worker = row.worker().unwrap_or(worker_id("w"));
+                    row.ledger = row.ledger.give(attempt, worker, day, allowance(value));
                 }
                 _ => set_mirror(&mut row, key, value),
             }
@@ -411,7 +412,12 @@ fn ended(ledger: &Ledger, text: &str, now: Timestamp) -> Ledger {
         ..Usage::NONE
     };
     let ran = Span::secs(1);
-    ledger.close(Attempt(number(attempt)), Spent { usage, ran }, Day::of(now))
+    ledger.close(
+        Attempt(number(attempt)),
+        worker_id("w"),
+        Spent { usage, ran },
+        Day::of(now),
+    )
 }
 
 fn set_worker(row: &mut Worker, key: &str, value: &str) {

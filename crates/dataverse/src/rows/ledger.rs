@@ -3,8 +3,8 @@
 //! Read strictly: a sum that can't be understood must not count as nothing.
 
 use serde::Deserialize;
-use shraga_core::ids::{Attempt, MirrorId};
-use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Sum};
+use shraga_core::ids::{Attempt, MirrorId, WorkerId};
+use shraga_core::ledger::{Account, Allowance, DaySpent, End, Held, Ledger, Open, Place, Sum};
 use shraga_core::row::{tasks, users};
 use shraga_core::time::{Day, Span};
 use shraga_core::usage::{Spent, Usage};
@@ -80,6 +80,12 @@ struct EndJson {
 }
 
 #[derive(Deserialize)]
+struct PlaceJson {
+    worker: Uuid,
+    ran_ms: i64,
+}
+
+#[derive(Deserialize)]
 struct OpenJson {
     attempt: u32,
     day: String,
@@ -89,6 +95,8 @@ struct OpenJson {
     tokens: Option<u64>,
     #[serde(default)]
     noted: Option<SpentJson>,
+    #[serde(default)]
+    worker: Option<Uuid>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +106,8 @@ struct LedgerJson {
     unpriced: u32,
     days: Vec<DayJson>,
     ends: Vec<EndJson>,
+    #[serde(default)]
+    places: Vec<PlaceJson>,
     #[serde(default)]
     open: Option<OpenJson>,
 }
@@ -135,6 +145,7 @@ fn parse_ledger(text: &str) -> Option<Ledger> {
                 tokens: open.tokens,
             },
             noted: open.noted.map(Spent::from),
+            worker: open.worker.map(WorkerId::new),
         }),
         None => None,
     };
@@ -142,11 +153,16 @@ fn parse_ledger(text: &str) -> Option<Ledger> {
         attempt: Attempt(it.attempt),
         sum: it.sum.into(),
     });
+    let places = json.places.into_iter().map(|it| Place {
+        worker: WorkerId::new(it.worker),
+        ran: Span::millis(it.ran_ms),
+    });
     Some(Ledger {
         spent: json.spent.into(),
         unpriced: json.unpriced,
         days,
         ends: ends.collect(),
+        places: places.collect(),
         open,
     })
 }
@@ -212,6 +228,10 @@ mod tests {
         }
     }
 
+    fn worker(number: u128) -> WorkerId {
+        WorkerId::new(Uuid::from_u128(number))
+    }
+
     #[test]
     fn a_ledger_is_read_as_it_was_written() {
         let today = day("2026-02-28").unwrap();
@@ -220,8 +240,8 @@ mod tests {
             tokens: None,
         };
         let ledger = Ledger::default()
-            .close(Attempt(1), spent(None), today)
-            .give(Attempt(2), today, reserved)
+            .close(Attempt(1), worker(1), spent(None), today)
+            .give(Attempt(2), worker(2), today, reserved)
             .note(Attempt(2), spent(Some(7)));
         let text = ledger.to_json();
         assert_eq!(super::ledger(Some(&text)), Ok(ledger));

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anstyle::Style;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
-use shraga_core::ledger::{Ledger, Sum};
+use shraga_core::ledger::{Ledger, Place, Sum};
 use shraga_core::row::{Table, tasks};
 use shraga_core::time::{Day, Timestamp};
-use shraga_core::usage::{MICROS, dollars};
+use shraga_core::usage::dollars;
 use shraga_dataverse::rows::{self, time};
 use shraga_dataverse::{Client, Role, Row};
 use shraga_wire::filter::{Filter, Literal};
@@ -24,6 +24,7 @@ use crate::display::table::Table as Grid;
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
 use crate::tasks::mine;
+use crate::tasks::paid::{Idle, Paid, Toll, usd};
 
 mod machines;
 #[cfg(test)]
@@ -43,7 +44,10 @@ Examples:
 
 You see what your own tasks cost; an admin's token (--token-file) sees everybody's. Days are UTC days; an attempt \
 counts for the day on which it was given out. Of a running attempt counts what it has told so far. An attempt whose \
-cost nobody told counts as unknown: `$1.20 + 2 unknown`.")]
+cost nobody told counts as unknown: `$1.20 + 2 unknown`.
+
+Where machines cost something, MACHINES is what of their time the tasks' agents used, at `provision.usd_per_hour`; \
+what no task used is told below, and spread over none. It is not kept by day.")]
 pub struct Costs {
     /// What to add up by [default: user with an admin's token, else day]
     #[arg(long, value_enum, value_name = "WHAT", hide_default_value = true)]
@@ -85,7 +89,8 @@ impl Costs {
         let session = Session::open(&context.config, Caller::Person).await?;
         let (tasks, all) = read(&session, self.since).await?;
         let by = self.by.unwrap_or(if all { By::User } else { By::Day });
-        let report = Report::of(&tasks, by, self.since);
+        let paid = Paid::read(&session.client, &context.config).await?;
+        let report = Report::of(&tasks, by, self.since, &paid);
         let output = &context.output;
         if output.json {
             output.object(&report.json())?;
@@ -93,6 +98,9 @@ impl Costs {
             output.talk("nothing was spent");
         } else {
             output.line(report.screen(output))?;
+            if let Some(idle) = &report.idle {
+                output.talk(idle.words());
+            }
         }
         Ok(Exit::Done)
     }
@@ -157,16 +165,6 @@ impl Amount {
     }
 }
 
-/// Dollars as JSON has them.
-fn usd(micros: u64) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "JSON's readers take numbers for doubles; 15 digits of dollars are exact enough"
-    )]
-    let usd = micros as f64 / MICROS as f64;
-    usd
-}
-
 /// A task and what it spent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Bill {
@@ -176,6 +174,8 @@ struct Bill {
     email: Option<String>,
     agent: String,
     parts: Vec<Part>,
+    /// Where its agents ran.
+    places: Vec<Place>,
 }
 
 /// The tasks that spent something, and whether they are everybody's.
@@ -261,15 +261,18 @@ fn bill(row: &Row, key: &str) -> Result<Bill, Failure> {
     let at = |name: &str| text(name).and_then(|text| time(&text)).map(Day::of);
     let ended = at(tasks::FINISHED.name()).or_else(|| at("modifiedon"));
     let ended = ended.unwrap_or_else(|| Day::of(Timestamp::default()));
-    let parts = match text(tasks::USAGE.name()) {
+    let (parts, places) = match text(tasks::USAGE.name()) {
         Some(usage) => match rows::ledger(Some(&usage)) {
-            Ok(ledger) => of_ledger(&ledger),
+            Ok(ledger) => (of_ledger(&ledger), ledger.ran_on()),
             Err(error) => {
                 tracing::warn!(%error, "what a task spent can't be understood");
-                of_output("", ended)
+                (of_output("", ended), Vec::new())
             }
         },
-        None => of_output(&text(tasks::OUTPUT.name()).unwrap_or_default(), ended),
+        None => {
+            let output = text(tasks::OUTPUT.name()).unwrap_or_default();
+            (of_output(&output, ended), Vec::new())
+        }
     };
     Ok(Bill {
         task: task.unwrap_or_default().to_ascii_lowercase(),
@@ -278,6 +281,7 @@ fn bill(row: &Row, key: &str) -> Result<Bill, Failure> {
         agent: agent(input.as_deref()),
         user,
         parts,
+        places,
     })
 }
 
@@ -328,11 +332,15 @@ struct Line {
     name: String,
     tasks: BTreeSet<String>,
     spent: Amount,
+    /// What of machines' time they used.
+    toll: Toll,
 }
 
 impl Line {
-    fn add(&mut self, bill: &Bill, part: Part) {
-        self.tasks.insert(bill.task.clone());
+    fn add(&mut self, bill: &Bill, part: Part, paid: &Paid) {
+        if self.tasks.insert(bill.task.clone()) {
+            self.toll = self.toll.plus(paid.toll(&bill.places));
+        }
         self.spent = self.spent.plus(part.spent);
     }
 
@@ -357,10 +365,12 @@ struct Report {
     since: Option<Day>,
     lines: Vec<Line>,
     total: Line,
+    /// Machines' time that no task used; `None` where machines cost nothing, or only some days count.
+    idle: Option<Idle>,
 }
 
 impl Report {
-    fn of(bills: &[Bill], by: By, since: Option<Day>) -> Self {
+    fn of(bills: &[Bill], by: By, since: Option<Day>, paid: &Paid) -> Self {
         let mut lines: BTreeMap<String, Line> = BTreeMap::new();
         let mut total = Line::default();
         for bill in bills {
@@ -377,20 +387,28 @@ impl Report {
                 if let Some(name) = name {
                     name.clone_into(&mut line.name);
                 }
-                line.add(bill, part);
-                total.add(bill, part);
+                line.add(bill, part, paid);
+                total.add(bill, part, paid);
             }
         }
         let mut lines: Vec<_> = lines.into_values().collect();
         if by != By::Day {
             lines.sort_by_key(|line| std::cmp::Reverse(line.spent.sum.cost_micros));
         }
+        let places = bills.iter().flat_map(|bill| &bill.places).copied();
+        let known = since.is_none() && !paid.is_nothing();
         Self {
             by,
             since,
             lines,
             total,
+            idle: known.then(|| paid.idle(places)),
         }
+    }
+
+    /// Whether what machines cost can be told line by line: it isn't kept by day.
+    fn tells_machines(&self) -> bool {
+        self.idle.is_some() && self.by != By::Day
     }
 
     /// What people call keys, if that is something else.
@@ -402,32 +420,43 @@ impl Report {
         let rows = self.lines.iter().map(|line| {
             let mut row = line.json();
             row.insert("key".to_owned(), json!(line.key));
+            if self.tells_machines() {
+                row.insert("machines".to_owned(), line.toll.json());
+            }
             if self.named() {
                 row.insert("name".to_owned(), json!(line.name));
             }
             row
         });
-        json!({
+        let mut report = json!({
             "by": self.by.word(),
             "since": self.since.map(|day| day.to_string()),
             "rows": rows.collect::<Vec<_>>(),
             "total": self.total.json(),
-        })
+        });
+        if let Some(idle) = &self.idle {
+            report["machines"] = idle.json();
+        }
+        report
     }
 
     fn screen(&self, output: &Output) -> String {
         let plain = Style::new();
         let first = self.by.word().to_ascii_uppercase();
         let mut headings = vec![first.as_str(), "TASKS", "COST", "TOKENS"];
+        let machines = self.tells_machines();
+        headings.extend(machines.then_some("MACHINES"));
         headings.extend(self.named().then_some("ID"));
         let mut grid = Grid::new(output, &headings);
         grid.keep(&[1, 2, 3]);
         let sums = |line: &Line| {
-            [
+            let toll = machines.then(|| (line.toll.words(), plain));
+            let sums = [
                 (line.tasks.len().to_string(), plain),
                 (line.spent.text(), plain),
                 (line.spent.sum.tokens.to_string(), plain),
-            ]
+            ];
+            sums.into_iter().chain(toll)
         };
         for line in &self.lines {
             let called = match line.name.as_str() {

@@ -6,8 +6,9 @@
 use clap::Args;
 use serde_json::Value;
 use shraga_core::ids::TaskId;
-use shraga_core::row::Table;
+use shraga_core::row::{Table, tasks};
 use shraga_core::time::Timestamp;
+use shraga_dataverse::rows;
 
 use super::{Context, list};
 use crate::clock;
@@ -20,6 +21,7 @@ use crate::roles::session::{Caller, Session};
 use crate::tasks::candidates::{self, Candidate};
 use crate::tasks::events::{Told, of_task};
 use crate::tasks::overview::call;
+use crate::tasks::paid::{Paid, Toll};
 use crate::tasks::{TaskView, WorkerNames, find, json, retries};
 
 /// Lines of prompt, result and log where there is no screen to fit.
@@ -57,7 +59,12 @@ impl Show {
             return list::print(&context, &session, ENDED, height).await;
         };
         let task = find(&session, id).await?;
-        let columns = ["cr_prompt", "cr_output", "crb3b_sessiontokens"];
+        let columns = [
+            "cr_prompt",
+            "cr_output",
+            "crb3b_sessiontokens",
+            tasks::USAGE.name(),
+        ];
         let row = session
             .client
             .get(Table::Tasks, task.id.get(), &columns)
@@ -65,12 +72,14 @@ impl Show {
         let object = row.and_then(|row| row.object().ok()).unwrap_or_default();
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let told: Value = serde_json::from_str(text("cr_output")).unwrap_or(Value::Null);
+        let toll = toll(&session, &context, text(tasks::USAGE.name())).await?;
         let events = of_task(&session.client, task.id).await?;
         if output.json {
             let late: Vec<_> = candidates::of(&events).map(|it| it.json(task.id)).collect();
             let mut shown = json(&task);
             shown["candidates"] = late.into();
             shown["output"] = told;
+            shown["machines"] = toll.map(Toll::json).into();
             output.object(&shown)?;
             return Ok(Exit::Done);
         }
@@ -84,6 +93,7 @@ impl Show {
             prompt: text("cr_prompt"),
             output: told,
             tokens: text("crb3b_sessiontokens"),
+            toll,
             task: &task,
             events: &events,
             retries,
@@ -94,6 +104,22 @@ impl Show {
     }
 }
 
+/// What the task used of machines that are paid for; `None` where there is none, or it ran on none.
+async fn toll(session: &Session, context: &Context, usage: &str) -> Result<Option<Toll>, Failure> {
+    let places = match rows::ledger(Some(usage)) {
+        Ok(ledger) => ledger.ran_on(),
+        Err(error) => {
+            tracing::warn!(%error, "what a task spent can't be understood");
+            Vec::new()
+        }
+    };
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let paid = Paid::read(&session.client, &context.config).await?;
+    Ok(Some(paid.toll(&places)).filter(|toll| *toll != Toll::default()))
+}
+
 /// What is shown of a task.
 struct Shown<'a> {
     task: &'a TaskView,
@@ -102,6 +128,8 @@ struct Shown<'a> {
     /// `cr_output`, as far as it can be understood.
     output: Value,
     tokens: &'a str,
+    /// What it used of machines that are paid for.
+    toll: Option<Toll>,
     events: &'a [Told],
     /// The tasks that try it again.
     retries: Vec<TaskId>,
@@ -241,6 +269,7 @@ impl Shown<'_> {
         }
         facts.extend(task.finished.map(|at| ("ended", ago(at))));
         facts.extend(task.cost_usd.map(|cost| ("cost", format!("${cost:.2}"))));
+        facts.extend(self.toll.map(|toll| ("machines", toll.fact())));
         if !self.tokens.is_empty() {
             facts.push(("tokens", one_line(self.tokens)));
         }

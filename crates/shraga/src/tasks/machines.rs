@@ -1,7 +1,9 @@
 //! Machines as verbs see them: one by its name, what it costs, and its state in words: since when, why,
 //! and what happens next.
 
-use shraga_core::machine::{Machine, ProviderKind, Record, Serves, Stage, Trouble, TroubleClass};
+use shraga_core::machine::{
+    Machine, ProviderKind, Record, Serves, Stage, Trouble, TroubleClass, spending,
+};
 use shraga_core::model::Worker;
 use shraga_core::plan::machines::Group;
 use shraga_core::time::{Span, Timestamp};
@@ -12,9 +14,6 @@ use crate::display::clean::one_line;
 use crate::display::time::{age, rfc3339};
 use crate::exit::{Exit, Failure};
 use crate::roles::machines::{dev_box, price};
-
-/// An hour in milliseconds: prices are per hour.
-const HOUR_MS: u64 = 3_600_000;
 
 /// The machines among workers, by name; those that are gone last.
 #[must_use]
@@ -62,15 +61,7 @@ pub fn find(workers: &[Worker], text: &str) -> Result<Machine, Failure> {
 #[must_use]
 pub fn cost(config: &Config, record: &Record, now: Timestamp) -> Option<u64> {
     let price = price(config, record.provider)?;
-    cost_of(price, record.ran(now))
-}
-
-/// What this much time costs at a price per hour.
-#[must_use]
-pub fn cost_of(price: u64, ran: Span) -> Option<u64> {
-    let ms = u64::try_from(ran.as_millis()).ok()?;
-    let micros = u128::from(price) * u128::from(ms) / u128::from(HOUR_MS);
-    u64::try_from(micros).ok()
+    spending::cost(price, record.ran(now))
 }
 
 /// The same for people.

@@ -6,6 +6,7 @@ mod find;
 pub mod machines;
 mod names;
 pub mod overview;
+pub mod paid;
 mod view;
 pub mod watch;
 pub mod workers;

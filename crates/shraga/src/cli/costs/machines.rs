@@ -6,13 +6,13 @@ use shraga_core::machine::Machine;
 use shraga_core::time::Timestamp;
 use shraga_core::usage::dollars;
 
-use super::usd;
 use crate::cli::Context;
 use crate::config::Config;
 use crate::display::paint::DIM;
 use crate::display::table::Table as Grid;
 use crate::exit::{Exit, Failure};
 use crate::roles::session::Session;
+use crate::tasks::paid::usd;
 use crate::tasks::{machines, workers};
 
 /// Tells it; those that are gone count too.
