@@ -12,6 +12,7 @@
 mod center;
 mod packages;
 mod server;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,6 +45,8 @@ enum Client {
     Claude,
     /// npm `@openai/codex`, under a worker
     Codex,
+    /// Debian's `systemd-analyze`, on the units that are made
+    Systemd,
 }
 
 /// Settings that would lead a client round by a proxy.
@@ -90,6 +93,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if wanted(Client::Codex) {
         agent("codex::", "SHRAGA_TEST_CODEX", &packages::codex()?)?;
+    }
+    if wanted(Client::Systemd) {
+        systemd::run(&built()?)?;
     }
     Ok(())
 }

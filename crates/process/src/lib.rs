@@ -6,11 +6,13 @@
 //! [`run_tool`]; a program that is listened to while it works is [`Running`]; one that must outlive
 //! whoever started it gets a process of its own that looks after it ([`supervise`]); and one of ours
 //! that must do so by itself is started as [`lasting`].
+//! Who has a folder for itself notes so ([`holder`]).
 //!
 //! A program that leaves its group on purpose (`setsid`) escapes, but for one under a supervisor on
 //! Linux: containing hostile programs is a sandbox's work. Nothing here decides what is run, and nothing logs arguments or output.
 
 mod environment;
+pub mod holder;
 pub mod lasting;
 mod os;
 mod running;

@@ -16,6 +16,7 @@ pub mod log;
 pub mod original;
 pub mod roles;
 pub mod schema;
+pub mod service;
 pub mod state;
 pub mod tasks;
 pub mod vitals;

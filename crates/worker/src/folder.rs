@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock                      held by the living process
+//! holder.json               who that is
 //! boot.json                 the boot that used the folder last
 //! outbox/                   reports that the store hasn't taken yet
 //! running/                  who runs now, or has ended without the store knowing (a supervisor's record)
@@ -32,6 +33,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use shraga_core::ids::{Attempt, BootId, MirrorId, TaskId};
 use shraga_core::worker::pipeline::Phase;
+use shraga_process::holder;
 use shraga_process::supervise::Record;
 use uuid::Uuid;
 
@@ -128,6 +130,10 @@ impl WorkerFolder {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse { path: root }),
             Err(TryLockError::Error(source)) => return Err(io_error("locked", &path)(source)),
+        }
+        // Without the note others are told less, and nothing else.
+        if let Err(error) = holder::note(&root, "worker") {
+            tracing::warn!(%error, "it could not be noted who has {}", root.display());
         }
         let previous = read_boot(&root.join("boot.json"));
         for name in ["running", "tasks"] {

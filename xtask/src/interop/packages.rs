@@ -53,6 +53,12 @@ pub(crate) fn python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Makes sure that systemd's reader of units is there.
+pub(crate) fn systemd() -> Result<()> {
+    let works = ("systemd-analyze", &["--version"][..]);
+    system("systemd-analyze", works, &["systemd"])
+}
+
 /// Claude Code's program. Its npm package holds one for each platform, in packages of their own.
 pub(crate) fn claude() -> Result<PathBuf> {
     let vendor = agents()?.join("node_modules").join("@anthropic-ai");

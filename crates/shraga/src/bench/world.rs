@@ -39,7 +39,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start(config: &Config, workers: u32, slots: u32) -> Result<Self, Failure> {
-        let folder = folder::open(&config.store.data).await?;
+        let folder = folder::open(&config.store.data, "bench").await?;
         let meter = Meter::new();
         let drain = CancellationToken::new();
         let halt = CancellationToken::new();

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod retry;
 pub mod schema;
 pub mod serve;
+pub mod service;
 pub mod show;
 pub mod sim;
 mod stdin;
@@ -56,7 +57,7 @@ pub struct Cli {
 }
 
 /// Options every verb takes.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Print data as JSON
@@ -120,6 +121,7 @@ enum Verb {
     Token(token::Token),
     Schema(schema::Schema),
     Config(config::ShowConfig),
+    Service(service::Service),
     Update(update::Update),
     Sim(sim::Sim),
     Doctor(doctor::Doctor),
@@ -172,6 +174,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     match verb {
         Verb::Completions(verb) => return verb.run(),
         Verb::Sim(verb) => return verb.run(Output::detect(common.json)),
+        // Settings are those of the service, read where it runs.
+        Verb::Service(verb) => return crate::runtime()?.block_on(verb.run(&common)),
         Verb::DemoAgent(verb) => return verb.run(),
         Verb::Supervise(verb) => return Ok(verb.run()),
         _ => {}
@@ -224,6 +228,35 @@ impl Common {
             .filter_map(|(key, value)| Some((key, value?)))
             .collect()
     }
+
+    /// What was given, as arguments of a program that works elsewhere: paths lead to the same files there.
+    ///
+    /// # Errors
+    /// The working directory is gone, or a path is no text.
+    fn as_arguments(&self) -> Result<Vec<String>, Failure> {
+        let path = |path: &PathBuf| {
+            let path = std::path::absolute(path)?;
+            let text = path.to_str().map(str::to_owned);
+            text.ok_or_else(|| {
+                let said = format!("{} is no text", path.display());
+                Failure::new(Exit::Usage, said)
+            })
+        };
+        let given = [
+            ("--config", self.config.as_ref().map(path).transpose()?),
+            ("--data", self.data.as_ref().map(path).transpose()?),
+            ("--url", self.url.clone()),
+            (
+                "--token-file",
+                self.token_file.as_ref().map(path).transpose()?,
+            ),
+            ("--log-format", self.log_format.clone()),
+            ("--log-level", self.log_level.clone()),
+        ];
+        let given = given.into_iter();
+        let given = given.filter_map(|(name, value)| Some([name.to_owned(), value?]));
+        Ok(given.flatten().collect())
+    }
 }
 
 impl Verb {
@@ -254,6 +287,7 @@ impl Verb {
             | Self::Token(_)
             | Self::Schema(_)
             | Self::Config(_)
+            | Self::Service(_)
             | Self::Sim(_)
             | Self::Completions(_)
             | Self::DemoAgent(_)
@@ -296,6 +330,7 @@ impl Verb {
             Self::Token(verb) => verb.run(context).await,
             Self::Schema(verb) => verb.run(context).await,
             Self::Config(verb) => verb.run(&context),
+            Self::Service(verb) => verb.run(&Common::default()).await,
             Self::Update(verb) => verb.run(context).await,
             Self::Bench(verb) => verb.run(context).await,
             Self::Sim(verb) => verb.run(context.output),

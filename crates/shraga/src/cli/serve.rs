@@ -60,7 +60,7 @@ impl Serve {
         let stop = signals::watch();
         let (metrics, insecure) = (&self.metrics, self.listen.insecure);
         let vitals = Vitals::start("serve", &context, metrics, insecure, &stop).await?;
-        let folder = folder::open(&context.config.store.data).await?;
+        let folder = folder::open(&context.config.store.data, "serve").await?;
         let server =
             server::start(&folder, &context.config.store, &self.listen, &stop.drain).await?;
         context.say(format_args!(

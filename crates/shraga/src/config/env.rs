@@ -49,13 +49,13 @@ pub fn host_name() -> String {
 
 /// The user's folder for configuration files of this program.
 pub fn config_dir() -> Option<PathBuf> {
+    Some(config_home()?.join("shraga"))
+}
+
+/// The user's folder for configuration files of all programs.
+pub fn config_home() -> Option<PathBuf> {
     use etcetera::BaseStrategy;
-    Some(
-        etcetera::choose_base_strategy()
-            .ok()?
-            .config_dir()
-            .join("shraga"),
-    )
+    Some(etcetera::choose_base_strategy().ok()?.config_dir())
 }
 
 /// The whole environment, of which agents see an allow-listed part.

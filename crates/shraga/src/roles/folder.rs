@@ -7,11 +7,15 @@
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
+use shraga_core::time::Timestamp;
 use shraga_local::ops::{Principal, Role};
 use shraga_local::store::{OpenError, Store, TokenRequest};
+use shraga_process::holder;
 use uuid::Uuid;
 
 use crate::config::env;
+use crate::display::clean::one_line;
+use crate::display::time::rfc3339;
 use crate::endpoint;
 use crate::exit::{Exit, Failure};
 
@@ -50,11 +54,11 @@ impl Folder {
     }
 }
 
-/// Opens the store in `path`, making what is missing.
+/// Opens the store in `path`, making what is missing, for this process as `role`.
 ///
 /// # Errors
 /// The folder is in use or can't be written, the database is from a newer version.
-pub async fn open(path: &Path) -> Result<Folder, Failure> {
+pub async fn open(path: &Path, role: &str) -> Result<Folder, Failure> {
     endpoint::create_folder(path)
         .map_err(|error| Failure::from(error).context(format!("can't make {}", path.display())))?;
     let path = path.canonicalize()?;
@@ -63,7 +67,11 @@ pub async fn open(path: &Path) -> Result<Folder, Failure> {
         tokio::task::spawn_blocking(move || Store::open(&folder, shraga_wire::schema::shipped()))
             .await
             .map_err(|error| Failure::from_error(Exit::Failed, error))?
-            .map_err(Failure::from)?;
+            .map_err(|error| refused(error, &path))?;
+    // Without the note others are told less, and nothing else.
+    if let Err(error) = holder::note(&path, role) {
+        tracing::warn!(%error, "it could not be noted who has {}", path.display());
+    }
     // What a killed process left behind would send people to an address that is no more.
     endpoint::Endpoint::withdraw(&path);
     let person = format!("{}@localhost", env::os_user());
@@ -116,6 +124,35 @@ async fn identity(
     store
         .made_for(&token.token)
         .ok_or_else(|| Failure::new(Exit::Failed, "the token just made isn't known to the store"))
+}
+
+/// Why the store can't be opened; of a folder in use, who has it.
+fn refused(error: OpenError, path: &Path) -> Failure {
+    match &error {
+        OpenError::InUse { .. } => {
+            let failure = Failure::from_error(Exit::Conflict, error);
+            failure.hint(told(path, "give another folder with --data"))
+        }
+        OpenError::Newer { .. }
+        | OpenError::Folder { .. }
+        | OpenError::Database { .. }
+        | OpenError::Definition { .. } => error.into(),
+    }
+}
+
+/// Who has the folder at `path`, since when, and what can be done: end that process, or `otherwise`.
+pub(crate) fn told(path: &Path, otherwise: &str) -> String {
+    let Some(who) = holder::who(path) else {
+        return format!("it isn't told which process has it: stop that one, or {otherwise}");
+    };
+    let (pid, role) = (who.pid, one_line(&who.role));
+    let since = who.since.duration_since(std::time::UNIX_EPOCH);
+    let since = since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
+    let since = rfc3339(Timestamp::from_millis(since.saturating_mul(1000)));
+    format!(
+        "process {pid} has it, a `shraga {role}` since {since}: stop that one (kill {pid}; if a service manager \
+         started it, there), or {otherwise}"
+    )
 }
 
 /// Before there is an admin, the process that opened the database acts for the store.

@@ -58,7 +58,7 @@ pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
     if verb.demo {
         prepare_demo(&mut context.config)?;
     }
-    let folder = folder::open(&context.config.store.data).await?;
+    let folder = folder::open(&context.config.store.data, "up").await?;
     let serving = CancellationToken::new();
     let server = server::start(&folder, &context.config.store, &verb.listen, &serving).await?;
     greet(&verb, &context, &folder, &server);

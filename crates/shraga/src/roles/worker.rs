@@ -11,6 +11,7 @@ use shraga_worker::{Repositories, Stop, Worker, WorkerError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::folder::told;
 use super::session::{Caller, Session};
 use super::{agents, processes, signals};
 use crate::cli::{Context, supervise};
@@ -215,10 +216,14 @@ fn default_agent(config: &Config) -> String {
 impl From<WorkerError> for Failure {
     fn from(error: WorkerError) -> Self {
         match error {
-            WorkerError::AlreadyRunning { .. }
-            | WorkerError::Superseded { .. }
-            | WorkerError::FolderInUse { .. } => Self::from_error(Exit::Conflict, error)
-                .hint("stop the other one, or give this one another --name"),
+            WorkerError::FolderInUse { ref path } => {
+                let hint = told(path, "give this one another --name");
+                Self::from_error(Exit::Conflict, error).hint(hint)
+            }
+            WorkerError::AlreadyRunning { .. } | WorkerError::Superseded { .. } => {
+                Self::from_error(Exit::Conflict, error)
+                    .hint("stop the other one, or give this one another --name")
+            }
             WorkerError::Folder(_) => Self::from_error(Exit::Failed, error).hint(
                 "`worker.folder` names where attempts are kept; check that it can be written",
             ),
