@@ -56,7 +56,7 @@ fn one(shraga: &Path, folder: &Path, root: &Path, role: &str, own: bool) -> Resu
     args.extend(["--unit-dir", &place, "--root", &root]);
     match own {
         true => args.push("--user"),
-        false => args.extend(["--user-name", "nobody"]),
+        false => args.extend(["--user-name", "daemon"]),
     }
     args.push("--");
     args.extend(ARGS);
