@@ -14,6 +14,7 @@ pub mod audit;
 pub mod budget;
 pub mod candidate;
 pub mod causes;
+pub mod fleet;
 pub mod ids;
 mod json;
 pub mod ledger;

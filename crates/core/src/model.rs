@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::budget::Budget;
+use crate::fleet::Member;
 use crate::ids::{Attempt, BootId, Etag, EventId, MirrorId, TaskId, UserId, WorkerId};
 use crate::json::Object;
 use crate::ledger::{Account, Ledger};
@@ -293,6 +294,8 @@ pub struct Worker {
     pub echo: Option<String>,
     /// What is known of the machine it runs on, where a provider makes that.
     pub machine: Option<Note>,
+    /// Its part in updates.
+    pub member: Member,
 }
 
 impl Worker {

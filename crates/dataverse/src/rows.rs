@@ -14,6 +14,7 @@ use crate::names::Names;
 
 mod event;
 mod field;
+mod fleet;
 mod input;
 mod ledger;
 mod machine;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use event::{Event, Late, event, late};
 pub use field::time;
+pub use fleet::fleet;
 pub use input::{answer, wants};
 pub use ledger::ledger;
 pub use machine::note;

@@ -23,6 +23,7 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::consult::message;
 use crate::courtesy::Courtesy;
+use crate::fleet::Rolling;
 use crate::identity;
 use crate::lookout;
 use crate::machines::{self, Machines};
@@ -73,6 +74,7 @@ pub struct Orchestrator {
     board: Board,
     newer: watch::Sender<Option<shraga_update::Found>>,
     machines: watch::Sender<Machines>,
+    fleet: watch::Sender<Rolling>,
     boot: BootId,
     engine: Option<Engine>,
     loops: PerLoop<LoopState>,
@@ -128,6 +130,7 @@ impl Orchestrator {
             board: Board::new(),
             newer: watch::Sender::default(),
             machines: watch::Sender::default(),
+            fleet: watch::Sender::default(),
             engine: None,
             alarm: None,
             fruitless: 0,
@@ -152,6 +155,12 @@ impl Orchestrator {
     #[must_use]
     pub fn machines(&self) -> watch::Receiver<Machines> {
         self.machines.subscribe()
+    }
+
+    /// What is rolled out, as last looked at, now and later: also which release this process may take itself.
+    #[must_use]
+    pub fn fleet(&self) -> watch::Receiver<Rolling> {
+        self.fleet.subscribe()
     }
 
     /// Runs until the token is cancelled, then ends what it applies and hands its lease back.

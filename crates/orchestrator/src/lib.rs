@@ -21,6 +21,7 @@ mod consult;
 mod courtesy;
 pub mod dev_box;
 mod driver;
+mod fleet;
 mod identity;
 mod link;
 mod lookout;
@@ -43,6 +44,7 @@ pub use census::Census;
 pub use clock::Moment;
 pub use config::{Config, LinkTries};
 pub use driver::{Finished, Orchestrator, RunError};
+pub use fleet::Rolling;
 pub use status::{
     Counts, Degraded, LastResult, LeaseView, LoopStatus, Phase, Reason, Status, StoreKind,
 };

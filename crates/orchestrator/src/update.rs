@@ -72,6 +72,7 @@ mod tests {
         let found = |state, available: &str| Found {
             current: "1.0.0".to_owned(),
             available: Some(available.to_owned()),
+            release: None,
             branch: "main".to_owned(),
             state,
             checkout: None,

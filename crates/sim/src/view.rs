@@ -5,6 +5,7 @@
 
 use serde_json::Value as Json;
 use shraga_core::budget::Budget;
+use shraga_core::fleet::Member;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, UserId, WorkerId};
 use shraga_core::model::{
     Answer, Claims, Lease, Mirror, Person, Shown, StreamHead, UserTask, Wants, Worker,
@@ -94,6 +95,7 @@ pub(crate) fn worker(row: &Row) -> Worker {
         suspicion: word(row.text(workers::NONCE)),
         echo: row.text(workers::ECHO).map(str::to_owned),
         machine: None,
+        member: Member::default(),
     }
 }
 

@@ -37,6 +37,7 @@ fn nothing(settings: &Settings) -> Found {
     Found {
         current: installed.unwrap_or(&settings.running).clone(),
         available: None,
+        release: None,
         branch: settings.branch.clone(),
         state: State::Failed,
         checkout: None,
@@ -94,6 +95,8 @@ async fn commit(git: &Git, branch: &Branch) -> Result<String, Ended> {
 
 async fn compare(settings: &Settings, found: &mut Found) -> Result<Ended, Ended> {
     let (git, branch, newest) = look(settings, found).await?;
+    let commit = commit(&git, &branch).await?;
+    found.release = Release::new(&newest.to_string(), &commit).ok();
     if !is_newer(&newest, &found.current) {
         return Ok((State::UpToDate, None));
     }

@@ -24,12 +24,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shraga_core::update::Release;
+
 pub use apply::{Applied, Installed, apply, installed, roll_back, root_of};
 pub use check::check;
 pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE};
 pub use layout::PROGRAM;
 pub use make::{Made, Site, make};
 pub use refused::Refused;
+pub use version::order;
 
 /// What is compared, and how long it may take.
 #[derive(Clone, Debug)]
@@ -57,6 +60,8 @@ pub struct Found {
     pub current: String,
     /// The version on the branch, once it is known.
     pub available: Option<String>,
+    /// The same version with its commit, for whoever takes it into use; `None` where that could not be told.
+    pub release: Option<Release>,
     /// The branch that was asked for.
     pub branch: String,
     /// What follows from it.

@@ -1,6 +1,9 @@
 //! Versions as people write them into a file, compared as versions and not as text.
 
+use std::cmp::Ordering;
+
 use semver::Version;
+use shraga_core::update::Release;
 
 /// The longest line that is read as a version: longer ones are other files.
 const LONGEST_CHARS: usize = 64;
@@ -18,6 +21,14 @@ pub(crate) fn parse(text: &str) -> Option<Version> {
     }
     parts.resize(3, "0");
     Version::parse(&format!("{}{tail}", parts.join("."))).ok()
+}
+
+/// How the versions of two releases compare; those of which one tells no version count as the same, so that none of
+/// them is newer.
+#[must_use]
+pub fn order(a: &Release, b: &Release) -> Ordering {
+    let parsed = parse(a.version()).zip(parse(b.version()));
+    parsed.map_or(Ordering::Equal, |(a, b)| a.cmp(&b))
 }
 
 /// The text's first line, if it is short enough for a version and can be shown.
@@ -47,6 +58,15 @@ mod tests {
         assert!(newer("1.0", "1.0.0-rc.1"));
         assert!(newer("2026.02.10", "2026.02.09"));
         assert!(!newer("1.0.0", "1.0"));
+    }
+
+    #[test]
+    fn releases_compare_by_their_versions_alone() {
+        let of = |version: &str, commit: &str| Release::new(version, commit).unwrap();
+        let (a, b) = ("aaaaaaaaaaaa", "bbbbbbbbbbbb");
+        assert_eq!(order(&of("1.10.0", a), &of("1.9.0", b)), Ordering::Greater);
+        assert_eq!(order(&of("1.9.0", a), &of("1.9.0", b)), Ordering::Equal);
+        assert_eq!(order(&of("nightly", a), &of("1.9.0", b)), Ordering::Equal);
     }
 
     #[test]

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::meter::Metering;
+use shraga_core::fleet::Said;
 use shraga_core::ids::{UserId, WorkerId};
 use shraga_core::status::{Pool, WorkerKind};
+use shraga_core::update::Release;
 use shraga_core::worker::Keeping;
 use shraga_core::worker::pipeline::Summaries;
+use tokio::sync::watch;
 
 use crate::workspace::Repositories;
 
@@ -80,6 +83,10 @@ pub struct Config {
     pub environment: BTreeMap<String, String>,
     /// Version of the binary.
     pub version: String,
+    /// The release it runs, where whoever keeps it running says so: its version is that one's then.
+    pub release: Option<Release>,
+    /// What it is to say of its updates, now and later; [`Said::Off`]: it takes none by itself.
+    pub update: watch::Receiver<Said>,
     /// How often it beats.
     pub beat: Duration,
     /// How often it looks while it has work, where nothing wakes it.
@@ -123,6 +130,8 @@ impl Config {
             checkpoint: Some(DEFAULT_CHECKPOINT),
             environment: BTreeMap::new(),
             version: String::new(),
+            release: None,
+            update: watch::Sender::new(Said::Off).subscribe(),
             beat: DEFAULT_BEAT,
             busy_look: DEFAULT_BUSY_LOOK,
             drain: DEFAULT_DRAIN,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use shraga_core::fleet::Said;
 use shraga_core::ids::{BootId, MirrorId};
 use shraga_core::status::WorkerState;
 use shraga_core::worker::{Answer, Effect, Fate, Finish, Input, Machine, StopCause, Ticket};
@@ -117,6 +118,8 @@ pub(crate) struct Driver {
     superseded: Option<BootId>,
     leaving: Leaving,
     woken: bool,
+    /// What is to be said of its updates.
+    update: watch::Receiver<Said>,
 }
 
 /// What a driver is made of.
@@ -142,6 +145,7 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             beat_due: Due::after(parts.config.beat),
+            update: parts.config.update.clone(),
             client: parts.client,
             config: parts.config,
             machine: parts.machine,
@@ -228,6 +232,8 @@ impl Driver {
             () = self.wake.row.notified(), if !self.row_wanted => Event::OwnRow,
             () = self.retention.changed() => Event::Room,
             () = self.beat_due.wait(), if !self.beat_wanted => Event::BeatDue,
+            // What it says of its updates is said at once: somebody waits for it.
+            Ok(()) = self.update.changed(), if !self.beat_wanted => Event::BeatDue,
             () = at(self.look_due) => Event::LookDue,
             () = at(tick) => Event::Tick,
             () = self.stop.drain.cancelled(), if !draining => Event::Drain,

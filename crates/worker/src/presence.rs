@@ -3,16 +3,19 @@
 //! Every write of the row carries its version, so two processes can't both be this worker: the one
 //! that beats into a row with a foreign boot stops.
 
+use shraga_core::fleet::Said;
 use shraga_core::ids::{Attempt, BootId, Etag, MirrorId, UserId, WorkerId};
 use shraga_core::machine::Note;
 use shraga_core::model;
 use shraga_core::row::{ChangeSet, Column, Condition, Table, Value, Write, workers};
 use shraga_core::status::{Pool, WorkerKind, WorkerState};
 use shraga_core::time::{Span, Timestamp};
+use shraga_core::update::Release;
 use shraga_dataverse::client::embedded::{Role, StoreInfo};
 use shraga_dataverse::{Client, Error, OnRefusal, Outcome, Read, RefusalKind, Row, rows};
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -48,6 +51,8 @@ pub(crate) struct Offer {
     labels: Vec<String>,
     agents: Vec<String>,
     version: String,
+    release: Option<Release>,
+    update: watch::Receiver<Said>,
 }
 
 /// The varying part of a beat.
@@ -66,6 +71,7 @@ pub(crate) struct Presence {
     beat: i64,
     nonce: Option<String>,
     drained: bool,
+    allowed: Option<Release>,
 }
 
 /// What is known of the row's version.
@@ -129,7 +135,12 @@ impl Offer {
             pool: config.pool.unwrap_or(Pool::Shared),
             labels: config.labels.clone(),
             agents: config.agents.keys().cloned().collect(),
-            version: config.version.clone(),
+            version: match &config.release {
+                Some(release) => release.version().to_owned(),
+                None => config.version.clone(),
+            },
+            release: config.release.clone(),
+            update: config.update.clone(),
         };
         let offer = match info {
             Some(info) => offer.within_token(info)?,
@@ -157,6 +168,17 @@ impl Offer {
         if !self.given_pool {
             self.pool = found.pool;
         }
+    }
+
+    /// The release it runs, or its version where it runs from no installation.
+    fn runs(&self) -> String {
+        let release = self.release.as_ref().map(ToString::to_string);
+        release.unwrap_or_else(|| self.version.clone())
+    }
+
+    /// What it says of its updates.
+    fn said(&self) -> String {
+        self.update.borrow().to_string()
     }
 
     /// A worker token is one worker: what an admin wrote into its record stands.
@@ -202,6 +224,7 @@ impl Presence {
             beat: 0,
             nonce: None,
             drained: false,
+            allowed: None,
         };
         for _ in 0..TRIES {
             let answers = client
@@ -331,6 +354,7 @@ impl Presence {
         self.version = Version::Known(found.etag.clone());
         self.beat = found.beat;
         self.drained = found.is_cordoned();
+        self.allowed.clone_from(&found.member.allowed);
         let object = row.object()?;
         let nonce = object.get(workers::NONCE.name());
         self.nonce = nonce.and_then(|nonce| nonce.as_str()).map(str::to_owned);
@@ -342,6 +366,7 @@ impl Presence {
         let Some(row) = row else {
             self.version = Version::Gone;
             self.drained = false;
+            self.allowed = None;
             return Ok(Holder::Nobody);
         };
         let found = self.learn(row)?;
@@ -354,6 +379,12 @@ impl Presence {
     /// Whether an operator wants it to take nothing new.
     pub(crate) const fn is_drained(&self) -> bool {
         self.drained
+    }
+
+    /// The release it may take and doesn't run.
+    pub(crate) fn allowed(&self) -> Option<&Release> {
+        let allowed = self.allowed.as_ref();
+        allowed.filter(|allowed| self.offer.release.as_ref() != Some(*allowed))
     }
 
     /// A write of the row was taken; `etag` is its new version where the store told.
@@ -373,6 +404,7 @@ impl Presence {
             (workers::LEASES, leases(&beat.held).into()),
             (workers::CURRENT_TASK, text_or_null(current)),
             (workers::LAST_SEEN, beat.at.into()),
+            (workers::UPDATE_STATE, self.offer.said().into()),
         ];
         if self.version == Version::Gone {
             cells.extend(self.constant_cells());
@@ -392,6 +424,7 @@ impl Presence {
             (workers::LEASES, leases(&[]).into()),
             (workers::CURRENT_TASK, Value::Null),
             (workers::LAST_SEEN, now.into()),
+            (workers::UPDATE_STATE, self.offer.said().into()),
         ];
         cells.extend(self.constant_cells());
         self.set("register", cells)
@@ -408,6 +441,7 @@ impl Presence {
             (workers::LABELS, offer.labels.join(",").into()),
             (workers::AGENTS, offer.agents.join(",").into()),
             (workers::VERSION, offer.version.as_str().into()),
+            (workers::RELEASE, offer.runs().into()),
             (workers::BOOT, offer.boot.to_string().into()),
         ]
     }

@@ -73,6 +73,7 @@ impl Worker {
             disk: Disk::default(),
             last_beat: None,
             reported: 0,
+            allowed: None,
             trouble: None,
             turned: None,
             beaten: None,
@@ -175,6 +176,7 @@ impl Worker {
         self.status.send_modify(|status| {
             status.worker = Some(offer.worker);
             status.slots = offer.slots;
+            status.allowed = presence.allowed().cloned();
             status.state = WorkerState::Ready;
             status.last_beat = Some(now);
             status.beaten = Some(Mark::now());

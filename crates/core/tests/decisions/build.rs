@@ -131,6 +131,7 @@ pub(crate) fn worker(name: &str, slots: u32) -> Worker {
         last_seen: None,
         last_assigned: None,
         drained: None,
+        member: Default::default(),
         suspicion: None,
         echo: None,
         machine: None,

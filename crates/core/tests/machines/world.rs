@@ -345,6 +345,7 @@ fn blank(id: WorkerId, owner: UserId) -> Worker {
         last_seen: None,
         last_assigned: None,
         drained: None,
+        member: Default::default(),
         suspicion: None,
         echo: None,
         machine: None,

@@ -81,7 +81,14 @@ pub const WORKER: &[&str] = &[
     "cr_machine",
     "cr_nonce",
     "cr_echo",
+    "cr_version",
+    "cr_release",
+    "cr_allowedrelease",
+    "cr_updatestate",
 ];
+
+/// Columns of [`super::fleet()`].
+pub const FLEET: &[&str] = &["cr_updatestate"];
 
 /// Columns of [`super::event()`].
 pub const EVENT: &[&str] = &[

@@ -1,10 +1,12 @@
 //! Rows of the workers table, and of the table of people.
 
 use serde::Deserialize;
+use shraga_core::fleet::{Member, Said};
 use shraga_core::ids::{Etag, UserId, WorkerId};
 use shraga_core::model::{Person, Worker};
 use shraga_core::status::Pool;
 use shraga_core::time::Timestamp;
+use shraga_core::update::Release;
 use uuid::Uuid;
 
 use super::field::{self, Kind, Of};
@@ -43,6 +45,10 @@ struct WorkerJson {
     cr_machine: Option<String>,
     cr_nonce: Option<String>,
     cr_echo: Option<String>,
+    cr_version: Option<String>,
+    cr_release: Option<String>,
+    cr_allowedrelease: Option<String>,
+    cr_updatestate: Option<String>,
 }
 
 const WORKER_FIELDS: &[(&str, Kind)] = &[
@@ -65,6 +71,10 @@ const WORKER_FIELDS: &[(&str, Kind)] = &[
     ("cr_machine", Kind::Text),
     ("cr_nonce", Kind::Text),
     ("cr_echo", Kind::Text),
+    ("cr_version", Kind::Text),
+    ("cr_release", Kind::Text),
+    ("cr_allowedrelease", Kind::Text),
+    ("cr_updatestate", Kind::Text),
 ];
 
 /// A worker's row (read with [`super::select::WORKER`]).
@@ -72,12 +82,14 @@ const WORKER_FIELDS: &[(&str, Kind)] = &[
 /// # Errors
 /// Names the field that cannot be understood.
 pub fn worker(row: &Row) -> Result<Worker, RowError> {
-    let json: WorkerJson = WORKERS.read(row, WORKER_FIELDS)?;
+    let mut json: WorkerJson = WORKERS.read(row, WORKER_FIELDS)?;
+    let member = member(&mut json);
     let last_seen = last_seen(&json)?;
     let kind = WORKERS.required("cr_type", json.cr_type)?;
     let state = WORKERS.required("cr_status", json.cr_status)?;
     let pool = WORKERS.parse_some("cr_pool", json.cr_pool.as_ref())?;
     Ok(Worker {
+        member,
         last_seen,
         // Anything else is no question of ours, and is never answered.
         suspicion: json.cr_nonce.and_then(|text| text.parse().ok()),
@@ -98,6 +110,27 @@ pub fn worker(row: &Row) -> Result<Worker, RowError> {
         etag: field::etag(WORKERS, json.etag)?,
         name: json.cr_name.unwrap_or_default(),
     })
+}
+
+/// Its part in updates. What is no release is none: the worker's row counts all the same. A release of another version
+/// than the program's was left by a program that ran before it, and knew releases.
+fn member(json: &mut WorkerJson) -> Member {
+    let release = |text: &Option<String>| -> Option<Release> { text.as_deref()?.parse().ok() };
+    let version = json.cr_version.take();
+    let ran = release(&json.cr_release);
+    let runs = ran.filter(|it| {
+        version
+            .as_deref()
+            .is_none_or(|version| version == it.version())
+    });
+    let said = json.cr_updatestate.as_deref().unwrap_or_default();
+    let Ok(said) = said.parse();
+    Member {
+        said: runs.as_ref().map_or(Said::Off, |_| said),
+        release: runs,
+        allowed: release(&json.cr_allowedrelease),
+        version,
+    }
 }
 
 /// When the worker was last heard. It says so itself, and its clock may be wrong: never later than the

@@ -31,6 +31,7 @@ fn row(holder: u128, seconds_ago: i64) -> Worker {
         last_seen: Some(NOON.minus(Span::secs(seconds_ago))),
         last_assigned: None,
         drained: None,
+        member: Default::default(),
         suspicion: None,
         echo: None,
         machine: None,

@@ -174,6 +174,7 @@ mod watching {
             last_seen: Some(NOW.minus(Span::secs(90))),
             last_assigned: None,
             drained: None,
+            member: Default::default(),
             suspicion: Some(ASKED),
             echo: None,
             machine: None,

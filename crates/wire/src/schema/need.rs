@@ -173,6 +173,21 @@ const OTHER_COLUMNS: &[(&str, &str, &str)] = &[
     ),
     ("cr_shraga_worker", "cr_machine", "no machines are made"),
     (
+        "cr_shraga_worker",
+        "cr_release",
+        "a worker's release is not shown, and it is given none",
+    ),
+    (
+        "cr_shraga_worker",
+        "cr_allowedrelease",
+        "workers are given no releases",
+    ),
+    (
+        "cr_shraga_worker",
+        "cr_updatestate",
+        "workers are given no releases, and updates can't be paused",
+    ),
+    (
         "cr_shraga_event",
         "cr_prevhash",
         "the audit trail can't be verified",

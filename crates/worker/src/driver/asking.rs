@@ -200,7 +200,20 @@ impl Driver {
             }
             Err(error) => tracing::warn!(%error, "the worker's own row can't be understood"),
         }
+        self.tell_allowed();
         self.heed_limits();
+    }
+
+    /// Shows which release it may take, when that has changed.
+    fn tell_allowed(&self) {
+        let allowed = self.presence.allowed();
+        self.status.send_if_modified(|status| {
+            let news = status.allowed.as_ref() != allowed;
+            if news {
+                status.allowed = allowed.cloned();
+            }
+            news
+        });
     }
 
     /// Takes nothing new while an operator wants that, as the own row says, or the disk is full.

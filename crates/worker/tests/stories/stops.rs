@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use shraga_core::fleet::{Member, Said};
 use shraga_core::row::{ChangeSet, Table, Value, Write, workers};
 use shraga_core::status::{TaskStatus, WorkerState};
 use shraga_core::time::Timestamp;
-use shraga_dataverse::{OnRefusal, Outcome};
+use shraga_core::update::Release;
+use shraga_dataverse::{OnRefusal, Outcome, rows};
+use shraga_worker::Config;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-use crate::world::{WORKER, World, lives, pid_in};
+use crate::world::{HANG, WORKER, World, lives, pid_in};
 
 async fn state(world: &World) -> serde_json::Value {
     let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
@@ -120,4 +125,67 @@ async fn ending_now_leaves_no_process_and_no_task_behind() {
     assert!(!lives(pid));
     world.until_status(task, TaskStatus::Pending).await;
     assert_eq!(state(&world).await, "offline");
+}
+
+/// What an orchestrator writes when a worker may take a release, or may not any more.
+async fn allow(world: &World, release: Option<&Release>) {
+    let value = release.map(ToString::to_string).into();
+    let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
+    let etag = row.unwrap().unwrap().etag().unwrap();
+    let set = ChangeSet {
+        task: None,
+        why: "a permission".to_owned(),
+        writes: vec![Write::update(
+            Table::Workers,
+            WORKER.get(),
+            &etag,
+            vec![(workers::ALLOWED, value)],
+        )],
+    };
+    let applied = world.admin.apply(&[set], OnRefusal::Stop).await.unwrap();
+    assert!(matches!(applied.outcomes[0], Outcome::Done(_)));
+}
+
+async fn member(world: &World) -> Member {
+    let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
+    rows::worker(&row.unwrap().unwrap()).unwrap().member
+}
+
+#[tokio::test]
+async fn a_worker_says_which_release_it_runs_and_hears_which_it_may_take() {
+    let release = |version: &str| Release::new(version, "0123456789abcdef").unwrap();
+    let (old, new) = (release("1.0.0"), release("1.1.0"));
+    let world = World::new().await;
+    let said = watch::Sender::new(Said::On);
+    let config = Config {
+        release: Some(old.clone()),
+        update: said.subscribe(),
+        ..world.config("w", "echo")
+    };
+    let mut worker = world.start_as(WORKER, config);
+    worker
+        .until("ready", |status| status.state == WorkerState::Ready)
+        .await;
+    let says = member(&world).await;
+    assert_eq!(says.release, Some(old.clone()));
+    assert_eq!(
+        (says.version.as_deref(), says.said),
+        (Some("1.0.0"), Said::On)
+    );
+    for allowed in [Some(&new), None, Some(&new), Some(&old)] {
+        allow(&world, allowed).await;
+        // What it runs it needn't take.
+        let heard = allowed.filter(|allowed| **allowed != old);
+        worker
+            .until("the permission", |status| status.allowed.as_ref() == heard)
+            .await;
+    }
+    let failed = Said::Failed(new, "exit code 1".to_owned());
+    let mut since = world.admin.changes(None).await.unwrap().next;
+    said.send_replace(failed.clone());
+    while member(&world).await.said != failed {
+        let changed = world.admin.changes(Some(since));
+        since = timeout(HANG, changed).await.unwrap().unwrap().next;
+    }
+    worker.drain().await;
 }

@@ -6,9 +6,9 @@ use super::{ColumnKind, MEMO_MAX, any, column, integer, memo, owned, text, text_
 /// The most slots a worker may offer: beyond it one process starts more agents than a machine bears.
 const SLOTS_MAX: i32 = 10_000;
 
-/// Columns a worker sets on its own row. Nonce, machine and last assignment are the orchestrator's, whether it is
-/// drained is the operator's: what a worker says of itself can't undo it.
-const OWN_COLUMNS: [&str; 16] = [
+/// Columns a worker sets on its own row. Nonce, machine, last assignment and which release it may take are the
+/// orchestrator's, whether it is drained is the operator's: what a worker says of itself can't undo it.
+const OWN_COLUMNS: [&str; 18] = [
     "cr_name",
     "cr_userid",
     "cr_type",
@@ -25,6 +25,8 @@ const OWN_COLUMNS: [&str; 16] = [
     "cr_details",
     "cr_currenttaskid",
     "cr_lastseen",
+    "cr_release",
+    "cr_updatestate",
 ];
 
 const OWN: &str = "cr_shraga_workerid eq @worker";
@@ -54,6 +56,9 @@ pub(super) fn table() -> TableDef {
         time("cr_lastassigned", "Last Assigned"),
         time("cr_drainedon", "Drained On"),
         memo("cr_machine", "Machine", MEMO_MAX),
+        text("cr_release", "Release"),
+        text("cr_allowedrelease", "Allowed Release"),
+        memo("cr_updatestate", "Update State", MEMO_MAX),
     ];
     TableDef {
         wake: owned(&["_ownerid_value", "cr_shraga_workerid"]),
