@@ -93,6 +93,9 @@ pub struct Config {
     pub busy_look: Duration,
     /// How long running agents may go on after the first request to stop.
     pub drain: Duration,
+    /// How long attempts may take to come to where they can be left, when the worker hands over: fetching a repository
+    /// takes longest. More would keep an update waiting for one that hangs, less would give back what is about to begin.
+    pub settling: Duration,
     /// How long an agent may take to end after it is asked to.
     pub grace: Duration,
     /// How repositories are checked out.
@@ -135,6 +138,7 @@ impl Config {
             beat: DEFAULT_BEAT,
             busy_look: DEFAULT_BUSY_LOOK,
             drain: DEFAULT_DRAIN,
+            settling: Duration::from_secs(120),
             grace: DEFAULT_GRACE,
             repositories: Repositories::default(),
             keeping: Keeping::default(),

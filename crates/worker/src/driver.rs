@@ -32,10 +32,11 @@ use crate::status::Status;
 use crate::tell;
 use crate::trust::Trust;
 use crate::wake::Wake;
-use crate::worker::Stop;
+use crate::worker::{Left, Stop};
 use crate::workspace::Retention;
 
 mod asking;
+mod hand_over;
 mod leave;
 
 use leave::Leaving;
@@ -72,6 +73,9 @@ enum Event {
     Now,
     Interrupt,
     Leave,
+    HandOver,
+    HandOverEmpty,
+    Stand,
 }
 
 /// See the module.
@@ -185,13 +189,14 @@ impl Driver {
 
     /// Takes in what earlier processes left, and runs until told to stop, or until another process took
     /// over.
-    pub(crate) async fn run(mut self, left: Vec<Input>) -> Result<(), WorkerError> {
+    pub(crate) async fn run(mut self, left: Vec<Input>) -> Result<Left, WorkerError> {
         self.heed_limits();
         left.into_iter().for_each(|input| self.step(input));
         loop {
             self.turn();
             self.pump();
             self.hasten();
+            self.come_to_hand_over();
             if self.is_done() {
                 break;
             }
@@ -204,7 +209,8 @@ impl Driver {
                 worker: self.presence.offer.worker,
                 boot,
             }),
-            None => Ok(()),
+            None if self.leaving == Leaving::HandedOver => Ok(Left::HandedOver),
+            None => Ok(Left::Stopped),
         }
     }
 
@@ -221,9 +227,10 @@ impl Driver {
             let left = due.since(self.clock.now()).as_millis();
             Due::after(Duration::from_millis(u64::try_from(left).unwrap_or(0)).max(LEAST_TICK))
         });
-        let draining = self.leaving != Leaving::No;
+        let leaving = self.leaving;
         tokio::select! {
-            Some(news) = self.news.recv() => Event::News(news),
+            // What an agent says from now on is for the next process.
+            Some(news) = self.news.recv(), if !leaving.is_frozen() => Event::News(news),
             Some(sent) = self.sending.next(), if !self.sending.is_empty() => Event::Sent(sent),
             looked = lane(&mut self.looking) => Event::Looked(Box::new(looked)),
             inspected = lane(&mut self.inspecting) => Event::Inspected(inspected),
@@ -235,11 +242,14 @@ impl Driver {
             // What it says of its updates is said at once: somebody waits for it.
             Ok(()) = self.update.changed(), if !self.beat_wanted => Event::BeatDue,
             () = at(self.look_due) => Event::LookDue,
-            () = at(tick) => Event::Tick,
-            () = self.stop.drain.cancelled(), if !draining => Event::Drain,
-            () = self.stop.now.cancelled(), if !self.leaving.is_now() => Event::Now,
-            () = at(self.leaving.interrupt_at()) => Event::Interrupt,
-            () = at(self.leaving.leave_at()) => Event::Leave,
+            () = at(tick), if !leaving.is_frozen() => Event::Tick,
+            () = self.stop.drain.cancelled(), if leaving.may_drain() => Event::Drain,
+            () = self.stop.now.cancelled(), if !leaving.is_now() => Event::Now,
+            () = self.stop.hand_over.cancelled(), if leaving == Leaving::No => Event::HandOver,
+            () = self.stop.hand_over_empty.cancelled(), if leaving == Leaving::No => Event::HandOverEmpty,
+            () = self.sessions.door().changed(), if leaving.hands_over() => Event::Stand,
+            () = at(leaving.interrupt_at()) => Event::Interrupt,
+            () = at(leaving.leave_at()) => Event::Leave,
         }
     }
 
@@ -273,7 +283,11 @@ impl Driver {
             Event::Drain => self.begin_to_leave(),
             Event::Now => self.leave_now(),
             Event::Interrupt => self.interrupt_agents(),
-            Event::Leave => self.leaving = Leaving::Gone,
+            Event::Leave => self.leave(),
+            Event::HandOver => self.begin_to_hand_over(),
+            Event::HandOverEmpty => self.begin_to_empty(),
+            // What follows from it is looked at before the next event.
+            Event::Stand => {}
         }
     }
 
@@ -364,7 +378,7 @@ impl Driver {
             self.sending
                 .push(Box::pin(posted(self.client.clone(), batch)));
         }
-        if self.may_ask() {
+        if self.may_ask() && !self.leaving.is_frozen() {
             self.start_inspecting();
             self.start_look();
         }
@@ -382,7 +396,7 @@ impl Driver {
     }
 
     fn state(&self) -> WorkerState {
-        if self.leaving != Leaving::No || self.drained {
+        if self.leaving.takes_nothing() || self.drained {
             return WorkerState::Draining;
         }
         match self.is_full() {

@@ -12,7 +12,9 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::agents::Supervision;
-use crate::attempt::{self, Interrupt, Interruption, Job, News, Order, RunId};
+use crate::attempt::{
+    self, Door, Footing, Interrupt, Interruption, Job, News, Order, RunId, Stand,
+};
 use crate::config::{Agent, Command, Config, Kind};
 use crate::folder;
 use crate::meter::{Metering, Tells};
@@ -38,6 +40,7 @@ pub(crate) struct Sessions {
     running: HashMap<MirrorId, Session>,
     /// Attempts to go on with, until they are.
     survivors: HashMap<MirrorId, (Survivor, Told)>,
+    door: Door,
     next_run: u64,
 }
 
@@ -66,6 +69,7 @@ struct Session {
     run: RunId,
     work: Work,
     interrupt: Interrupt,
+    footing: Footing,
     /// What the store was told of it by an earlier process.
     told: Told,
     /// Ends with the session; an agent that runs then is its supervisor's.
@@ -92,6 +96,7 @@ impl Sessions {
             known: HashMap::new(),
             running: HashMap::new(),
             survivors: HashMap::new(),
+            door: Door::default(),
             next_run: 1,
         }
     }
@@ -162,6 +167,7 @@ impl Sessions {
         tracing::info!(agent = name, "{what}");
         let mut job = self.job(mirror, attempt, &known, (name, agent));
         job.resumed = survivor.map(|survivor| survivor.folder);
+        job.footing = Footing::new(job.resumed.is_some(), self.door.clone());
         let interrupt = Interrupt::default();
         let work = Work {
             mirror,
@@ -170,6 +176,7 @@ impl Sessions {
             name: known.name,
         };
         let session = Session {
+            footing: job.footing.clone(),
             run: job.run,
             work,
             told: told.unwrap_or_default(),
@@ -242,6 +249,7 @@ impl Sessions {
                 orphan: self.config.orphan,
                 about: about.to_map(),
             },
+            footing: Footing::new(false, self.door.clone()),
             resumed: None,
         }
     }
@@ -307,6 +315,24 @@ impl Sessions {
         self.running
             .values()
             .for_each(|session| session.interrupt.now(why));
+    }
+
+    /// Whether one of them stands at `stand`.
+    pub(crate) fn any_at(&self, stand: Stand) -> bool {
+        let mut all = self.running.values();
+        all.any(|session| session.footing.stand() == stand)
+    }
+
+    /// Asks those to end of which no program runs yet.
+    pub(crate) fn interrupt_beginners(&self, why: Interruption) {
+        let all = self.running.values();
+        all.filter(|session| session.footing.stand() == Stand::Beginning)
+            .for_each(|session| session.interrupt.ask(why));
+    }
+
+    /// What programs are started through.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     /// How many run.

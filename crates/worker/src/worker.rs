@@ -42,13 +42,27 @@ const LINES_EMBEDDED: Span = Span::millis(250);
 /// would make a chatty agent the store's largest writer.
 const LINE_BYTES_PER_ATTEMPT: usize = 256 * 1024;
 
-/// How a worker is told to stop.
+/// How a worker is told to stop, or to make way for the next process of it.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     /// Take nothing new, finish what runs (within the drain deadline).
     pub drain: CancellationToken,
     /// End now: agents are killed with their groups, their attempts reported as interrupted.
     pub now: CancellationToken,
+    /// Take nothing new, and leave what runs to the next process of this worker.
+    pub hand_over: CancellationToken,
+    /// Take nothing new, let what runs finish however long it takes, and then hand over: for a process that could not
+    /// go on with what runs.
+    pub hand_over_empty: CancellationToken,
+}
+
+/// How a worker left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It stopped: nothing of it runs any more.
+    Stopped,
+    /// It made way: the next process of its folder goes on with what runs.
+    HandedOver,
 }
 
 /// A worker that hasn't been started.
@@ -92,17 +106,19 @@ impl Worker {
         self.status.subscribe()
     }
 
-    /// Registers, then claims, runs and reports until told to stop.
+    /// Registers, then claims, runs and reports until told to stop or to hand over.
     ///
     /// # Errors
     /// When it can't start, or another process took its place. A store that can't be reached later
     /// on is waited for.
-    pub async fn run(self, stop: Stop) -> Result<(), WorkerError> {
+    pub async fn run(self, stop: Stop) -> Result<Left, WorkerError> {
         check(&self.config)?;
         let begun = tokio::select! {
             begun = self.begin() => begun?,
-            () = stop.drain.cancelled() => return Ok(()),
-            () = stop.now.cancelled() => return Ok(()),
+            () = stop.drain.cancelled() => return Ok(Left::Stopped),
+            () = stop.now.cancelled() => return Ok(Left::Stopped),
+            () = stop.hand_over.cancelled() => return Ok(Left::HandedOver),
+            () = stop.hand_over_empty.cancelled() => return Ok(Left::HandedOver),
         };
         let woken = self
             .client

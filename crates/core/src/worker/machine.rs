@@ -22,6 +22,8 @@ pub struct Machine {
     identity: Identity,
     limits: Limits,
     draining: bool,
+    /// Whether another process is about to go on with what is held.
+    handing_over: bool,
     mark: u64,
     held: BTreeMap<MirrorId, Held>,
     /// Attempts that are over: looks before the mark may still show them open. An attempt whose
@@ -41,6 +43,7 @@ impl Machine {
             identity,
             limits,
             draining: false,
+            handing_over: false,
             mark: 0,
             held: BTreeMap::new(),
             over: BTreeMap::new(),
@@ -75,6 +78,12 @@ impl Machine {
         live.map(|(id, held)| (*id, held.ids.attempt)).collect()
     }
 
+    /// Whether a claim is under way: what it takes is not begun yet.
+    #[must_use]
+    pub fn is_claiming(&self) -> bool {
+        self.held.values().any(Held::is_claiming)
+    }
+
     /// Whether nothing is running and nothing is left to report.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -104,8 +113,16 @@ impl Machine {
             Input::Inspected(id, row) => self.inspected(id, row.as_deref()),
             Input::Saved(id) => self.saved(id),
             Input::Tick => self.tick(now),
-            Input::Drain => self.drain(true),
+            Input::Drain => {
+                // Who stops after all gives back what it was given.
+                self.handing_over = false;
+                self.drain(true)
+            }
             Input::Undrain => self.drain(false),
+            Input::HandOver => {
+                self.handing_over = true;
+                Vec::new()
+            }
         }
     }
 
@@ -247,6 +264,10 @@ impl Machine {
             return None;
         }
         if assigned && row.status == TaskStatus::Canceling {
+            return None;
+        }
+        // What is given meanwhile waits for the next process.
+        if self.handing_over {
             return None;
         }
         let busy = self.held.values().filter(|held| held.takes_slot()).count();

@@ -102,6 +102,8 @@ pub enum Input {
     Drain,
     /// Take work again.
     Undrain,
+    /// Take up nothing new, and give nothing back: the next process of this worker goes on with all of it.
+    HandOver,
 }
 
 /// An attempt that is gone on with.

@@ -57,9 +57,9 @@ impl World {
             receivers.push(worker.status());
             let stop = shraga_worker::Stop {
                 drain: drain.clone(),
-                now: CancellationToken::new(),
+                ..shraga_worker::Stop::default()
             };
-            roles.spawn(async move { Ok(worker.run(stop).await?) });
+            roles.spawn(async move { Ok(worker.run(stop).await.map(drop)?) });
         }
         Ok(Self {
             person: local::client(config, meter.around(person))?,

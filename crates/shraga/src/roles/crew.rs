@@ -114,8 +114,9 @@ impl Crew {
             let stop = shraga_worker::Stop {
                 drain: drain.clone(),
                 now: stop.now.clone(),
+                ..shraga_worker::Stop::default()
             };
-            workers.spawn(async move { Ok(worker.run(stop).await?) });
+            workers.spawn(async move { Ok(worker.run(stop).await.map(drop)?) });
         }
         Ok(Self {
             workers,

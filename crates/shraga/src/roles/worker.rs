@@ -56,6 +56,7 @@ pub async fn run(
         .run(Stop {
             drain: stop.drain,
             now: stop.now,
+            ..Stop::default()
         })
         .await?;
     Ok(Exit::Done)
@@ -91,6 +92,7 @@ pub async fn run_on(context: &Context, machine: &Path) -> Result<Exit, Failure> 
         .run(Stop {
             drain: stop.drain,
             now: stop.now,
+            ..Stop::default()
         })
         .await?;
     Ok(Exit::Done)

@@ -14,7 +14,7 @@ use shraga_testkit::double::Double;
 use shraga_testkit::faults::Faults;
 use shraga_testkit::limits::{Allowance, Limits, Tally};
 use shraga_testkit::stage::{Person, Stage};
-use shraga_worker::{Agent, Config as WorkerConfig, Stop, Worker, WorkerError};
+use shraga_worker::{Agent, Config as WorkerConfig, Left, Stop, Worker, WorkerError};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -191,7 +191,7 @@ pub(crate) async fn outage() -> HourDown {
 /// A worker that runs.
 struct AtWork {
     stop: Stop,
-    run: JoinHandle<Result<(), WorkerError>>,
+    run: JoinHandle<Result<Left, WorkerError>>,
     _folder: TempDir,
 }
 

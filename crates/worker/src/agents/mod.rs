@@ -20,7 +20,7 @@ use shraga_process::supervise::Cause;
 use shraga_process::{Ended, Ending, Program};
 use tokio::sync::mpsc;
 
-use crate::attempt::{Interrupt, Interruption, News};
+use crate::attempt::{Footing, Interrupt, Interruption, News};
 use crate::capture::{Capture, Captured};
 use crate::config::{Command, Kind};
 use crate::folder::AttemptFolder;
@@ -87,6 +87,8 @@ pub(crate) struct PhaseJob {
     pub(crate) left: Budget,
     /// How its program is looked after.
     pub(crate) supervision: Supervision,
+    /// Whether its attempt can be left to the next process.
+    pub(crate) footing: Footing,
 }
 
 impl PhaseJob {

@@ -50,6 +50,7 @@ pub(super) async fn run<S: Sink>(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let env = shraga_process::allowed_environment(&job.environment, &[]);
             let launcher = &job.supervision.launcher;
+            let _start = job.footing.start().await;
             supervise::start(launcher, env, &orders(job, program)).await?
         }
         Err(source) => {
@@ -57,7 +58,10 @@ pub(super) async fn run<S: Sink>(
             return Err(SuperviseError::Speak { step, source });
         }
     };
-    Ok(supervised.finish(interrupt.stop(), sink).await)
+    job.footing.follows();
+    let end = supervised.finish(interrupt.stop(), sink).await;
+    job.footing.goes_on();
+    Ok(end)
 }
 
 fn orders(job: &PhaseJob, program: Program) -> Orders {

@@ -46,6 +46,7 @@ pub(super) fn job(prompt: &str) -> PhaseJob {
             orphan: Duration::from_secs(1),
             about: BTreeMap::new(),
         },
+        footing: Footing::new(false, crate::attempt::Door::default()),
     }
 }
 

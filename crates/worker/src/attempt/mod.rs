@@ -34,6 +34,7 @@ mod checkpoint;
 mod copy;
 mod exchange;
 mod files;
+mod footing;
 mod ground;
 pub(crate) mod order;
 mod pipeline;
@@ -43,6 +44,7 @@ mod tests;
 mod words;
 
 pub(crate) use checkpoint::CarriedSession;
+pub(crate) use footing::{Door, Footing, Stand};
 pub(crate) use order::Order;
 pub(crate) use words::Handed;
 
@@ -92,6 +94,8 @@ pub(crate) struct Job {
     pub(crate) metering: Metering,
     /// How its agents are looked after.
     pub(crate) supervision: Supervision,
+    /// Whether it can be left to the next process.
+    pub(crate) footing: Footing,
     /// Its folder, when an earlier process of this worker began it under the same boot.
     pub(crate) resumed: Option<PathBuf>,
 }
@@ -105,6 +109,8 @@ pub(crate) enum Interruption {
     LeaseLost,
     /// The worker stops.
     WorkerStops,
+    /// The worker hands over, and nothing of the attempt could be gone on with.
+    HandsOver,
     /// A limit of its budget is reached.
     Budget(Limit),
     /// Its cost is limited, and what it uses has no known price.
@@ -121,6 +127,10 @@ impl Interruption {
                 "ended: the task was given to another attempt",
             ),
             Self::WorkerStops => (Outcome::Retry, "interrupted: the worker stopped"),
+            Self::HandsOver => (
+                Outcome::Released,
+                "put back: the worker handed over before it had begun",
+            ),
             Self::Budget(limit) => (Outcome::Failed(limit.reason()), limit.reason().message()),
             Self::Unpriced => {
                 let reason = Reason::PriceUnknown;

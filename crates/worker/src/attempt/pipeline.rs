@@ -289,6 +289,7 @@ impl<'a> Course<'a> {
             gauge: Gauge::default(),
             left: Budget::NONE,
             supervision: self.job.supervision.clone(),
+            footing: self.job.footing.clone(),
         })
     }
 

@@ -86,6 +86,7 @@ impl Stage {
                 orphan: HANG,
                 about: BTreeMap::new(),
             },
+            footing: Footing::new(false, Door::default()),
             resumed: None,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The first request to stop takes nothing new and lets agents finish until the drain deadline; then
 //! they are asked to end, and their attempts reported as interrupted. The second ends them at once.
-//! Reports that the store doesn't take in time stay in the outbox.
+//! Reports that the store doesn't take in time stay in the outbox. How it makes way for the next process instead is
+//! in [`super::hand_over`].
 
 use std::time::Duration;
 
@@ -38,32 +39,89 @@ pub(super) enum Leaving {
     Now(Due),
     /// It leaves.
     Gone,
+    /// It hands over once nothing runs any more.
+    Emptying,
+    /// It hands over: attempts may come to where they can be left until then.
+    HandingOver(Due),
+    /// Attempts that had not begun by then were asked to end; it hands over at the latest then.
+    Pressing(Due),
+    /// It hands over: nothing is begun any more, and what is under way is awaited.
+    Frozen,
+    /// It leaves what runs to the next process.
+    HandedOver,
 }
 
 impl Leaving {
     pub(super) fn is_now(self) -> bool {
-        matches!(self, Self::Now(_) | Self::Gone)
+        matches!(self, Self::Now(_) | Self::Gone | Self::HandedOver)
+    }
+
+    /// Whether being told to stop changes anything.
+    pub(super) fn may_drain(self) -> bool {
+        self == Self::No || self == Self::Emptying || self.hands_over()
+    }
+
+    /// Whether it is about to hand over.
+    pub(super) fn hands_over(self) -> bool {
+        matches!(
+            self,
+            Self::HandingOver(_) | Self::Pressing(_) | Self::Frozen
+        )
+    }
+
+    /// Whether nothing more is begun or heard.
+    pub(super) fn is_frozen(self) -> bool {
+        matches!(self, Self::Frozen | Self::HandedOver)
+    }
+
+    /// Whether nobody should give it anything. The next process takes what one that hands over is given.
+    pub(super) fn takes_nothing(self) -> bool {
+        match self {
+            Self::No | Self::HandingOver(_) | Self::Pressing(_) | Self::Frozen => false,
+            Self::Draining(_)
+            | Self::Interrupted(_)
+            | Self::Now(_)
+            | Self::Gone
+            | Self::Emptying
+            | Self::HandedOver => true,
+        }
     }
 
     pub(super) fn interrupt_at(self) -> Option<Due> {
         match self {
-            Self::Draining(due) => Some(due),
-            Self::No | Self::Interrupted(_) | Self::Now(_) | Self::Gone => None,
+            Self::Draining(due) | Self::HandingOver(due) => Some(due),
+            Self::No
+            | Self::Interrupted(_)
+            | Self::Now(_)
+            | Self::Gone
+            | Self::Emptying
+            | Self::Pressing(_)
+            | Self::Frozen
+            | Self::HandedOver => None,
         }
     }
 
     pub(super) fn leave_at(self) -> Option<Due> {
         match self {
-            Self::Interrupted(due) | Self::Now(due) => Some(due),
-            Self::No | Self::Draining(_) | Self::Gone => None,
+            Self::Interrupted(due) | Self::Now(due) | Self::Pressing(due) => Some(due),
+            Self::No
+            | Self::Draining(_)
+            | Self::Gone
+            | Self::Emptying
+            | Self::HandingOver(_)
+            | Self::Frozen
+            | Self::HandedOver => None,
         }
     }
 }
 
 impl Driver {
     pub(super) fn begin_to_leave(&mut self) {
-        if self.leaving != Leaving::No {
+        if !self.leaving.may_drain() {
             return;
+        }
+        if self.leaving == Leaving::Frozen {
+            self.sessions.door().open();
         }
         tracing::info!(
             running = self.sessions.count(),
@@ -77,6 +135,9 @@ impl Driver {
     }
 
     pub(super) fn interrupt_agents(&mut self) {
+        if self.leaving.hands_over() {
+            return self.press();
+        }
         if self.sessions.count() > 0 {
             tracing::warn!(
                 running = self.sessions.count(),
@@ -88,7 +149,7 @@ impl Driver {
     }
 
     pub(super) fn leave_now(&mut self) {
-        if self.leaving == Leaving::No {
+        if self.leaving.may_drain() {
             self.begin_to_leave();
         }
         self.leaving = Leaving::Now(Due::after(LAST_REPORTS_NOW));
@@ -113,7 +174,11 @@ impl Driver {
             && self.outgoing.is_empty()
             && self.sending.is_empty();
         match self.leaving {
-            Leaving::Gone => true,
+            Leaving::Gone | Leaving::HandedOver => true,
+            Leaving::Emptying
+            | Leaving::HandingOver(_)
+            | Leaving::Pressing(_)
+            | Leaving::Frozen => false,
             Leaving::Draining(_) => at_rest && !self.look_wanted && self.looking.is_none(),
             Leaving::Interrupted(_) => at_rest,
             Leaving::Now(_) => {
@@ -129,8 +194,12 @@ impl Driver {
         }
     }
 
-    /// Kills what may be left, and marks the row as offline unless it is another's now.
+    /// Kills what may be left, and marks the row as offline unless it is another's now. One that handed over leaves
+    /// both to the next process.
     pub(super) async fn say_goodbye(&mut self) {
+        if self.leaving == Leaving::HandedOver {
+            return;
+        }
         self.sessions.kill_all(Interruption::WorkerStops);
         if self.superseded.is_some() {
             return;

@@ -13,6 +13,7 @@
 mod cancels;
 mod carried;
 mod crashes;
+mod hand_over;
 mod lesser;
 mod machine;
 mod phases;

@@ -22,7 +22,7 @@ use shraga_testkit::faults::Faults;
 use shraga_testkit::lesser::Lesser;
 use shraga_wire::filter::{Comparison, Filter, Literal, Operand};
 use shraga_wire::query::{OrderBy, Query};
-use shraga_worker::{Agent, Command, Config, Status, Stop, Worker, WorkerError};
+use shraga_worker::{Agent, Command, Config, Left, Status, Stop, Worker, WorkerError};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -72,7 +72,7 @@ pub(crate) struct Task {
 
 /// A worker that runs.
 pub(crate) struct Started {
-    handle: JoinHandle<Result<(), WorkerError>>,
+    handle: JoinHandle<Result<Left, WorkerError>>,
     pub(crate) stop: Stop,
     pub(crate) status: watch::Receiver<Status>,
 }
@@ -425,6 +425,12 @@ impl Started {
         self.ended().await.unwrap();
     }
 
+    /// Asks it to make way for the next process, and waits until it has.
+    pub(crate) async fn hand_over(self) {
+        self.stop.hand_over.cancel();
+        assert_eq!(self.ended().await.unwrap(), Left::HandedOver);
+    }
+
     /// Tells it to end at once and waits until it has.
     pub(crate) async fn end_now(self) {
         self.stop.now.cancel();
@@ -432,7 +438,7 @@ impl Started {
     }
 
     /// Waits until it ends by itself.
-    pub(crate) async fn ended(self) -> Result<(), WorkerError> {
+    pub(crate) async fn ended(self) -> Result<Left, WorkerError> {
         let ended = tokio::time::timeout(HANG, self.handle).await;
         ended.expect("the worker never ends").unwrap()
     }
