@@ -143,6 +143,21 @@ impl Center {
         health.clone_into(&mut self.state().machine.pool_health);
     }
 
+    /// Whether the pool stops boxes that nobody is connected to.
+    pub fn stops_unconnected(&self, stops: bool) {
+        self.state().machine.stops_unconnected = stops;
+    }
+
+    /// How long after it was asked for a box is stopped on its pool's schedule, which applies to those made from now on.
+    pub fn stops_after(&self, span: Duration) {
+        self.state().machine.stops_after = span;
+    }
+
+    /// Breaks a box that is there: its service says that it failed.
+    pub fn breaks(&self, name: &str) {
+        self.state().machine.breaks(name);
+    }
+
     /// Deletes a box behind everybody's back.
     pub fn lose(&self, name: &str) {
         self.state().machine.boxes.retain(|it| it.name != name);

@@ -238,6 +238,27 @@ impl Stage {
         }
     }
 
+    /// Writes down at the store which account of Entra's a person has.
+    ///
+    /// # Panics
+    /// When the store does not take it.
+    pub async fn has_account(&self, person: &Person, account: Uuid) {
+        let body = serde_json::json!({"azureactivedirectoryobjectid": account}).to_string();
+        let request = Request::builder()
+            .method(http::Method::PATCH)
+            .uri(format!(
+                "http://127.0.0.1/api/data/v9.2/systemusers({})",
+                person.id
+            ))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .header(http::header::IF_MATCH, "*")
+            .body(Bytes::from(body))
+            .expect("a request");
+        let answer = self.admin_transport().oneshot(request).await;
+        let status = answer.expect("the store answers").status();
+        assert!(status.is_success(), "{status}");
+    }
+
     /// What carries the admin's requests.
     #[must_use]
     pub fn admin_transport(&self) -> Transport {

@@ -22,6 +22,11 @@ pub struct Inventory {
     pub at: Timestamp,
     /// How much it gives, where it says so.
     pub quota: Option<Quota>,
+    /// Why it makes no machine now, where that is known before it is asked. What there is can be looked after
+    /// all the same.
+    pub bars: Option<Trouble>,
+    /// What somebody should change there, since it is bad for workers: a sentence for people.
+    pub advice: Option<String>,
 }
 
 impl Inventory {
@@ -45,6 +50,8 @@ pub struct Found {
     pub created: Option<Timestamp>,
     /// What the provider says is wrong with it, verbatim.
     pub fault: Option<String>,
+    /// When the provider is going to stop it by itself, where it says so.
+    pub stops_at: Option<Timestamp>,
 }
 
 /// Where a machine stands at its provider.

@@ -83,6 +83,8 @@ words! {
         Stop = "stop",
         /// It is to be deleted, once it holds nothing.
         Delete = "delete",
+        /// It is to be started anew, once it holds nothing.
+        Restart = "restart",
     }
 }
 
@@ -266,6 +268,12 @@ pub struct Record {
     pub up: Span,
     /// What an admin wants of it.
     pub wish: Option<Wish>,
+    /// Whether it was restarted or repaired, and its worker has not checked in since. That is done once.
+    pub mended: bool,
+    /// The stop by its provider that was delayed last.
+    pub delayed: Option<Delayed>,
+    /// What somebody should change at the provider, since it is bad for this machine's worker.
+    pub advice: Option<String>,
     /// Head of the machine's stream of events.
     pub head: StreamHead,
 }
@@ -295,6 +303,9 @@ impl Record {
             up_since: None,
             up: Span::ZERO,
             wish: None,
+            mended: false,
+            delayed: None,
+            advice: None,
             head: StreamHead::default(),
         }
     }
@@ -324,6 +335,17 @@ impl Record {
     pub fn idle_since(&self) -> Timestamp {
         self.since.max(self.used_until.unwrap_or_default())
     }
+}
+
+/// A stop that a provider was going to make by itself, and was asked to make later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delayed {
+    /// When it was due at first.
+    pub due: Timestamp,
+    /// When it is due now, if the provider did as it was asked.
+    pub until: Timestamp,
+    /// When it was asked.
+    pub asked: Timestamp,
 }
 
 /// What was asked of a provider, for limits that hold over all of its machines: `cr_machine` of a row

@@ -27,7 +27,18 @@ impl Record {
             .yes_no("told", self.told)
             .known("up_since", self.up_since)
             .int("up_ms", self.up.as_millis())
-            .known("wish", self.wish);
+            .known("wish", self.wish)
+            .known("advice", self.advice.as_ref());
+        if self.mended {
+            object = object.yes_no("mended", true);
+        }
+        if let Some(delayed) = &self.delayed {
+            let times = Object::new()
+                .time("due", delayed.due)
+                .time("until", delayed.until)
+                .time("asked", delayed.asked);
+            object = object.object("delayed", times);
+        }
         if let Some(trouble) = &self.trouble {
             object = object.object("trouble", trouble.to_object());
         }

@@ -1,12 +1,13 @@
 //! `cr_machine`, read back from the text that the core wrote. Texts hold no quotes in these tests.
 
-use shraga_core::machine::{Note, Record, Serves, Tally, Trouble};
+use shraga_core::machine::{Delayed, Note, Record, Serves, Tally, Trouble};
 use shraga_core::model::StreamHead;
 use shraga_core::time::{Span, Timestamp};
 
 pub(crate) fn read(json: &str) -> Note {
     let (json, trouble) = without(json, "trouble");
     let (json, head) = without(&json, "head");
+    let (json, delayed) = without(&json, "delayed");
     let Some(name) = get(&json, "name") else {
         return Note::Tally(Tally {
             provider: get(&json, "provider").unwrap().parse().unwrap(),
@@ -36,6 +37,13 @@ pub(crate) fn read(json: &str) -> Note {
         up_since: time(&json, "up_since"),
         up: Span::millis(get(&json, "up_ms").unwrap().parse().unwrap()),
         wish: get(&json, "wish").map(|it| it.parse().unwrap()),
+        mended: get(&json, "mended").is_some(),
+        delayed: delayed.map(|it| Delayed {
+            due: time(&it, "due").unwrap(),
+            until: time(&it, "until").unwrap(),
+            asked: time(&it, "asked").unwrap(),
+        }),
+        advice: get(&json, "advice"),
         head: head.map_or_else(StreamHead::default, |it| StreamHead {
             sequence: number(&it, "sequence"),
             hash: get(&it, "hash").unwrap(),

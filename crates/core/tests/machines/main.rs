@@ -12,4 +12,5 @@ mod orchestrator;
 mod promises;
 mod provider;
 mod stories;
+mod upkeep;
 mod world;

@@ -110,14 +110,14 @@ fn judge(world: &World, act: &Act, seen: &BTreeMap<MachineName, State>) {
         "no row: {act:?}"
     );
     let ends = match act.kind {
-        ActKind::Stop { .. } | ActKind::Delete => true,
-        ActKind::Create | ActKind::Start | ActKind::Link => false,
+        ActKind::Stop { .. } | ActKind::Delete | ActKind::Restart | ActKind::Repair => true,
+        ActKind::Create | ActKind::Start | ActKind::Delay { .. } | ActKind::Link => false,
     };
     let state = world.provider.boxes.get(&act.name);
     let runs = state == Some(&State::Running);
     assert!(
-        !(ends && runs && world.works(act.worker)),
-        "it holds a lease: {act:?}"
+        !(ends && runs && world.held(act.worker) > 0),
+        "the rows say that it holds a lease: {act:?}"
     );
     assert!(
         !(ends && seen.get(&act.name) == Some(&State::Odd)),

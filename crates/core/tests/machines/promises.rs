@@ -3,9 +3,10 @@
 
 use proptest::prelude::*;
 use shraga_core::machine::{MachineName, Note, Serves, Stage, Wish};
+use shraga_core::time::Span;
 
 use crate::orchestrator::{Orchestrator, Reply};
-use crate::provider::State;
+use crate::provider::{Provider, State};
 use crate::world::{Fate, World, group, person};
 
 #[derive(Clone, Debug)]
@@ -23,6 +24,9 @@ enum Event {
     Vanishes(usize),
     Odd(usize),
     Wish(usize, Wish),
+    Mute(bool),
+    StopsIn(usize, i64),
+    Bars(bool),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -32,7 +36,12 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Reply::Refused),
         1 => Just(Reply::Dies),
     ];
-    let wish = prop_oneof![Just(Wish::Start), Just(Wish::Stop), Just(Wish::Delete)];
+    let wish = prop_oneof![
+        Just(Wish::Start),
+        Just(Wish::Stop),
+        Just(Wish::Delete),
+        Just(Wish::Restart)
+    ];
     prop_oneof![
         12 => (0..2_usize).prop_map(Event::Look),
         12 => ((0..2_usize), reply).prop_map(|(who, reply)| Event::CarryOut(who, reply)),
@@ -47,6 +56,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..4_usize).prop_map(Event::Ends),
         1 => (0..4_usize).prop_map(Event::Vanishes),
         1 => (0..4_usize).prop_map(Event::Odd),
+        1 => any::<bool>().prop_map(Event::Mute),
+        1 => any::<bool>().prop_map(Event::Bars),
+        1 => ((0..4_usize), (0..4000_i64)).prop_map(|(which, secs)| Event::StopsIn(which, secs)),
         1 => ((0..4_usize), wish).prop_map(|(which, wish)| Event::Wish(which, wish)),
     ]
 }
@@ -95,6 +107,14 @@ fn happen(world: &mut World, both: &mut [Orchestrator; 2], event: &Event) {
             }
         }
         Event::Wish(n, wish) => world.wish(*n, *wish),
+        Event::Mute(mute) => world.mute = *mute,
+        Event::Bars(bars) => world.provider.bars = bars.then(|| Provider::trouble(world.at())),
+        Event::StopsIn(n, seconds) => {
+            if let Some(name) = nth(world, *n) {
+                let at = world.at().plus(Span::secs(*seconds));
+                world.provider.stops.insert(name, at);
+            }
+        }
     }
 }
 
@@ -127,6 +147,9 @@ fn check(world: &World) {
 fn calm(world: &mut World, both: &mut [Orchestrator; 2]) {
     world.provider.down = false;
     world.provider.fails = false;
+    world.provider.bars = None;
+    world.provider.stops.clear();
+    world.mute = false;
     for state in world.provider.boxes.values_mut() {
         if *state == State::Odd {
             *state = State::Running;

@@ -30,6 +30,14 @@ pub(crate) struct Provider {
     pub(crate) down: bool,
     /// Whether what is made next fails.
     pub(crate) fails: bool,
+    /// Whether it makes none, and why.
+    pub(crate) bars: Option<Trouble>,
+    /// What somebody should change about it.
+    pub(crate) advice: Option<String>,
+    /// When it is going to stop machines by itself.
+    pub(crate) stops: BTreeMap<MachineName, Timestamp>,
+    /// Whether it passes over wishes to do so later.
+    pub(crate) insists: bool,
     /// Everything it was asked to do, in order.
     pub(crate) asked: Vec<Act>,
     /// Machines it began to make.
@@ -61,6 +69,7 @@ impl Provider {
                 State::Odd => FoundState::Other("Resizing".to_owned()),
             },
             created: None,
+            stops_at: self.stops.get(name).copied(),
             fault: (*state == State::Failed).then(|| "no licence for this person".to_owned()),
         });
         Ok(Inventory {
@@ -68,6 +77,8 @@ impl Provider {
             found: found.collect(),
             at: now,
             quota: None,
+            bars: self.bars.clone(),
+            advice: self.advice.clone(),
         })
     }
 
@@ -97,14 +108,39 @@ impl Provider {
             (ActKind::Delete, Some(_)) => {
                 self.boxes.remove(&act.name);
             }
+            (ActKind::Restart, Some(State::Running)) | (ActKind::Repair, Some(State::Failed)) => {
+                let until = now + STARTING;
+                self.boxes
+                    .insert(act.name.clone(), State::Starting { until });
+            }
+            (ActKind::Delay { until }, Some(_)) if !self.insists => {
+                self.stops
+                    .entry(act.name.clone())
+                    .and_modify(|at| *at = until);
+            }
             (ActKind::Start, None) => return Err(Self::trouble(Timestamp::from_secs(now))),
-            (ActKind::Create | ActKind::Start | ActKind::Stop { .. } | ActKind::Delete, _)
-            | (ActKind::Link, _) => {}
+            (
+                ActKind::Create
+                | ActKind::Start
+                | ActKind::Stop { .. }
+                | ActKind::Delete
+                | ActKind::Restart
+                | ActKind::Repair
+                | ActKind::Delay { .. }
+                | ActKind::Link,
+                _,
+            ) => {}
         }
         Ok(())
     }
 
     pub(crate) fn pass(&mut self, now: i64) {
+        for (name, at) in &self.stops {
+            let due = *at <= Timestamp::from_secs(now);
+            if due && self.boxes.get(name) == Some(&State::Running) {
+                self.boxes.insert(name.clone(), State::Asleep);
+            }
+        }
         for state in self.boxes.values_mut() {
             *state = match state.clone() {
                 State::Making { until, fails } if until <= now => match fails {

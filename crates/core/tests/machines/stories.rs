@@ -11,7 +11,7 @@ use crate::provider::State;
 use crate::world::{World, group, person};
 
 /// Machines of people alone.
-fn of_people() -> Group {
+pub(crate) fn of_people() -> Group {
     Group {
         pool_min: 0,
         pool_max: 0,
@@ -28,7 +28,7 @@ fn pool() -> Group {
 }
 
 /// Time goes by, with a look every ten seconds.
-fn run(world: &mut World, orchestrator: &mut Orchestrator, seconds: i64) {
+pub(crate) fn run(world: &mut World, orchestrator: &mut Orchestrator, seconds: i64) {
     let until = world.now + seconds;
     while world.now < until {
         orchestrator.tick(world);
@@ -37,7 +37,7 @@ fn run(world: &mut World, orchestrator: &mut Orchestrator, seconds: i64) {
     orchestrator.tick(world);
 }
 
-fn asked(world: &World, kind: ActKind) -> usize {
+pub(crate) fn asked(world: &World, kind: ActKind) -> usize {
     world
         .provider
         .asked

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 use shraga_core::ids::UserId;
-use shraga_core::machine::{Note, Record, Serves, Tally, Trouble};
+use shraga_core::machine::{Delayed, Note, Record, Serves, Tally, Trouble};
 use shraga_core::model::StreamHead;
 use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
@@ -44,6 +44,12 @@ struct NoteJson {
     #[serde(default)]
     wish: Option<String>,
     #[serde(default)]
+    mended: bool,
+    #[serde(default)]
+    delayed: Option<DelayedJson>,
+    #[serde(default)]
+    advice: Option<String>,
+    #[serde(default)]
     head: Option<HeadJson>,
     #[serde(default)]
     month: String,
@@ -58,6 +64,13 @@ struct TroubleJson {
     since: String,
     #[serde(default)]
     again: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DelayedJson {
+    due: String,
+    until: String,
+    asked: String,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +114,14 @@ fn parse(json: NoteJson) -> Option<Note> {
         Some(wish) => Some(wish.parse().ok()?),
         None => None,
     };
+    let delayed = match json.delayed {
+        Some(it) => Some(Delayed {
+            due: time(&it.due)?,
+            until: time(&it.until)?,
+            asked: time(&it.asked)?,
+        }),
+        None => None,
+    };
     let head = json.head.map(|head| StreamHead {
         sequence: head.sequence,
         hash: head.hash,
@@ -122,6 +143,9 @@ fn parse(json: NoteJson) -> Option<Note> {
         up_since: maybe(json.up_since.as_deref())?,
         up: Span::millis(json.up_ms),
         wish,
+        mended: json.mended,
+        delayed,
+        advice: json.advice,
         head: head.unwrap_or_default(),
     })))
 }
@@ -173,6 +197,13 @@ mod tests {
             up_since: Some(NOON),
             up: Span::mins(90),
             wish: Some(Wish::Delete),
+            mended: true,
+            delayed: Some(Delayed {
+                due: NOON,
+                until: NOON.plus(Span::mins(60)),
+                asked: NOON,
+            }),
+            advice: Some("switch it off".to_owned()),
             ..record()
         };
         full.head.sequence = 2;

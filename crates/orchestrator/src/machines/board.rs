@@ -9,6 +9,9 @@ use shraga_core::time::Timestamp;
 use super::observe::called;
 use crate::clock::Moment;
 
+/// Machines in trouble that a status names. More make a line that nobody reads.
+const HAMPERED_MAX: usize = 3;
+
 /// Machines as last looked at, by provider.
 pub type Machines = BTreeMap<ProviderKind, Making>;
 
@@ -25,6 +28,8 @@ pub struct Making {
     pub lacks: Option<String>,
     /// Machines by stage.
     pub stages: BTreeMap<Stage, u32>,
+    /// Machines that something is in the way of, a line each: the first few.
+    pub hampered: Vec<String>,
     /// What somebody should know of them, as of the last look.
     pub notes: Vec<String>,
     /// When it is looked at next.
@@ -35,9 +40,12 @@ impl Making {
     /// Counts machines anew.
     pub(super) fn count(&mut self, machines: impl Iterator<Item = Machine>) {
         self.stages.clear();
+        self.hampered.clear();
         for machine in machines {
+            self.hampered.extend(hampered(&machine));
             *self.stages.entry(machine.record.stage).or_default() += 1;
         }
+        self.hampered.truncate(HAMPERED_MAX);
     }
 
     /// Machines that run work, or are about to.
@@ -62,9 +70,31 @@ impl Making {
         }
         let trouble = self.trouble.as_ref();
         let trouble = trouble.map(|it| format!("; {} since {}: {}", it.class, it.since, it.said));
+        let hampered = match self.trouble {
+            // It is what they wait for.
+            Some(_) => String::new(),
+            None => self.hampered.iter().map(|it| format!("; {it}")).collect(),
+        };
         let lacks = self.lacks.as_ref().map(|lacks| format!("; {lacks}"));
         let kind = called(provider);
         let (trouble, lacks) = (trouble.unwrap_or_default(), lacks.unwrap_or_default());
-        format!("{kind} machines: {}{trouble}{lacks}", parts.join(", "))
+        format!(
+            "{kind} machines: {}{trouble}{hampered}{lacks}",
+            parts.join(", ")
+        )
     }
+}
+
+/// What is in the way of a machine that there is, or should be.
+fn hampered(machine: &Machine) -> Option<String> {
+    let record = &machine.record;
+    let trouble = record
+        .trouble
+        .as_ref()
+        .filter(|_| record.stage != Stage::Gone)?;
+    let (class, since, said) = (trouble.class, trouble.since, &trouble.said);
+    Some(format!(
+        "{} is {}, {class} since {since}: {said}",
+        record.name, record.stage
+    ))
 }

@@ -23,8 +23,8 @@ use shraga_core::plan::machines::{Act, ActKind};
 use shraga_core::time::Timestamp;
 use shraga_dataverse::Client as Store;
 use shraga_devcenter::{
-    BoxId, BoxName, Client, DevBox, Error, Health, HibernateSupport, Operation, OperationState,
-    Owner, PoolName, ProjectName, Tracking,
+    BoxId, BoxName, Client, DevBox, Error, HibernateSupport, Operation, OperationState, Owner,
+    PoolName, ProjectName, Tracking,
 };
 use url::Url;
 use uuid::Uuid;
@@ -32,6 +32,7 @@ use uuid::Uuid;
 use super::provider::{Pace, Provider};
 
 mod install;
+mod place;
 mod rest;
 mod tokens;
 mod words;
@@ -70,6 +71,8 @@ pub struct Center {
     pub pool: PoolName,
     /// In whose name.
     pub whose: Whose,
+    /// What names of our boxes begin with: others' schedules are not asked after.
+    pub prefix: String,
     /// What makes a worker of a box; without, whoever made the pool's image saw to that.
     pub install: Option<Install>,
 }
@@ -91,7 +94,7 @@ struct Memory {
     /// Where operations that were begun are asked after.
     begun: BTreeMap<MachineName, Begun>,
     rest: Rest,
-    warned: bool,
+    known: place::Known,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +161,7 @@ impl DevBoxes {
     async fn look(&self, now: Timestamp) -> Result<Inventory, Trouble> {
         let project = self.client.project(&self.center.project).await;
         let project = project.map_err(|error| trouble(&error, now))?;
+        let (bars, advice) = self.place(now).await;
         let boxes = self.client.boxes().await;
         let boxes = boxes.map_err(|error| trouble(&error, now))?;
         let ours = |it: &DevBox| {
@@ -167,6 +171,7 @@ impl DevBoxes {
         let boxes: Vec<DevBox> = boxes.into_iter().filter(ours).collect();
         let used = self.used(&boxes);
         let mut found: Vec<Found> = boxes.iter().filter_map(words::found).collect();
+        self.schedules(&boxes, &mut found).await;
         self.explain(&mut found).await;
         Ok(Inventory {
             provider: ProviderKind::DevBox,
@@ -177,6 +182,8 @@ impl DevBoxes {
                 used,
                 total: None,
             }),
+            bars,
+            advice,
         })
     }
 
@@ -234,10 +241,26 @@ impl DevBoxes {
                 let deleted = self.client.delete(&id).await;
                 self.begun(act, deleted.map(|it| it.unwrap_or(Tracking::Nowhere)))
             }
-            // It is so already, or on its way; or in a state that nobody knows, which nothing is done to.
-            (ActKind::Create | ActKind::Start | ActKind::Stop { .. } | ActKind::Delete, _) => {
-                Ok(())
+            (ActKind::Restart, Some(FoundState::Running)) => {
+                self.begun(act, self.client.restart(&id).await)
             }
+            (ActKind::Repair, Some(FoundState::Failed)) => {
+                self.begun(act, self.client.repair(&id).await)
+            }
+            (ActKind::Delay { until }, Some(FoundState::Running)) => {
+                return self.delay(act, &id, until, now).await;
+            }
+            // It is so already, or on its way; or in a state that nobody knows, which nothing is done to.
+            (
+                ActKind::Create
+                | ActKind::Start
+                | ActKind::Stop { .. }
+                | ActKind::Delete
+                | ActKind::Restart
+                | ActKind::Repair
+                | ActKind::Delay { .. },
+                _,
+            ) => Ok(()),
             // Not for here.
             (ActKind::Link, _) => Ok(()),
         };
@@ -246,33 +269,16 @@ impl DevBoxes {
 
     /// Makes a box that isn't there.
     async fn create(&self, act: &Act, id: &BoxId) -> Result<(), Error> {
-        let pool = self.client.pool(&id.project, &self.center.pool).await?;
-        self.warn_of(&pool);
-        if pool.health == Some(Health::Unhealthy) {
-            tracing::warn!(pool = %self.center.pool, "the Dev Center says that the pool is unhealthy");
-        }
         let created = self.client.create(id, &self.center.pool).await;
+        if matches!(created, Err(Error::Forbidden(_))) {
+            // What it said before is not so any more.
+            self.memory().known.forget_rights();
+        }
         // Somebody else may have made it meanwhile; then it is there.
         if matches!(created, Err(Error::Conflict(_))) && self.client.dev_box(id).await?.is_some() {
             return Ok(());
         }
         self.begun(act, created.map(|created| created.tracking))
-    }
-
-    /// A pool that stops boxes nobody connects to stops workers in the middle of their work.
-    fn warn_of(&self, pool: &shraga_devcenter::Pool) {
-        let rules = [&pool.stop_on_no_connect, &pool.stop_on_disconnect];
-        let stops = rules
-            .into_iter()
-            .flatten()
-            .any(shraga_devcenter::StopRule::is_on);
-        if stops && !std::mem::replace(&mut self.memory().warned, true) {
-            tracing::warn!(
-                pool = pool.name,
-                "the pool stops Dev Boxes that nobody is connected to, as nobody is to a worker: turn its \
-                 stopOnDisconnect and stopOnNoConnect off"
-            );
-        }
     }
 
     /// Keeps where what was begun is asked after.
@@ -347,6 +353,7 @@ fn blame(found: &mut Vec<Found>, name: MachineName, begun: &Begun, operation: &O
             state: FoundState::Failed,
             created: None,
             fault: Some(why),
+            stops_at: None,
         }),
         None => {}
     }

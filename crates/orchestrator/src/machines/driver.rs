@@ -289,11 +289,15 @@ impl Driver {
         let asked = acts.iter().map(|act| async move {
             match act.kind {
                 ActKind::Link => within(ACT_WITHIN, now, provider.link(act, now)).await,
-                ActKind::Create | ActKind::Start | ActKind::Stop { .. } | ActKind::Delete => {
-                    within(ACT_WITHIN, now, provider.act(act, now))
-                        .await
-                        .map(|()| None)
-                }
+                ActKind::Create
+                | ActKind::Start
+                | ActKind::Stop { .. }
+                | ActKind::Delete
+                | ActKind::Restart
+                | ActKind::Repair
+                | ActKind::Delay { .. } => within(ACT_WITHIN, now, provider.act(act, now))
+                    .await
+                    .map(|()| None),
             }
         });
         for (act, answer) in acts.iter().zip(join_all(asked).await) {

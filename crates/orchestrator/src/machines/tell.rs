@@ -30,7 +30,11 @@ pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
         let again = match act.kind {
             ActKind::Create | ActKind::Start => running.insert(act.worker, whose).is_some(),
             ActKind::Stop { .. } => running.remove(&act.worker).is_none(),
-            ActKind::Delete | ActKind::Link => false,
+            ActKind::Delete
+            | ActKind::Restart
+            | ActKind::Repair
+            | ActKind::Delay { .. }
+            | ActKind::Link => false,
         };
         let (name, kind) = (act.name.as_str(), called(act.provider));
         let left = running.values().filter(|other| **other == whose).count();
@@ -65,6 +69,17 @@ pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
             ActKind::Delete => {
                 tracing::info!(machine = name, "deleting {kind} {name}: {}", act.why);
             }
+            ActKind::Restart => {
+                tracing::info!(machine = name, "restarting {kind} {name}: {}", act.why);
+            }
+            ActKind::Repair => {
+                tracing::info!(machine = name, "repairing {kind} {name}: {}", act.why);
+            }
+            ActKind::Delay { until } => tracing::info!(
+                machine = name,
+                "delaying the stop of {kind} {name} until {until}: {}",
+                act.why
+            ),
             ActKind::Link => tracing::debug!(machine = name, "asking where {name} is"),
         }
     }

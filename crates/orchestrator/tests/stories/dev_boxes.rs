@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_secs(20);
 const LOOKS_MAX: usize = 720;
 
 #[derive(Debug)]
-struct Token;
+pub(crate) struct Token;
 
 impl Tokens for Token {
     fn bearer(&self) -> BoxFuture<'_, Result<HeaderValue, NoToken>> {
@@ -49,18 +49,28 @@ impl Tokens for Token {
 }
 
 /// A store, a Dev Center and an orchestrator, all in one time; and Ann, who has much to do.
-struct World {
-    stage: Stage,
-    center: Center,
-    ann: Person,
+pub(crate) struct World {
+    pub(crate) stage: Stage,
+    pub(crate) center: Center,
+    pub(crate) ann: Person,
     admin: Client,
     machines: watch::Receiver<Machines>,
     worker: Option<Double>,
+    /// In whose name boxes are made.
+    whose: Whose,
+    /// Whether what is installed never starts a worker.
+    pub(crate) mute: bool,
+    /// Whether the worker claims what it is given, and never ends it.
+    pub(crate) busy: bool,
     stop: Option<DropGuard>,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::of(Whose::Mine).await
+    }
+
+    pub(crate) async fn of(whose: Whose) -> Self {
         let stage = Stage::in_still_time().await;
         let ann = stage.person("ann@example.com").await;
         let center = Center::in_tokio_time();
@@ -72,6 +82,9 @@ impl World {
             ann,
             admin,
             worker: None,
+            whose,
+            mute: false,
+            busy: false,
             stop: None,
         };
         world.start();
@@ -84,7 +97,7 @@ impl World {
         let token = CancellationToken::new();
         let store = self.stage.admin_client(&Faults::new());
         let mut config = Config::new("one");
-        config.machines = settings(&store, &self.center);
+        config.machines = settings(&store, &self.center, self.whose);
         let orchestrator = Orchestrator::new(store, config, token.clone());
         self.machines = orchestrator.machines();
         tokio::spawn(orchestrator.run());
@@ -92,7 +105,7 @@ impl World {
     }
 
     /// What the rows say of Ann's machine: of several the last, since those before failed.
-    async fn machine(&self) -> Option<(Worker, Record)> {
+    pub(crate) async fn machine(&self) -> Option<(Worker, Record)> {
         let mut machines = self.all().await;
         machines.sort_by_key(|(_, record)| record.name.clone());
         machines.pop()
@@ -113,7 +126,7 @@ impl World {
     }
 
     /// Lets time pass until `holds`; what was installed on a box works from then on.
-    async fn until(&mut self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, holds: impl AsyncFn(&Self) -> bool) {
         let mut looks = tokio::time::interval(LOOK);
         for _ in 0..LOOKS_MAX {
             looks.tick().await;
@@ -129,7 +142,7 @@ impl World {
         );
     }
 
-    async fn until_stage(&mut self, stage: MachineStage) {
+    pub(crate) async fn until_stage(&mut self, stage: MachineStage) {
         let is = async |world: &Self| {
             world
                 .machine()
@@ -140,7 +153,7 @@ impl World {
     }
 
     /// Until the provider, or the machine, is said to be in this trouble.
-    async fn until_trouble(&mut self, class: TroubleClass) {
+    pub(crate) async fn until_trouble(&mut self, class: TroubleClass) {
         let told = async |world: &Self| {
             let of_machine = world.machine().await.and_then(|(_, it)| it.trouble);
             let of_provider = world.machines.borrow().get(&ProviderKind::DevBox).cloned();
@@ -159,6 +172,7 @@ impl World {
     async fn play_the_worker(&mut self) {
         let installed = self.center.installed();
         if self.worker.is_none()
+            && !self.mute
             && let Some(started) = installed.first()
             && let Some((row, record)) = self.machine().await
         {
@@ -172,37 +186,31 @@ impl World {
         let names = self.center.boxes();
         let awake = names.iter().filter_map(|name| self.center.states(name));
         if awake.into_iter().any(|(_, power)| runs(&power))
-            && let Some(worker) = &self.worker
+            && let Some(worker) = self.worker.as_ref().filter(|_| !self.mute)
         {
             worker.beats().await;
-            worker.works().await;
+            if self.busy {
+                let assigned = worker.assigned().await;
+                worker.claims(&assigned).await;
+            } else {
+                worker.works().await;
+            }
         }
     }
 
-    async fn completed(&self) -> u64 {
+    pub(crate) async fn completed(&self) -> u64 {
         self.stage.count_tasks(false, TaskStatus::Completed).await
     }
 }
 
-fn settings(store: &Client, center: &Center) -> Settings {
+fn settings(store: &Client, center: &Center, whose: Whose) -> Settings {
     let client = shraga_devcenter::Client::new(Options {
         endpoint: "https://center.example".parse().unwrap(),
         transport: center.transport(),
         tokens: Arc::new(Token),
         request_timeout: Duration::from_secs(30),
     });
-    let place = Place {
-        project: ProjectName::parse(PROJECT).unwrap(),
-        pool: PoolName::parse(POOL).unwrap(),
-        whose: Whose::Mine,
-        install: Some(Install {
-            task: "catalog/powershell".to_owned(),
-            parameters: [("worker", "{worker}"), ("store", "{store}")]
-                .map(|(name, text)| (name.to_owned(), text.to_owned()))
-                .into(),
-            store: "https://store.example".to_owned(),
-        }),
-    };
+    let place = place(whose);
     let group = Group {
         failures_max: 5,
         capacity_wait: Span::mins(5),
@@ -221,6 +229,23 @@ fn settings(store: &Client, center: &Center) -> Settings {
             events: true,
         },
         ..Settings::default()
+    }
+}
+
+/// Where the boxes of stories are made.
+pub(crate) fn place(whose: Whose) -> Place {
+    Place {
+        project: ProjectName::parse(PROJECT).unwrap(),
+        pool: PoolName::parse(POOL).unwrap(),
+        whose,
+        prefix: "shraga".to_owned(),
+        install: Some(Install {
+            task: "catalog/powershell".to_owned(),
+            parameters: [("worker", "{worker}"), ("store", "{store}")]
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .into(),
+            store: "https://store.example".to_owned(),
+        }),
     }
 }
 
@@ -301,6 +326,8 @@ mending! {
     a_dev_center_that_hangs_mends: Fault::Hangs => Transient;
     a_token_that_is_refused_mends: Fault::SignIn => SignIn;
     a_missing_right_mends: Fault::Denied => Denied;
+    a_missing_right_to_make_boxes_mends: Fault::MayNotMake => Denied;
+    a_right_that_is_there_and_does_not_count_mends: Fault::Misleads => Denied;
     a_missing_project_mends: Fault::NoProject => Misconfigured;
     a_missing_pool_mends: Fault::NoPool => Misconfigured;
     a_lack_of_room_mends: Fault::NoRoom => Capacity;

@@ -66,12 +66,15 @@ impl Shelf {
             state: state.clone(),
             created: None,
             fault: None,
+            stops_at: None,
         });
         Ok(Inventory {
             provider: ProviderKind::Process,
             found: found.collect(),
             at,
             quota: None,
+            bars: None,
+            advice: None,
         })
     }
 
@@ -131,7 +134,7 @@ impl Provider for Shelf {
                     machines.insert(act.name.clone(), FoundState::Asleep);
                 }
                 ActKind::Delete => drop(machines.remove(&act.name)),
-                ActKind::Link => {}
+                ActKind::Restart | ActKind::Repair | ActKind::Delay { .. } | ActKind::Link => {}
             }
             self.asked
                 .lock()

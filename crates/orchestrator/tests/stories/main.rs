@@ -14,6 +14,8 @@ mod cast;
 mod crashes;
 mod crowds;
 mod dev_boxes;
+mod dev_boxes_kept;
+mod dev_boxes_reached;
 mod fencing;
 mod late;
 mod legacy;

@@ -57,6 +57,8 @@ enum Verb {
     Start(Wanted),
     /// Stop a machine once it holds nothing
     Stop(Wanted),
+    /// Start a machine anew once it holds nothing
+    Restart(Wanted),
     /// Delete a machine, with all that is on it, once it holds nothing
     Delete(Wanted),
 }
@@ -88,6 +90,7 @@ impl Machines {
             Some(Verb::Why { name }) => found.why(&context, &name),
             Some(Verb::Start(wanted)) => wish(&context, &session, wanted, Wish::Start).await,
             Some(Verb::Stop(wanted)) => wish(&context, &session, wanted, Wish::Stop).await,
+            Some(Verb::Restart(wanted)) => wish(&context, &session, wanted, Wish::Restart).await,
             Some(Verb::Delete(wanted)) => wish(&context, &session, wanted, Wish::Delete).await,
         }
     }
@@ -165,6 +168,17 @@ impl Found {
             ));
             let advice = machines::advice(trouble.class).map(str::to_owned);
             lines.extend(advice.map(|advice| ("advice", advice)));
+        }
+        if let Some(advice) = &record.advice {
+            lines.push(("change", advice.clone()));
+        }
+        if let Some(delayed) = &record.delayed {
+            let text = format!(
+                "the stop on its pool's schedule, first due at {}, until {}",
+                rfc3339(delayed.due),
+                rfc3339(delayed.until)
+            );
+            lines.push(("delayed", text));
         }
         if let Some(held) = held {
             let tasks = if held == 1 { "task" } else { "tasks" };
@@ -264,7 +278,7 @@ async fn wish(
     wish: Wish,
 ) -> Result<Exit, Failure> {
     if session.role() != Role::Admin {
-        let message = "only an admin starts, stops and deletes machines";
+        let message = "only an admin starts, stops, restarts and deletes machines";
         return Err(Failure::new(Exit::Authentication, message)
             .hint("give an admin's token with --token-file"));
     }
@@ -300,17 +314,21 @@ fn outcome(machine: &Machine, held: usize, wish: Wish) -> Result<(String, bool),
     };
     let done = |text: &str| Ok((text.to_owned(), false));
     match (wish, stage) {
-        (Wish::Start, Stage::Up | Stage::Creating | Stage::Starting) => {
-            done("it runs, or is about to")
+        (Wish::Start, Stage::Up | Stage::Creating | Stage::Starting)
+        | (Wish::Restart, Stage::Wanted | Stage::Creating) => done("it runs, or is about to"),
+        (Wish::Restart, Stage::Gone) => {
+            done("there is none any more; `shraga machines start` makes another of its name")
         }
-        (Wish::Start, Stage::Stopping | Stage::Deleting) => Err(Failure::new(
+        (Wish::Start | Wish::Restart, Stage::Stopping | Stage::Deleting) => Err(Failure::new(
             Exit::TryAgain,
             format!("it is {stage}; it can be started after that"),
         )
         .hint("`shraga machines` shows when it is")),
         (Wish::Start, Stage::Gone) => Ok(("another of its name is made".to_owned(), true)),
-        (Wish::Start, Stage::Wanted | Stage::Cordoned | Stage::Asleep | Stage::Failed) => {
-            Ok(("it is started".to_owned(), true))
+        (Wish::Start, Stage::Wanted | Stage::Cordoned | Stage::Asleep | Stage::Failed)
+        | (Wish::Restart, Stage::Asleep | Stage::Failed) => Ok(("it is started".to_owned(), true)),
+        (Wish::Restart, Stage::Up | Stage::Starting | Stage::Cordoned) => {
+            Ok((format!("it is started anew{after}"), true))
         }
         (Wish::Stop | Wish::Delete, Stage::Gone) => done("there is none any more"),
         (Wish::Stop, Stage::Asleep | Stage::Stopping) => done("it is stopped, or is about to be"),

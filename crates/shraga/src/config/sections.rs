@@ -251,6 +251,9 @@ sections! {
         delete_after_stopped_hours: OrOff = OrOff(None);
         /// Whether a machine that is stopped keeps its memory.
         hibernate: bool = true;
+        /// Hours by which a stop on the pool's own schedule is delayed at most while the machine holds a task; `off`:
+        /// it never is.
+        delay_stops_hours: OrOff = OrOff(Some(8));
         /// Minutes after which a machine that does not come counts as failed. It is reported after 15.
         give_up_minutes: Many = Many(90);
         /// What names of machines begin with. Where installations share a project, one each.

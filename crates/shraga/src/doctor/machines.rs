@@ -1,10 +1,13 @@
 //! Machines that are not as they should be: what is in their way and since when, as their rows tell it.
 //! Nothing is asked of a provider.
 
+use std::collections::BTreeSet;
+
 use shraga_core::machine::{Machine, Stage};
 use shraga_core::time::{Span, Timestamp};
 
 use super::{Finding, Reached};
+use crate::display::clean::one_line;
 use crate::display::time::age;
 use crate::tasks::{machines, workers};
 
@@ -19,12 +22,23 @@ pub(super) async fn check(store: &Reached) -> Vec<Finding> {
         return Vec::new();
     };
     let machines = machines::of(&workers);
-    let bad: Vec<Finding> = machines.iter().filter_map(|it| finding(it, now)).collect();
+    let mut bad: Vec<Finding> = machines.iter().filter_map(|it| finding(it, now)).collect();
+    bad.extend(advice(&machines));
     match machines.len() {
         0 => Vec::new(),
         many if bad.is_empty() => vec![Finding::ok(CHECK, format!("{many}, none in trouble"))],
         _ => bad,
     }
+}
+
+/// What somebody should change at a provider, once, whoever's machines it is bad for.
+fn advice(machines: &[Machine]) -> Vec<Finding> {
+    let there = machines.iter().filter(|it| it.record.stage != Stage::Gone);
+    let advice: BTreeSet<&String> = there.filter_map(|it| it.record.advice.as_ref()).collect();
+    let fix = "change it there; until then workers may be stopped in the middle of their work";
+    let told = advice.into_iter();
+    told.map(|advice| Finding::warning(CHECK, one_line(advice), fix))
+        .collect()
 }
 
 /// What is wrong with a machine, if something is.
@@ -104,6 +118,18 @@ mod tests {
                 .fix
                 .is_some_and(|fix| fix.starts_with("sign in again"))
         );
+    }
+
+    #[test]
+    fn what_should_be_changed_at_the_provider_is_told_once() {
+        let mut one = machine(Stage::Up, None);
+        one.record.advice = Some("switch it off".to_owned());
+        let mut gone = one.clone();
+        gone.record = gone.record.at(Stage::Gone, START);
+        gone.record.advice = Some("an old story".to_owned());
+        let told = advice(&[one.clone(), gone, one]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].what, "switch it off");
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(crate) fn add(
         project,
         pool,
         whose: config.dev_box.account.0,
+        prefix: config.provision.prefix.0.clone(),
         install,
     };
     let provider = DevBoxes::new(client, store.clone(), center);

@@ -24,6 +24,10 @@ pub fn dev_box(config: &Config, threshold: Option<u32>) -> Group {
             .0
             .map(|hours| Span::mins(i64::from(hours) * 60)),
         hibernate: provision.hibernate,
+        delay_stops: provision
+            .delay_stops_hours
+            .0
+            .map(|hours| Span::mins(i64::from(hours) * 60)),
         give_up_after: minutes(provision.give_up_minutes.0),
         slots: config.worker.slots.0,
         ..Group::dev_box()

@@ -334,12 +334,15 @@ impl Provider for Processes {
                 name,
                 created: None,
                 fault: None,
+                stops_at: None,
             });
             Ok(Inventory {
                 provider: ProviderKind::Process,
                 found: found.collect(),
                 at: now,
                 quota: None,
+                bars: None,
+                advice: None,
             })
         })
     }
@@ -350,7 +353,10 @@ impl Provider for Processes {
                 ActKind::Create | ActKind::Start => self.begin(act).await,
                 ActKind::Stop { .. } => self.stop(&act.name).await,
                 ActKind::Delete => self.delete(act).await,
-                ActKind::Link => Ok(()),
+                // Not asked of processes: their policy restarts none, and they have no stops of their own.
+                ActKind::Restart | ActKind::Repair | ActKind::Delay { .. } | ActKind::Link => {
+                    Ok(())
+                }
             };
             done.map_err(|failed| failed.at(now))
         })

@@ -204,8 +204,8 @@ pub fn line(machine: &Machine, now: Timestamp) -> String {
         meaning(record.stage)
     );
     if let Some(said) = &record.trouble {
-        line.push_str("; ");
-        line.push_str(&trouble(said, now));
+        let (class, since) = (said.class, age(said.since, now));
+        line.push_str(&format!("; {class} for {since}: {}", trouble(said, now)));
     }
     line
 }
@@ -255,6 +255,8 @@ pub fn object(
         "cost_micros": cost(config, record, now),
         "wish": record.wish.map(|wish| wish.as_str()),
         "trouble": trouble,
+        "advice": record.advice,
+        "delayed_until": record.delayed.map(|delayed| rfc3339(delayed.until)),
         "link": record.link,
         "next": next(config, machine, held, now),
     })

@@ -8,7 +8,7 @@ use shraga_dataverse::transport::Body;
 use url::Url;
 use uuid::Uuid;
 
-use super::clock::{Moment, date, written};
+use super::clock::{Moment, date, read, written};
 use super::machine::{DevBox, Machine, Verb, has_pool, user};
 use super::{Asked, Center, Fault, PROJECT, State, judge, render};
 
@@ -128,13 +128,10 @@ impl Desk<'_> {
             ("GET", _) => self.look(machine, &segments),
             (_, ["projects", _, "users", owner, "devboxes", rest @ ..]) => {
                 let owner = user(owner).unwrap_or_default();
-                let hibernate = url
-                    .query_pairs()
-                    .any(|pair| pair == ("hibernate".into(), "true".into()));
                 self.act(
                     machine,
                     (request.method(), owner, rest),
-                    hibernate,
+                    url,
                     request.body(),
                 )
             }
@@ -206,13 +203,16 @@ impl Desk<'_> {
                 json!({"name": "catalog/powershell", "catalogName": "catalog"}),
             ]),
             ["projects", _, "users", _, "abilities"] => {
-                let all = [
+                let mut all = vec![
                     "WriteDevBoxes",
                     "ReadDevBoxes",
                     "StartDevBoxes",
                     "StopDevBoxes",
                     "DeleteDevBoxes",
                 ];
+                if self.is(&Fault::MayNotMake) {
+                    all.retain(|it| *it == "ReadDevBoxes");
+                }
                 Said::json(
                     200,
                     json!({"abilitiesAsAdmin": all, "abilitiesAsDeveloper": all}),
@@ -284,9 +284,15 @@ impl Desk<'_> {
         &self,
         machine: &mut Machine,
         (method, owner, path): (&Method, Uuid, &[&str]),
-        hibernate: bool,
+        url: &Url,
         body: &Bytes,
     ) -> Said {
+        let asked = |name: &str| {
+            let mut pairs = url.query_pairs();
+            pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+        };
+        let hibernate = asked("hibernate").as_deref() == Some("true");
+        let until = asked("until").and_then(|text| read(&text));
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let (name, verb) = match path {
             [whole] => whole.split_once(':').unwrap_or((whole, "")),
@@ -310,11 +316,17 @@ impl Desk<'_> {
                 Said::json(200, it.map_or(Value::Null, |it| render::group(group, it)))
             }
             ("POST", [_, delayed], Some(_)) if delayed.ends_with(":delay") => {
+                if let Some((it, until)) = machine.find(PROJECT, owner, name).zip(until) {
+                    it.stop_at = until;
+                }
                 let result = json!({"name": "schedule-default", "result": "Succeeded"});
                 Said::json(200, json!({"value": [result]}))
             }
             ("POST", [_, "actions", _], Some(_)) => {
-                let it = machine.find(PROJECT, owner, name);
+                let mut it = machine.find(PROJECT, owner, name);
+                if let Some((it, until)) = it.as_mut().zip(until) {
+                    it.stop_at = until;
+                }
                 Said::json(200, it.map_or(Value::Null, |it| render::action(it)))
             }
             ("POST", [_], Some(id)) => {
@@ -354,6 +366,10 @@ impl Desk<'_> {
                 200,
                 it.map_or(Value::Null, |it| render::dev_box(self.base, it)),
             );
+        }
+        if self.is(&Fault::MayNotMake) || self.is(&Fault::Misleads) {
+            let words = "The identity does not have permission to make Dev Boxes.";
+            return Said::fault(403, "Forbidden", words);
         }
         if self.is(&Fault::Refuses) {
             return Said::fault(422, "InvalidDevBox", "The Dev Box can't be made like this.");

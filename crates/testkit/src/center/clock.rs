@@ -56,6 +56,13 @@ pub(super) fn written(moment: Moment) -> String {
     format!("{}.7936885+00:00", text.trim_end_matches('Z'))
 }
 
+/// A moment as requests write it; nothing for what is before the beginning, or no moment.
+pub(super) fn read(text: &str) -> Option<Moment> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    let seconds = at.as_second().checked_sub(BEGINNING_SECONDS)?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
+}
+
 /// As HTTP writes them.
 pub(super) fn date(moment: Moment) -> String {
     let printer = jiff::fmt::rfc2822::DateTimePrinter::new();

@@ -11,6 +11,10 @@ pub enum Fault {
     SignIn,
     /// 403 to everything.
     Denied,
+    /// Whoever signs in may look, and not make a box; asked beforehand, its abilities say so.
+    MayNotMake,
+    /// The same, though its abilities say that it may.
+    Misleads,
     /// The project is not there.
     NoProject,
     /// The pool is not there.

@@ -16,6 +16,8 @@ const STARTING: Duration = Duration::from_secs(123);
 const RESTARTING: Duration = Duration::from_secs(365);
 const REPAIRING: Duration = Duration::from_secs(347);
 const DELETING: Duration = Duration::from_secs(175);
+/// Between two stops on schedule.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How long a group of customization tasks takes.
 const INSTALLING: Duration = Duration::from_secs(180);
 
@@ -99,6 +101,9 @@ pub(super) struct Machine {
     pub(super) operations: BTreeMap<Uuid, Operation>,
     pub(super) boxes_per_person: Option<u32>,
     pub(super) pool_health: String,
+    pub(super) stops_unconnected: bool,
+    /// How long after it was asked for the schedule stops a box; once a day from then on.
+    pub(super) stops_after: Duration,
     pub(super) replaced: usize,
     ids: u128,
 }
@@ -110,6 +115,8 @@ impl Default for Machine {
             operations: BTreeMap::new(),
             boxes_per_person: Some(3),
             pool_health: "Unknown".to_owned(),
+            stops_unconnected: false,
+            stops_after: Duration::from_secs(8 * 3600),
             replaced: 0,
             ids: 0,
         }
@@ -163,6 +170,13 @@ impl Machine {
                 }
             }
             it.install(now, faults);
+            if it.stop_at <= now {
+                it.stop_at += DAY;
+                // As if somebody had asked for it a while ago: nobody watches it stop.
+                if it.life == Life::Running {
+                    it.life = Life::Off { hibernated: true };
+                }
+            }
         }
         self.boxes.retain(|it| !gone.contains(&it.id));
     }
@@ -195,7 +209,7 @@ impl Machine {
             life: Life::Creating,
             error: None,
             groups: BTreeMap::new(),
-            stop_at: now + Duration::from_secs(8 * 3600),
+            stop_at: now + self.stops_after,
             busy: Some((now + CREATING, operation)),
             made: false,
             unheard: None,
@@ -218,6 +232,14 @@ impl Machine {
         it.life = life;
         it.busy = Some((now + takes, operation));
         Some(operation)
+    }
+
+    /// A box fails, whatever it does.
+    pub(super) fn breaks(&mut self, name: &str) {
+        for it in self.boxes.iter_mut().filter(|it| it.name == name) {
+            (it.life, it.busy) = (Life::Failed, None);
+            it.error = Some(("HostFailed", "The host of this Dev Box has failed."));
+        }
     }
 
     /// The operation that deletes a box, whatever it does.

@@ -78,8 +78,8 @@ pub(super) fn pool(base: &str, machine: &Machine) -> Value {
         "location": "canadacentral",
         "healthStatus": machine.pool_health,
         "hibernateSupport": "Enabled",
-        "stopOnDisconnect": {"status": "Disabled"},
-        "stopOnNoConnect": {"status": "Disabled"},
+        "stopOnDisconnect": {"status": if machine.stops_unconnected { "Enabled" } else { "Disabled" }},
+        "stopOnNoConnect": {"status": if machine.stops_unconnected { "Enabled" } else { "Disabled" }},
     })
 }
 

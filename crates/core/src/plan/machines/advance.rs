@@ -4,8 +4,10 @@
 //! A provider's word counts only if it is later than what it was asked last about the machine. A request
 //! nothing came of is made again. How a machine ends is in [`retire`](super::retire).
 
+use super::delay;
 use super::failing::{fail, stumble};
 use super::look::Look;
+use super::mend;
 use super::retire::{asleep, cordoned, deleting, failed, stopping};
 use super::write::{step, tell};
 use super::{Act, ActKind, MachinePlan, Step};
@@ -41,7 +43,15 @@ pub(super) fn add(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
         Next::Move(record, ask, why) => step(plan, machine, &record, ask, &why),
         Next::Wait(due) => {
             due.into_iter().for_each(|at| plan.due(at));
+            delay::due(look, machine)
+                .into_iter()
+                .for_each(|at| plan.due(at));
+            plan.notes.extend(delay::note(look, machine));
+            let before = plan.steps.len();
             introduce(look, machine, plan);
+            if plan.steps.len() == before {
+                advise(look, machine, plan);
+            }
         }
     }
 }
@@ -61,6 +71,11 @@ fn next(look: &Look<'_>, machine: &Machine) -> Next {
         return Next::Wait(None);
     }
     let found = look.found(machine);
+    if matches!(record.stage, Stage::Starting | Stage::Up | Stage::Cordoned)
+        && let Some(delayed) = found.and_then(|found| delay::next(look, machine, found))
+    {
+        return delayed;
+    }
     match record.stage {
         Stage::Wanted => found.map_or(Next::Wait(None), |found| appeared(look, machine, found)),
         Stage::Creating => creating(look, machine, found),
@@ -118,7 +133,8 @@ fn creating(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     }
     let Some(found) = found else {
         let unneeded = record.trouble.is_some() && !is_wanted(look, machine);
-        return match unneeded || ends(record) {
+        let unwished = matches!(record.wish, Some(Wish::Stop | Wish::Delete));
+        return match unneeded || unwished {
             true => to(gone(look, machine, None), None, "nobody needs it any more"),
             false => again(look, machine, ActKind::Create),
         };
@@ -146,7 +162,12 @@ fn creating(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
 
 fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     let record = &machine.record;
-    if let Some(next) = checked_in(look, machine) {
+    // The worker of before may beat until a restart has begun.
+    let begins_anew = |found: &Found| {
+        use FoundState::{Making, Starting, Stopping};
+        record.mended && matches!(found.state, Making | Starting | Stopping)
+    };
+    if let Some(next) = checked_in(look, machine).filter(|_| !found.is_some_and(begins_anew)) {
         return next;
     }
     let Some(found) = found else {
@@ -156,8 +177,16 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
         // What is installed on it may still have to be asked for; asking again changes nothing else.
         FoundState::Running => {
             let said = "it runs, but no worker has checked in from it";
-            let given_up = given_up(look, machine, said);
-            given_up.unwrap_or_else(|| again(look, machine, ActKind::Start))
+            let next = given_up(look, machine, said).or_else(|| mend::restart(look, machine));
+            next.unwrap_or_else(|| {
+                match (
+                    again(look, machine, ActKind::Start),
+                    mend::due(look, machine),
+                ) {
+                    (Next::Wait(Some(due)), Some(mend)) => Next::Wait(Some(due.min(mend))),
+                    (next, _) => next,
+                }
+            })
         }
         FoundState::Making | FoundState::Starting => patient(
             look,
@@ -223,9 +252,9 @@ fn up(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     }
 }
 
-/// Whether an admin wishes it to end.
+/// Whether an admin wishes it to end, be it to begin anew.
 pub(super) const fn ends(record: &Record) -> bool {
-    matches!(record.wish, Some(Wish::Stop | Wish::Delete))
+    matches!(record.wish, Some(Wish::Stop | Wish::Delete | Wish::Restart))
 }
 
 /// A machine that runs: whether it is used, and stopped if it isn't.
@@ -282,6 +311,7 @@ fn checked_in(look: &Look<'_>, machine: &Machine) -> Option<Next> {
     let mut next = record.at(Stage::Up, look.now);
     next.ready_on = record.ready_on.or(Some(look.now));
     next.up_since = record.up_since.or(Some(since));
+    next.mended = false;
     Some(to(next, None, "its worker checked in"))
 }
 
@@ -320,6 +350,23 @@ fn introduce(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
     }
 }
 
+/// Writes down what somebody should change at the provider, and when nobody has to any more.
+fn advise(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
+    let record = &machine.record;
+    let advice = look.inventory.ok().and_then(|it| it.advice.clone());
+    if matches!(record.stage, Stage::Starting | Stage::Up) && record.advice != advice {
+        let why = match advice {
+            Some(_) => "its provider is set up badly for workers",
+            None => "its provider is set up well again",
+        };
+        let next = Record {
+            advice,
+            ..record.clone()
+        };
+        step(plan, machine, &next, None, why);
+    }
+}
+
 /// Moves on to `stage`, asking for it.
 pub(super) fn ask(look: &Look<'_>, machine: &Machine, stage: Stage, kind: ActKind) -> Next {
     let mut next = machine.record.at(stage, look.now);
@@ -330,6 +377,9 @@ pub(super) fn ask(look: &Look<'_>, machine: &Machine, stage: Stage, kind: ActKin
         ActKind::Stop { .. } => "stop it: it holds nothing",
         ActKind::Create => "make it",
         ActKind::Start => "start it",
+        ActKind::Restart => "start it anew",
+        ActKind::Repair => "mend it",
+        ActKind::Delay { .. } => "delay its stop",
         ActKind::Link => "ask where it is",
     };
     to(next, Some(kind), why)
@@ -450,6 +500,7 @@ pub(super) fn asleep_now(look: &Look<'_>, machine: &Machine) -> Record {
 fn stopped(mut record: Record, now: Timestamp) -> Record {
     record.up = record.ran(now);
     record.up_since = None;
+    record.delayed = None;
     record
 }
 

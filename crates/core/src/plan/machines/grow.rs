@@ -150,7 +150,8 @@ fn wished(look: &Look<'_>, plan: &mut MachinePlan) {
             next.wish = record.wish;
             step(plan, machine, &next, None, "an admin wishes it to run");
         }
-        if record.stage == Stage::Gone && matches!(record.wish, Some(Wish::Stop | Wish::Delete)) {
+        let wish = record.wish.filter(|wish| *wish != Wish::Start);
+        if record.stage == Stage::Gone && wish.is_some() {
             let mut next = record.clone();
             next.wish = None;
             step(plan, machine, &next, None, "there is none any more");
@@ -165,7 +166,7 @@ fn withdraw(look: &Look<'_>, plan: &mut MachinePlan) {
         let record = &machine.record;
         let spare = match (record.serves, record.wish) {
             (_, Some(Wish::Stop | Wish::Delete)) => true,
-            (_, Some(Wish::Start)) => false,
+            (_, Some(Wish::Start | Wish::Restart)) => false,
             (Serves::Person(user), None) => {
                 look.count(record.serves, Stage::is_coming) > look.demand.of(user).kept
             }
@@ -254,6 +255,9 @@ fn hold(machine: &Machine, trouble: Trouble, plan: &mut MachinePlan) {
 /// Whether the provider can be asked for this machine, within all limits.
 fn may_make(look: &Look<'_>, machine: &Machine) -> Result<(), Trouble> {
     let inventory = look.inventory.map_err(Clone::clone)?;
+    if let Some(bars) = &inventory.bars {
+        return Err(bars.clone());
+    }
     let group = look.group;
     let full = |said: String, again: Option<Timestamp>| Trouble {
         class: TroubleClass::Capacity,

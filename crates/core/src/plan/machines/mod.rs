@@ -10,10 +10,12 @@
 //! don't know is given work, stopped or deleted; a failed one fills a slot.
 
 mod advance;
+mod delay;
 mod demand;
 mod failing;
 mod grow;
 mod look;
+mod mend;
 mod retire;
 mod sweep;
 mod write;
@@ -42,6 +44,8 @@ pub fn plan(snapshot: &MachineSnapshot, policy: &MachinePolicy, now: Timestamp) 
         let Some(look) = Look::new(snapshot, policy, *provider, group, now) else {
             continue;
         };
+        let advice = look.inventory.ok().and_then(|it| it.advice.clone());
+        plan.notes.extend(advice);
         for machine in &look.machines {
             advance::add(&look, machine, &mut plan);
         }
@@ -128,6 +132,11 @@ pub struct Group {
     pub delete_after_stopped: Option<Span>,
     /// Whether a stopped machine keeps its memory.
     pub hibernate: bool,
+    /// By how much a stop of the provider's own is delayed at most while the machine holds a lease; `None`: it never is.
+    pub delay_stops: Option<Span>,
+    /// How long a machine may run without its worker before it is restarted, once; such a provider can also
+    /// repair one that failed. `None`: neither.
+    pub mend_after: Option<Span>,
     /// Whether the provider's word that a machine doesn't run counts at once. Otherwise it counts only when
     /// the worker has been silent for a while too.
     pub certain: bool,
@@ -198,6 +207,15 @@ pub enum ActKind {
     },
     /// Delete it, unless it is gone.
     Delete,
+    /// Start it anew, if it runs. Asked only where [`Group::mend_after`] says that it can be.
+    Restart,
+    /// Mend it, if it failed. Asked only where [`Group::mend_after`] says that it can be.
+    Repair,
+    /// Have the provider make its own stops no earlier than then. Asked only where [`Found::stops_at`](crate::machine::Found::stops_at) was said.
+    Delay {
+        /// Until when.
+        until: Timestamp,
+    },
     /// Say where its person connects to it. Changes nothing.
     Link,
 }
@@ -236,6 +254,9 @@ impl Group {
             idle_stop: Some(Span::mins(30)),
             delete_after_stopped: None,
             hibernate: true,
+            delay_stops: Some(Span::mins(8 * 60)),
+            // Longer than what is installed on it may take.
+            mend_after: Some(Span::mins(40)),
             certain: false,
             stuck_after: Span::mins(15),
             give_up_after: Span::mins(90),
@@ -267,6 +288,8 @@ impl Group {
             idle_stop: Some(Span::mins(5)),
             delete_after_stopped: None,
             hibernate: false,
+            delay_stops: None,
+            mend_after: None,
             certain: true,
             stuck_after: Span::secs(30),
             give_up_after: Span::mins(2),

@@ -8,6 +8,7 @@ use super::advance::{
     Next, again, appeared, ask, asleep_now, ends, fault, gone, is_wanted, start, to, vanished,
 };
 use super::look::Look;
+use super::mend;
 use crate::machine::{Found, FoundState, Machine, Stage, Wish};
 
 pub(super) fn cordoned(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
@@ -45,6 +46,7 @@ pub(super) fn cordoned(look: &Look<'_>, machine: &Machine, found: Option<&Found>
     }
     match record.wish {
         Some(Wish::Delete) => ask(look, machine, Stage::Deleting, ActKind::Delete),
+        Some(Wish::Restart) => mend::wished(look, machine),
         Some(Wish::Stop | Wish::Start) | None => {
             let hibernate = look.group.hibernate;
             ask(look, machine, Stage::Stopping, ActKind::Stop { hibernate })
@@ -92,7 +94,9 @@ pub(super) fn asleep(look: &Look<'_>, machine: &Machine, found: Option<&Found>) 
             let expired = until.is_some_and(|until| until <= look.now);
             match record.wish {
                 Some(Wish::Delete) => ask(look, machine, Stage::Deleting, ActKind::Delete),
-                Some(Wish::Start) => start(look, machine, "an admin wishes it to run"),
+                Some(Wish::Start | Wish::Restart) => {
+                    start(look, machine, "an admin wishes it to run")
+                }
                 Some(Wish::Stop) => {
                     let mut next = record.clone();
                     next.wish = None;
@@ -146,7 +150,9 @@ pub(super) fn failed(look: &Look<'_>, machine: &Machine, found: Option<&Found>) 
     let rested = again.unwrap_or(expired) <= look.now;
     match &found.state {
         FoundState::Deleting | FoundState::Stopping | FoundState::Other(_) => Next::Wait(None),
-        FoundState::Asleep | FoundState::Running if record.wish == Some(Wish::Start) => {
+        FoundState::Asleep | FoundState::Running
+            if matches!(record.wish, Some(Wish::Start | Wish::Restart)) =>
+        {
             start(look, machine, "an admin wishes it to run")
         }
         FoundState::Failed if record.wish == Some(Wish::Start) && record.ready_on.is_none() => {
@@ -163,6 +169,11 @@ pub(super) fn failed(look: &Look<'_>, machine: &Machine, found: Option<&Found>) 
         | FoundState::Failed
         | FoundState::Expiring
         | FoundState::AwaitingApproval => {
+            if found.state == FoundState::Failed
+                && let Some(next) = mend::repair(look, machine)
+            {
+                return next;
+            }
             let worthless = expired <= look.now && record.ready_on.is_none();
             match worthless || record.wish == Some(Wish::Delete) {
                 true => ask(look, machine, Stage::Deleting, ActKind::Delete),
@@ -186,7 +197,7 @@ fn stop_failed(look: &Look<'_>, machine: &Machine) -> Next {
     let hibernate = look.group.hibernate;
     let kind = match record.wish {
         Some(Wish::Delete) => ActKind::Delete,
-        Some(Wish::Start | Wish::Stop) | None => ActKind::Stop { hibernate },
+        Some(Wish::Start | Wish::Stop | Wish::Restart) | None => ActKind::Stop { hibernate },
     };
     to(next, Some(kind), "it runs, and nobody works on it")
 }

@@ -36,7 +36,21 @@ pub(super) fn step(
     ask: Option<ActKind>,
     why: &str,
 ) {
-    let act = ask.zip(record.tried).map(|(kind, tried)| Act {
+    // A delayed stop is no step of the machine's own: it has a time of its own.
+    let tried = match ask {
+        Some(ActKind::Delay { .. }) => record.delayed.map(|delayed| delayed.asked),
+        Some(
+            ActKind::Create
+            | ActKind::Start
+            | ActKind::Stop { .. }
+            | ActKind::Delete
+            | ActKind::Restart
+            | ActKind::Repair
+            | ActKind::Link,
+        )
+        | None => record.tried,
+    };
+    let act = ask.zip(tried).map(|(kind, tried)| Act {
         provider: record.provider,
         worker: machine.worker,
         name: record.name.clone(),

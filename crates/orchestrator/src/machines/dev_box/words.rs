@@ -45,6 +45,7 @@ pub(super) fn found(it: &DevBox) -> Option<Found> {
         state: found_state(it),
         created: it.created,
         fault: it.error.clone(),
+        stops_at: None,
     })
 }
 
