@@ -7,6 +7,7 @@ use shraga_core::ids::{BootId, UserId, WorkerId};
 use shraga_core::plan::Policy;
 use shraga_core::time::Span;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::machines;
 
@@ -68,6 +69,9 @@ pub struct Config {
     pub machines: machines::Settings,
     /// How newer versions are noticed, beside the ticks; `None`: they are not.
     pub update: Option<shraga_update::Settings>,
+    /// Ends it between two ticks, for another process that takes its place at once: what is under way at providers of
+    /// machines is awaited, and their machines are left alone.
+    pub hand_over: CancellationToken,
     /// How long a tick that is applying may go on after the token was cancelled.
     pub drain: Duration,
     /// How long a run until idle may take.
@@ -91,6 +95,7 @@ impl Config {
             probe: Duration::from_secs(3600),
             machines: machines::Settings::default(),
             update: None,
+            hand_over: CancellationToken::new(),
             drain: Duration::from_secs(10),
             once_deadline: Duration::from_secs(600),
         }

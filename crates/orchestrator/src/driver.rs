@@ -8,12 +8,15 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use shraga_core::ids::{BootId, UserId};
 use shraga_core::plan::Plan;
 use shraga_core::time::Timestamp;
 use shraga_dataverse::{Client, Error};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -54,6 +57,10 @@ const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 /// The latest alarm that is set: whatever is due later is found by a timer before.
 const ALARM_MAX: Duration = Duration::from_secs(3600);
 
+/// How long requests under way at providers of machines are awaited before another process takes over. They have
+/// deadlines of their own; one that hangs is seen in the rows by the next process, and asked again.
+const REQUESTS_MAX: Duration = Duration::from_secs(60);
+
 /// How long handing the lease back may take: it runs out by itself in 30 s.
 const RELEASE_MAX: Duration = Duration::from_secs(2);
 
@@ -70,6 +77,9 @@ enum Next {
 pub struct Orchestrator {
     client: Client,
     config: Config,
+    /// Told from outside, to end for good.
+    told: Stopper,
+    /// Ends the ticks: told from outside, or to hand over.
     stopper: Stopper,
     board: Board,
     newer: watch::Sender<Option<shraga_update::Found>>,
@@ -106,6 +116,15 @@ pub enum RunError {
     },
 }
 
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It stopped.
+    Stopped,
+    /// It made way for another process.
+    HandedOver,
+}
+
 /// What a run until idle did.
 #[derive(Clone, Debug, Default)]
 pub struct Finished {
@@ -121,12 +140,14 @@ impl Orchestrator {
     /// An orchestrator that works through `client` until `token` is cancelled. Nothing is sent yet.
     #[must_use]
     pub fn new(client: Client, config: Config, token: CancellationToken) -> Self {
+        let told = Stopper::new(token);
         Self {
             loops: PerLoop::starting(config.period_idle),
             boot: config.boot.unwrap_or_else(|| BootId::new(Uuid::now_v7())),
             client,
             config,
-            stopper: Stopper::new(token),
+            stopper: told.child(),
+            told,
             board: Board::new(),
             newer: watch::Sender::default(),
             machines: watch::Sender::default(),
@@ -163,14 +184,29 @@ impl Orchestrator {
         self.fleet.subscribe()
     }
 
-    /// Runs until the token is cancelled, then ends what it applies and hands its lease back.
+    /// Runs until the token is cancelled or it is to hand over, then ends what it applies and hands its lease back.
     ///
     /// # Errors
     /// [`RunError::Store`] when the store could not be used at the start. Later trouble never ends it.
-    pub async fn run(mut self) -> Result<(), RunError> {
+    pub async fn run(mut self) -> Result<Left, RunError> {
+        let (hand_over, ticks) = (self.config.hand_over.clone(), self.stopper.clone());
+        let _watch = AbortOnDropHandle::new(tokio::spawn(async move {
+            hand_over.cancelled().await;
+            tracing::info!("handing over: this tick is the last");
+            ticks.stop();
+        }));
         let outcome = self.drive().await;
         self.board.post(|status| status.phase = Phase::Stopped);
-        outcome
+        outcome?;
+        Ok(match self.hands_over() {
+            true => Left::HandedOver,
+            false => Left::Stopped,
+        })
+    }
+
+    /// Whether it ends for another process to take its place, and not for good.
+    fn hands_over(&self) -> bool {
+        self.stopper.stopping() && !self.told.stopping()
     }
 
     /// One tick of all loops.
@@ -226,8 +262,9 @@ impl Orchestrator {
 
     async fn drive(&mut self) -> Result<(), RunError> {
         self.reach().await?;
-        let below = self.stopper.child();
-        self.look_after_parts(&below);
+        // What is below the ticks may end what it is at when it hands over, and ends at once when it is told to.
+        let below = self.told.child();
+        let looks = self.look_after_parts(&below);
         let mut wake_ups = self.look_out(&below).await;
         let mut wanted = Wanted::all(Reason::Start);
         while !self.stopper.stopping() {
@@ -244,21 +281,32 @@ impl Orchestrator {
                 wanted = wanted.or(more);
             }
         }
-        below.stop();
         self.board.post(|status| status.phase = Phase::Draining);
-        let (settings, status) = (&self.config.machines, self.board.reader());
-        machines::close(&self.client, settings, &status, &self.machines).await;
+        if self.hands_over() {
+            // Nothing is asked twice, and nobody's machine is said to have stopped.
+            let ended = self.told.unless_stopped(join_all(looks));
+            if tokio::time::timeout(REQUESTS_MAX, ended).await.is_err() {
+                tracing::warn!("a provider of machines does not answer; it is asked again later");
+            }
+            below.stop();
+        } else {
+            below.stop();
+            let (settings, status) = (&self.config.machines, self.board.reader());
+            machines::close(&self.client, settings, &status, &self.machines).await;
+        }
         self.release().await;
         Ok(())
     }
 
-    /// Starts what it can do without: each in a task of its own, so that none keeps a tick waiting.
-    fn look_after_parts(&self, below: &Stopper) {
+    /// Starts what it can do without: each in a task of its own, so that none keeps a tick waiting. Those that look
+    /// after machines end between two looks once ticks end, and are handed back.
+    fn look_after_parts(&self, below: &Stopper) -> Vec<JoinHandle<()>> {
         if let Some(update) = self.config.update.clone() {
             update::start(update, self.newer.clone(), below.clone());
         }
         let (settings, status) = (&self.config.machines, self.board.reader());
-        machines::start(&self.client, settings, &status, &self.machines, below);
+        let until = (below, &self.stopper);
+        machines::start(&self.client, settings, &status, &self.machines, until)
     }
 
     /// Starts to look out for wake-ups, before the first tick reads, so that nothing falls between.

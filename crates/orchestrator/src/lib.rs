@@ -43,7 +43,7 @@ mod wiring;
 pub use census::Census;
 pub use clock::Moment;
 pub use config::{Config, LinkTries};
-pub use driver::{Finished, Orchestrator, RunError};
+pub use driver::{Finished, Left, Orchestrator, RunError};
 pub use fleet::Rolling;
 pub use status::{
     Counts, Degraded, LastResult, LeaseView, LoopStatus, Phase, Reason, Status, StoreKind,

@@ -24,6 +24,7 @@ use shraga_core::row::{ChangeSet, Table};
 use shraga_core::time::{Span, Timestamp};
 use shraga_dataverse::{Client, Error, OnRefusal, Outcome};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::board::{Machines, Making};
 use super::provider::Provider;
@@ -68,24 +69,28 @@ enum Next {
     Quiet(Option<Duration>),
 }
 
-/// Starts a driver for each provider that the policy has a group for.
+/// Starts a driver for each provider that the policy has a group for. Of `until` the first ends them at once, the second
+/// between two looks.
 pub(crate) fn start(
     client: &Client,
     settings: &Settings,
     status: &watch::Receiver<Status>,
     board: &watch::Sender<Machines>,
-    stopper: &Stopper,
-) {
+    until: (&Stopper, &Stopper),
+) -> Vec<JoinHandle<()>> {
+    let mut started = Vec::new();
     for provider in &settings.providers {
         let Some(driver) = Driver::new(client, settings, provider, status, board) else {
             continue;
         };
-        let (stopper, rest) = (stopper.clone(), Stopper::new(settings.rest.clone()));
-        tokio::spawn(async move {
+        let (stopper, calm) = (until.0.clone(), until.1.clone());
+        let rest = Stopper::new(settings.rest.clone());
+        started.push(tokio::spawn(async move {
             // It ends by being stopped, or by having nobody left to tell.
-            let _ended = stopper.unless_stopped(driver.run(&rest)).await;
-        });
+            let _ended = stopper.unless_stopped(driver.run(&rest, &calm)).await;
+        }));
     }
+    started
 }
 
 /// Writes down which machines have stopped, of providers whose machines end with this process. To be
@@ -132,7 +137,7 @@ impl Driver {
         })
     }
 
-    async fn run(mut self, rest: &Stopper) -> Result<(), Stopped> {
+    async fn run(mut self, rest: &Stopper, calm: &Stopper) -> Result<(), Stopped> {
         loop {
             let begun = Moment::now();
             let look = AssertUnwindSafe(self.look()).catch_unwind();
@@ -152,11 +157,14 @@ impl Driver {
             self.board.send_modify(|all| {
                 all.entry(self.provider.kind()).or_default().next = Some(until);
             });
-            rest.wait(least.until()).await?;
-            tokio::select! {
-                waited = rest.wait(until.until()) => waited?,
-                stirred = self.stirred() => stirred?,
-            }
+            let pause = async {
+                rest.wait(least.until()).await?;
+                tokio::select! {
+                    waited = rest.wait(until.until()) => waited,
+                    stirred = self.stirred() => stirred,
+                }
+            };
+            calm.unless_stopped(pause).await??;
         }
     }
 

@@ -15,10 +15,10 @@ use shraga_core::status::TaskStatus;
 use shraga_core::time::Timestamp;
 use shraga_local::clock::Clock;
 use shraga_orchestrator::machines::{BoxFuture, Machines, Making, Pace, Provider, Settings};
-use shraga_orchestrator::{Config, Orchestrator};
+use shraga_orchestrator::{Config, Left, Orchestrator};
 use shraga_testkit::faults::{Fault, Faults, When};
 use shraga_testkit::stage::Stage;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cast::seen;
@@ -35,6 +35,8 @@ struct Shelf {
     /// What it answers to a look instead of a list.
     trouble: Mutex<Option<TroubleClass>>,
     hangs: bool,
+    /// A request waits here until there is a permit, and one more for each that came.
+    slow: Option<(Arc<Semaphore>, Arc<Semaphore>)>,
 }
 
 impl Shelf {
@@ -46,6 +48,7 @@ impl Shelf {
             listed: watch::Sender::default(),
             trouble: Mutex::default(),
             hangs,
+            slow: None,
         })
     }
 
@@ -125,6 +128,10 @@ impl Provider for Shelf {
 
     fn act<'a>(&'a self, act: &'a Act, _now: Timestamp) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
+            if let Some((came, go)) = &self.slow {
+                came.add_permits(1);
+                go.acquire().await.unwrap().forget();
+            }
             let mut machines = self.machines.lock().unwrap();
             match act.kind {
                 ActKind::Create | ActKind::Start => {
@@ -156,7 +163,8 @@ impl Provider for Shelf {
 struct Running {
     machines: watch::Receiver<Machines>,
     token: CancellationToken,
-    ended: tokio::task::JoinHandle<()>,
+    hand_over: CancellationToken,
+    ended: tokio::task::JoinHandle<Left>,
 }
 
 /// An orchestrator that keeps `least` machines for everyone on the shelf.
@@ -178,12 +186,14 @@ fn run(stage: &Stage, name: &str, shelf: &Arc<Shelf>, least: u32, faults: &Fault
         },
         ..Config::new(name)
     };
+    let hand_over = config.hand_over.clone();
     let orchestrator = Orchestrator::new(stage.admin_client(faults), config, token.clone());
     let machines = orchestrator.machines();
     let ended = tokio::spawn(async move { orchestrator.run().await.unwrap() });
     Running {
         machines,
         token,
+        hand_over,
         ended,
     }
 }
@@ -304,4 +314,23 @@ async fn a_machine_that_was_written_down_and_never_asked_for_is_asked_for_by_the
     next.until(starting(1)).await;
     assert_eq!(shelf.asked(ActKind::Create), [1]);
     next.stop().await;
+}
+
+#[tokio::test]
+async fn who_hands_over_ends_its_requests_and_the_next_asks_for_nothing_again() {
+    let stage = Stage::new().await;
+    let (came, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let mut shelf = Shelf::new(&stage, false);
+    let slow = Some((Arc::clone(&came), Arc::clone(&go)));
+    Arc::get_mut(&mut shelf).unwrap().slow = slow;
+    let first = run(&stage, "first", &shelf, 1, &Faults::new());
+    came.acquire().await.unwrap().forget();
+    first.hand_over.cancel();
+    go.add_permits(1);
+    assert_eq!(first.ended.await.unwrap(), Left::HandedOver);
+    assert_eq!(shelf.asked(ActKind::Create), [1]);
+    let second = run(&stage, "second", &shelf, 1, &Faults::new());
+    shelf.looked_at(3).await;
+    second.stop().await;
+    assert_eq!(shelf.asked(ActKind::Create), [1]);
 }

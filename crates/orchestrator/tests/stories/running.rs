@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shraga_core::ids::TaskId;
 use shraga_core::status::TaskStatus;
-use shraga_orchestrator::{Config, LastResult, LeaseView, Orchestrator, Phase, StoreKind};
+use shraga_orchestrator::{Config, LastResult, LeaseView, Left, Orchestrator, Phase, StoreKind};
 use shraga_testkit::faults::Faults;
 use shraga_testkit::stage::{Person, Stage};
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,7 @@ async fn two_orchestrators_and_two_workers_at_once_take_each_task_through_once()
     for name in ["first", "second"] {
         let client = stage.admin_client(&Faults::new());
         let orchestrator = Orchestrator::new(client, Config::new(name), token.clone());
-        roles.spawn(async move { orchestrator.run().await.unwrap() });
+        roles.spawn(async move { drop(orchestrator.run().await.unwrap()) });
     }
     let mut since = ann.client.changes(None).await.unwrap().next;
     ann.files_many(usize::try_from(TASKS).unwrap()).await;
@@ -83,6 +83,29 @@ async fn two_orchestrators_and_two_workers_at_once_take_each_task_through_once()
         assert_eq!(stage.count_events(kind).await, TASKS, "{kind}");
     }
     token.cancel();
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_hands_over_keeps_nobody_waiting_for_its_lease() {
+    let stage = Stage::new().await;
+    let ann = stage.person("ann@example.com").await;
+    let _worker = stage.shared_worker("w1", 2).await;
+    let config = without_timers("first");
+    let hand_over = config.hand_over.clone();
+    let client = stage.admin_client(&Faults::new());
+    let orchestrator = Orchestrator::new(client, config, CancellationToken::new());
+    let mut status = orchestrator.status();
+    let running = tokio::spawn(orchestrator.run());
+    let task = ann.files("one").await;
+    until(&stage, &ann, task, TaskStatus::Queued).await;
+    let held = status.wait_for(|now| now.lease == LeaseView::Held).await;
+    drop(held.unwrap());
+    hand_over.cancel();
+    assert_eq!(running.await.unwrap().unwrap(), Left::HandedOver);
+    let other = ann.files("two").await;
+    let mut next = crate::cast::named("second", stage.admin_client(&Faults::new()));
+    next.run_until_idle().await.unwrap();
+    until(&stage, &ann, other, TaskStatus::Queued).await;
 }
 
 #[tokio::test]

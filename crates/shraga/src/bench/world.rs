@@ -50,7 +50,7 @@ impl World {
         let machines = machines::Settings::default();
         let orchestrator =
             orchestrator::make_local(client, config, &folder, machines, halt.clone());
-        roles.spawn(async move { Ok(orchestrator.run().await?) });
+        roles.spawn(async move { Ok(orchestrator.run().await.map(drop)?) });
         let mut receivers = Vec::new();
         for number in 1..=workers {
             let worker = noop_worker(config, &folder, &meter, number, slots)?;

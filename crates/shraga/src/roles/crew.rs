@@ -171,7 +171,7 @@ fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result
 }
 
 async fn run_orchestrator(orchestrator: Orchestrator) -> Result<(), Failure> {
-    Ok(orchestrator.run().await?)
+    Ok(orchestrator.run().await.map(drop)?)
 }
 
 fn local_worker(

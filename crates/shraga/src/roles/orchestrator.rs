@@ -51,7 +51,7 @@ pub async fn run(
     }
     let never = CancellationToken::new();
     tokio::select! {
-        ended = orchestrator.run() => ended?,
+        ended = orchestrator.run() => drop(ended?),
         () = keeper.keep(status, &never) => {}
     }
     Ok(Exit::Done)
