@@ -24,7 +24,9 @@ mod tool;
 pub use environment::{GIT_PATIENCE, GIT_REMOTE, GIT_SSH, allowed_environment};
 pub use os::{GroupRecord, end_group};
 pub use running::{Ended, Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};
-pub use tool::{KEPT_BYTES, ToolError, ToolOutput, run_tool, tool_head, tool_output};
+pub use tool::{
+    KEPT_BYTES, ToolError, ToolOutput, end_noted, run_tool, tool_head, tool_noted, tool_output,
+};
 
 /// Completes after `span`.
 #[expect(

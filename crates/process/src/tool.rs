@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::os;
+use crate::os::{self, GroupRecord, end_group};
 use crate::running::{Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};
+use crate::supervise::write_whole;
 
 /// Bytes kept of each of a tool's outputs. Its answers are lines; a runaway must not fill memory.
 pub const KEPT_BYTES: usize = 1024 * 1024;
@@ -124,6 +125,52 @@ pub async fn tool_head(
     input: Vec<u8>,
     keep: usize,
 ) -> Result<(ToolOutput, bool), ToolError> {
+    head(argv, dir, env, deadline, input, keep, None).await
+}
+
+/// As [`tool_head`] without anything to read, while `note` names its group: should this process be killed meanwhile,
+/// the next one can [`end_noted`] what it left. In the instant between the start and the note nothing is named.
+///
+/// # Errors
+/// As [`tool_head`], or the note can't be written; nothing of it is left running then.
+pub async fn tool_noted(
+    argv: &[&str],
+    dir: &Path,
+    env: BTreeMap<String, String>,
+    deadline: Duration,
+    keep: usize,
+    note: &Path,
+) -> Result<(ToolOutput, bool), ToolError> {
+    let ran = head(argv, dir, env, deadline, Vec::new(), keep, Some(note)).await;
+    // What stays names a group that is gone.
+    let _ = std::fs::remove_file(note);
+    ran
+}
+
+/// Ends the group that `note` names, if it is still that one, and forgets it. Tells whether nothing of it is left; so
+/// it is when there is no note, or none that can be read.
+pub async fn end_noted(note: &Path) -> bool {
+    let read = std::fs::read(note).ok();
+    let group = read.and_then(|text| serde_json::from_slice::<GroupRecord>(&text).ok());
+    let gone = match &group {
+        Some(group) => end_group(group).await,
+        None => true,
+    };
+    if gone {
+        let _ = std::fs::remove_file(note);
+    }
+    gone
+}
+
+async fn head(
+    argv: &[&str],
+    dir: &Path,
+    env: BTreeMap<String, String>,
+    deadline: Duration,
+    input: Vec<u8>,
+    keep: usize,
+    note: Option<&Path>,
+) -> Result<(ToolOutput, bool), ToolError> {
     let grace = GRACE.min(deadline / 5);
     let running = Running::start(Program {
         argv: argv.iter().map(|&arg| arg.to_owned()).collect(),
@@ -133,6 +180,12 @@ pub async fn tool_head(
         deadline: Some(deadline - grace),
         grace,
     })?;
+    if let Some(note) = note {
+        write_whole(note, &running.record()).map_err(|source| ProcessError::Start {
+            program: name_of(argv),
+            source,
+        })?;
+    }
     let mut kept = Kept {
         keep,
         ..Kept::default()

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shraga_process::{
-    Exit, GIT_PATIENCE, GIT_REMOTE, GIT_SSH, ProcessError, ToolError, ToolOutput,
-    allowed_environment, tool_output,
+    Exit, GIT_PATIENCE, GIT_REMOTE, GIT_SSH, KEPT_BYTES, ProcessError, ToolError, ToolOutput,
+    allowed_environment, tool_noted, tool_output,
 };
 
 /// Total time of a git command that talks to no remote. Longer delays the next check only; shorter
@@ -56,6 +56,7 @@ const FILTERS: &str = r"^filter\..*\.(clean|process|required)$";
 pub(crate) struct Git {
     dir: PathBuf,
     env: BTreeMap<String, String>,
+    note: Option<PathBuf>,
 }
 
 /// Why git gave no answer at all.
@@ -100,8 +101,14 @@ impl Git {
         env.extend(fixed);
         env.entry("GIT_SSH_COMMAND".to_owned())
             .or_insert_with(|| GIT_SSH.to_owned());
-        let dir = dir.to_owned();
-        Self { dir, env }.with(CONFIG)
+        let (dir, note) = (dir.to_owned(), None);
+        Self { dir, env, note }.with(CONFIG)
+    }
+
+    /// The same, noting in this file what runs.
+    pub(crate) fn noting(mut self, note: &Path) -> Self {
+        self.note = Some(note.to_owned());
+        self
     }
 
     /// The same with these settings, which win over the checkout's, and no other of ours.
@@ -137,6 +144,7 @@ impl Git {
         let git = Self {
             dir: self.dir.clone(),
             env: self.env.clone(),
+            note: self.note.clone(),
         };
         git.with(CONFIG.into_iter().chain(settings))
     }
@@ -149,7 +157,13 @@ impl Git {
     /// Runs a command; nothing of it is left after `deadline`.
     pub(crate) async fn run(&self, args: &[&str], deadline: Duration) -> Result<Answer, NoAnswer> {
         let argv: Vec<&str> = std::iter::once("git").chain(args.iter().copied()).collect();
-        let output = tool_output(&argv, &self.dir, self.env.clone(), deadline).await;
+        let (dir, env) = (&self.dir, self.env.clone());
+        let output = match &self.note {
+            None => tool_output(&argv, dir, env, deadline).await,
+            Some(note) => tool_noted(&argv, dir, env, deadline, KEPT_BYTES, note)
+                .await
+                .map(|(output, _)| output),
+        };
         output.map(answer).map_err(|error| match error {
             ToolError::Process(ProcessError::Start { source, .. })
                 if source.kind() == ErrorKind::NotFound =>

@@ -76,6 +76,11 @@ impl Layout {
         self.root.join("staging/build")
     }
 
+    /// Who runs for an update: names what goes on when it was killed.
+    pub(crate) fn note(&self) -> PathBuf {
+        self.root.join("staging/running.json")
+    }
+
     /// The program of a version.
     pub(crate) fn program(&self, release: &Release) -> PathBuf {
         self.folder(release).join(PROGRAM)
@@ -151,14 +156,25 @@ impl Layout {
         Ok(found.into_iter().map(|(_, release)| release).collect())
     }
 
-    /// Puts `program` beside the other versions, as this one. One that is there is replaced whole.
-    pub(crate) fn install(&self, program: &Path, release: &Release) -> io::Result<()> {
+    /// A folder for a program that is to become a version, and the file in it that it becomes. Where it is tried is
+    /// where it stays, so that what was tried is what is installed.
+    pub(crate) fn begin(&self) -> io::Result<PathBuf> {
         let unfinished = self.root.join(VERSIONS).join(UNFINISHED);
         remove(&unfinished)?;
         fs::create_dir(&unfinished)?;
-        let file = unfinished.join(PROGRAM);
-        fs::copy(program, &file)?;
-        File::open(&file)?.sync_all()?;
+        Ok(unfinished.join(PROGRAM))
+    }
+
+    /// Copies `program` to the `file` that [`Layout::begin`] named, to disk.
+    pub(crate) fn copy(program: &Path, file: &Path) -> io::Result<()> {
+        fs::copy(program, file)?;
+        File::open(file)?.sync_all()
+    }
+
+    /// Puts the program that was begun and tried beside the other versions, as this one. One that is there is
+    /// replaced whole.
+    pub(crate) fn install(&self, release: &Release) -> io::Result<()> {
+        let unfinished = self.root.join(VERSIONS).join(UNFINISHED);
         sync_folder(&unfinished)?;
         let folder = self.folder(release);
         remove(&folder)?;
@@ -256,6 +272,11 @@ mod tests {
         Release::new(version, &"a".repeat(40)).unwrap()
     }
 
+    fn put(layout: &Layout, program: &Path, version: &str) {
+        Layout::copy(program, &layout.begin().unwrap()).unwrap();
+        layout.install(&release(version)).unwrap();
+    }
+
     /// An installation with these versions, and a program to install.
     async fn with(versions: &[&str]) -> (tempfile::TempDir, Layout, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -264,7 +285,7 @@ mod tests {
         let program = dir.path().join("program");
         fs::write(&program, "a program").unwrap();
         for version in versions {
-            layout.install(&program, &release(version)).unwrap();
+            put(&layout, &program, version);
         }
         (dir, layout, program)
     }
@@ -297,7 +318,7 @@ mod tests {
         fs::write(unfinished.join(PROGRAM), "a pro").unwrap();
         fs::create_dir(layout.folder(&release("1.1.0"))).unwrap();
         assert_eq!(layout.installed().unwrap(), [release("1.0.0")]);
-        layout.install(&program, &release("1.1.0")).unwrap();
+        put(&layout, &program, "1.1.0");
         assert!(layout.has(&release("1.1.0")) && !unfinished.exists());
     }
 

@@ -14,6 +14,7 @@ mod git;
 mod kept;
 mod layout;
 mod make;
+mod prebuilt;
 mod record;
 mod refused;
 mod stage;
@@ -31,6 +32,7 @@ pub use check::check;
 pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE};
 pub use layout::PROGRAM;
 pub use make::{Made, Site, make};
+pub use prebuilt::{Fetch, Fetching, LARGEST_BYTES, NotFetched, Prebuilt};
 pub use refused::Refused;
 pub use version::order;
 

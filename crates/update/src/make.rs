@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use shraga_core::time::Timestamp;
 use shraga_core::update::{Failed, Next, Record, Release, Step, UnderWay, Wanted};
-use shraga_process::{Exit, ToolError, allowed_environment, tool_head};
+use shraga_process::{Exit, ToolError, allowed_environment, end_noted, tool_noted};
 
 use crate::check::{Newest, newest};
+use crate::kept::{FOLDER_VARIABLE, RELEASE_VARIABLE};
 use crate::layout::{Held, Layout};
+use crate::prebuilt::{Lacking, Prebuilt};
 use crate::refused::Refused;
 use crate::stage::{Unstaged, stage};
 use crate::{Settings, version};
@@ -59,7 +61,9 @@ pub struct Site {
     pub build: Vec<String>,
     /// The program that comes of it, in that folder.
     pub artefact: PathBuf,
-    /// How long building may take in total.
+    /// Where programs are that somebody else built; `None`: they are built here.
+    pub prebuilt: Option<Prebuilt>,
+    /// How long building, or bringing what was built, may take in total.
     pub build_deadline: Duration,
     /// How long each trial of what was built may take.
     pub trial_deadline: Duration,
@@ -170,12 +174,18 @@ impl<'a> Work<'a> {
                 root: site.root.clone(),
                 source,
             })?;
+        let held = held.ok_or_else(|| Refused::Busy(site.root.clone()))?;
+        // What one that was killed began would go on in the folders that are used now.
+        if !end_noted(&layout.note()).await {
+            let said = "what an update that was killed began still runs, and can't be ended";
+            return Err(Refused::Machine(said.to_owned()));
+        }
         Ok(Self {
             settings,
             site,
             layout,
             now,
-            _held: held.ok_or_else(|| Refused::Busy(site.root.clone()))?,
+            _held: held,
         })
     }
 
@@ -273,13 +283,33 @@ impl<'a> Work<'a> {
         })?;
         self.came_to(record, Step::Build)
             .map_err(Trouble::Machine)?;
-        let program = self.build().await?;
+        let disk = |error| Trouble::Machine(self.disk()(error));
+        let program = self.layout.begin().map_err(disk)?;
+        match &self.site.prebuilt {
+            Some(prebuilt) => self.bring(prebuilt, found, release, &program).await?,
+            None => Layout::copy(&self.build().await?, &program).map_err(disk)?,
+        }
         self.came_to(record, Step::Test).map_err(Trouble::Machine)?;
         self.test(&program, release).await?;
         self.came_to(record, Step::Install)
             .map_err(Trouble::Machine)?;
-        let installed = self.layout.install(&program, release);
-        installed.map_err(self.disk()).map_err(Trouble::Machine)
+        self.layout.install(release).map_err(disk)
+    }
+
+    /// Takes what somebody else built.
+    async fn bring(
+        &self,
+        prebuilt: &Prebuilt,
+        found: &Newest,
+        release: &Release,
+        program: &Path,
+    ) -> Result<(), Trouble> {
+        let (source, deadline) = (self.layout.source(), self.site.build_deadline);
+        let brought = prebuilt.bring(&source, release, &found.commit, program, deadline);
+        brought.await.map_err(|lacking| match lacking {
+            Lacking::Commit(said) => Trouble::Version(said),
+            Lacking::Machine(said) => Trouble::Machine(Refused::Machine(said)),
+        })
     }
 
     async fn build(&self) -> Result<PathBuf, Trouble> {
@@ -294,7 +324,8 @@ impl<'a> Work<'a> {
         crate::layout::remove(&program)
             .map_err(self.disk())
             .map_err(Trouble::Machine)?;
-        run(&argv, &self.layout.source(), env, deadline).await?;
+        let note = self.layout.note();
+        run(&argv, &self.layout.source(), env, deadline, &note).await?;
         match program.is_file() {
             true => Ok(program),
             false => Err(Trouble::Version(format!(
@@ -311,8 +342,13 @@ impl<'a> Work<'a> {
             let argv: Vec<&str> = std::iter::once(name.as_str())
                 .chain(args.iter().copied())
                 .collect();
-            let env = self.settings.environment.clone();
-            let out = run(&argv, &self.site.here, env, self.site.trial_deadline).await;
+            let mut env = self.settings.environment.clone();
+            // It is not kept by whoever keeps this process.
+            for name in [FOLDER_VARIABLE, RELEASE_VARIABLE] {
+                env.remove(name);
+            }
+            let (here, deadline) = (&self.site.here, self.site.trial_deadline);
+            let out = run(&argv, here, env, deadline, &self.layout.note()).await;
             let out = out.map_err(|trouble| trouble.of(&args.join(" ")))?;
             if args == ["--version"] {
                 let last = out.split_whitespace().next_back().unwrap_or_default();
@@ -369,8 +405,9 @@ async fn run(
     dir: &Path,
     env: BTreeMap<String, String>,
     deadline: Duration,
+    note: &Path,
 ) -> Result<String, Trouble> {
-    let ran = tool_head(argv, dir, env, deadline, Vec::new(), OUTPUT_BYTES).await;
+    let ran = tool_noted(argv, dir, env, deadline, OUTPUT_BYTES, note).await;
     let (output, whole) = match ran {
         Ok(ran) => ran,
         Err(error @ ToolError::TooLong { .. }) => return Err(Trouble::Version(error.to_string())),

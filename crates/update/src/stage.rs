@@ -42,9 +42,10 @@ pub(crate) async fn stage(
         &from,
         &to,
     ];
-    let git = Git::new(layout.root(), &settings.environment);
+    let note = layout.note();
+    let git = Git::new(layout.root(), &settings.environment).noting(&note);
     done(git.run(&clone, settings.git_timeout).await)?;
-    let git = Git::new(&source, &settings.environment);
+    let git = Git::new(&source, &settings.environment).noting(&note);
     if let Some(signers) = signers {
         signed(&git, commit, signers, settings).await?;
     }

@@ -294,7 +294,12 @@ sections! {
         build: Vec<String> = ["cargo", "build", "--release", "--locked"].map(str::to_owned).into();
         /// The program that comes of it, in that folder.
         artefact: PathBuf = PathBuf::from("release/shraga");
-        /// Seconds that building may take in total.
+        /// Where programs are that somebody else built, instead of building them here: an `https` address or a path, in
+        /// which `{version}`, `{commit}`, `{os}` and `{arch}` are filled in. Unset: they are built here.
+        prebuilt: Option<String> = None;
+        /// The commit's file with their sums, as `sha256sum` writes it.
+        checksums: PathBuf = PathBuf::from("SHA256SUMS");
+        /// Seconds that building, or bringing what was built, may take in total.
         build_timeout_seconds: Seconds = Seconds(3600);
         /// Seconds that each trial of what was built may take.
         trial_timeout_seconds: Seconds = Seconds(120);

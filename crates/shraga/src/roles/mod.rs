@@ -6,6 +6,7 @@ pub(crate) mod agents;
 pub mod credentials;
 mod crew;
 mod dev_boxes;
+mod download;
 pub mod folder;
 pub(crate) mod local;
 pub mod machines;

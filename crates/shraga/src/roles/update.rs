@@ -1,11 +1,13 @@
 //! Updating as the settings have it: what is compared, where versions are put, and how they are made.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use shraga_update::{Settings, Site, installed, root_of};
+use shraga_update::{Prebuilt, Settings, Site, installed, root_of};
 
+use super::download::Download;
 use crate::config::{Config, env};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// The check as the settings have it. The checkout is the one that is set, else the work tree of the working
 /// directory, else of this program.
@@ -40,6 +42,33 @@ pub(crate) fn root(config: &Config) -> Option<PathBuf> {
     config.update.root.clone().or_else(ours)
 }
 
+/// Where programs are that somebody else built, if they are to be taken.
+///
+/// # Errors
+/// It is neither an address that can be trusted with a request nor a path.
+fn prebuilt(config: &Config) -> Result<Option<Prebuilt>, Failure> {
+    let Some(from) = &config.update.prebuilt else {
+        return Ok(None);
+    };
+    let wrong = |said: String| {
+        Failure::new(Exit::Configuration, format!("update.prebuilt {said}")).hint(
+            "give an https address, or an absolute path; {version}, {commit}, {os} and {arch} are filled in",
+        )
+    };
+    match from.contains("://") {
+        true => drop(Download::address(from).map_err(wrong)?),
+        false if !std::path::Path::new(from).is_absolute() => {
+            return Err(wrong(format!("is no address and no absolute path: {from}")));
+        }
+        false => {}
+    }
+    Ok(Some(Prebuilt {
+        from: from.clone(),
+        checksums: config.update.checksums.clone(),
+        fetch: Arc::new(Download),
+    }))
+}
+
 /// How a version is made, and where it goes.
 ///
 /// # Errors
@@ -50,6 +79,7 @@ pub(crate) fn site(config: &Config, root: PathBuf) -> Result<Site, Failure> {
         root: std::path::absolute(root)?,
         build: update.build.clone(),
         artefact: update.artefact.clone(),
+        prebuilt: prebuilt(config)?,
         build_deadline: update.build_timeout_seconds.duration(),
         trial_deadline: update.trial_timeout_seconds.duration(),
         signers: update

@@ -13,11 +13,16 @@ pub(crate) struct Installation {
 
 impl Installation {
     pub(crate) fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With more settings of `[update]`.
+    pub(crate) fn with(settings: &str) -> Self {
         let installation = Self {
-            place: Place::with_config(
+            place: Place::with_config(&format!(
                 "[update]\nrepo = \"checkout\"\nroot = \"root\"\nbranch = \"main\"\n\
-                 build = [\"sh\", \"build.sh\"]\n",
-            ),
+                 build = [\"sh\", \"build.sh\"]\n{settings}",
+            )),
         };
         fs::create_dir(installation.path("origin")).unwrap();
         git(
@@ -36,8 +41,13 @@ impl Installation {
 
     /// A version of the branch, with something that is done first when it is built.
     pub(crate) fn release(&self, version: &str, build: &str) {
+        self.release_doing(version, build, "");
+    }
+
+    /// The same, whose program does this after it has said its version.
+    pub(crate) fn release_doing(&self, version: &str, build: &str, program: &str) {
         let origin = self.path("origin");
-        let program = format!("#!/bin/sh\necho shraga {version}\n");
+        let program = format!("#!/bin/sh\necho shraga {version}\n{program}");
         let make = "mkdir -p \"$CARGO_TARGET_DIR/release\"; cp program \"$CARGO_TARGET_DIR/release/shraga\"; \
                     chmod 755 \"$CARGO_TARGET_DIR/release/shraga\"";
         fs::write(origin.join("build.sh"), format!("{build}\n{make}\n")).unwrap();

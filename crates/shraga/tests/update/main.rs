@@ -4,8 +4,13 @@
 #[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
+// Who lives is read from `/proc`.
+#[cfg(all(test, target_os = "linux"))]
+mod cut_short;
 #[cfg(test)]
 mod installation;
+#[cfg(test)]
+mod prebuilt;
 
 use std::fs;
 use std::process::Stdio;

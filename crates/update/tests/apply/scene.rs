@@ -87,6 +87,7 @@ impl Scene {
             root: self.root(),
             build: vec!["sh".to_owned(), "build.sh".to_owned()],
             artefact: Path::new("release").join(PROGRAM),
+            prebuilt: None,
             build_deadline: Duration::from_secs(60),
             trial_deadline: Duration::from_secs(60),
             signers: None,
