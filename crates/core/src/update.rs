@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 
 #[cfg(test)]
 mod tests;
+pub mod turn;
 
 /// How much of a commit's name tells two builds of one version apart, in characters.
 pub const COMMIT_CHARS: usize = 12;

@@ -17,6 +17,7 @@ mod make;
 mod prebuilt;
 mod record;
 mod refused;
+mod speaks;
 mod stage;
 mod version;
 
@@ -34,6 +35,7 @@ pub use layout::PROGRAM;
 pub use make::{Made, Site, make};
 pub use prebuilt::{Fetch, Fetching, LARGEST_BYTES, NotFetched, Prebuilt};
 pub use refused::Refused;
+pub use speaks::goes_on;
 pub use version::order;
 
 /// What is compared, and how long it may take.

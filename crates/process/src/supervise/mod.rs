@@ -39,6 +39,9 @@ pub use server::serve;
 /// worker ends what it can't talk to.
 pub const VERSION: u32 = 1;
 
+/// Versions of record, end and conversation that this program can go on with.
+pub const SPEAKS: &[u32] = &[VERSION];
+
 /// The agent's standard output, in the folder of its orders.
 pub const OUT_LOG: &str = "stdout.log";
 /// The agent's standard error.
@@ -221,7 +224,7 @@ impl Record {
     pub fn read(path: &Path) -> io::Result<Self> {
         let record: Self = serde_json::from_slice(&fs::read(path)?)?;
         match record.version {
-            VERSION => Ok(record),
+            known if SPEAKS.contains(&known) => Ok(record),
             other => Err(io::Error::other(format!("of version {other}"))),
         }
     }

@@ -49,7 +49,7 @@ impl World {
         let client = local::client(config, meter.around(admin()))?;
         let machines = machines::Settings::default();
         let orchestrator =
-            orchestrator::make_local(client, config, &folder, machines, halt.clone());
+            orchestrator::make_local(client, config, &folder, machines, halt.clone(), None);
         roles.spawn(async move { Ok(orchestrator.run().await.map(drop)?) });
         let mut receivers = Vec::new();
         for number in 1..=workers {

@@ -1,7 +1,8 @@
 //! `shraga supervise`: what a worker starts for each agent, and nobody else.
 //!
-//! It reads no configuration and no arguments: its orders come over standard input, since they hold
-//! a prompt and an environment.
+//! It reads no configuration: its orders come over standard input, since they hold a prompt and an environment.
+
+use std::io::Write;
 
 use clap::Args;
 use shraga_process::supervise;
@@ -10,10 +11,21 @@ use crate::exit::Exit;
 
 /// Look after one agent (started by the worker)
 #[derive(Debug, Args)]
-pub struct Supervise {}
+pub struct Supervise {
+    /// Say which versions of supervisors a worker of this program can go on with, as a JSON array
+    #[arg(long)]
+    speaks: bool,
+}
 
 impl Supervise {
     pub(crate) fn run(self) -> Exit {
+        if self.speaks {
+            let line = serde_json::to_string(supervise::SPEAKS).unwrap_or_default();
+            return match writeln!(std::io::stdout().lock(), "{line}") {
+                Ok(()) => Exit::Done,
+                Err(_) => Exit::Failed,
+            };
+        }
         match supervise::serve() {
             true => Exit::Done,
             false => Exit::Failed,

@@ -306,6 +306,8 @@ sections! {
         /// A file of those whose ssh keys may have signed the commit (`man ssh-keygen`, ALLOWED SIGNERS). Unset:
         /// signatures are not looked at.
         signers: Option<PathBuf> = None;
+        /// Whether a daemon that `shraga keep` keeps running takes newer versions by itself.
+        apply: bool = false;
         /// Minutes between checks of `shraga orchestrate`; 0 or `off`: never.
         check_minutes: Every = Every(10), env "SHRAGA_UPDATE_MINUTES";
     }

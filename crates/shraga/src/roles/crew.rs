@@ -14,14 +14,16 @@ use shraga_dataverse::Client;
 use shraga_orchestrator::Orchestrator;
 use shraga_orchestrator::machines::{Provider, Settings};
 use shraga_process::{lasting, supervise};
-use shraga_worker::Worker;
+use shraga_worker::{Left, Worker};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::folder::Folder;
 use super::processes::{Launch, Processes};
 use super::signals::Stop;
+use super::taking::{self, Taking};
 use super::{agents, dev_boxes, local, orchestrator, worker};
 use crate::cli::Context;
 use crate::cli::up::Up;
@@ -37,7 +39,9 @@ const SETTLE: Duration = Duration::from_millis(500);
 const OWN_WORKERS: u32 = 8;
 
 /// Variables that are this process's own, and mean something else to a worker.
-const OWN_VARIABLES: [&str; 6] = [
+const OWN_VARIABLES: [&str; 8] = [
+    shraga_update::FOLDER_VARIABLE,
+    shraga_update::RELEASE_VARIABLE,
     "DATAVERSE_URL",
     "DATAVERSE_TOKEN",
     "SHRAGA_WORKER_ID",
@@ -48,12 +52,13 @@ const OWN_VARIABLES: [&str; 6] = [
 
 /// The orchestrator and the workers.
 pub(super) struct Crew {
-    workers: JoinSet<Result<(), Failure>>,
-    orchestrator: JoinSet<Result<(), Failure>>,
+    workers: JoinSet<Result<Left, Failure>>,
+    orchestrator: JoinSet<Result<Left, Failure>>,
     pub(super) roles: Vec<Role>,
     drain: CancellationToken,
     halt: CancellationToken,
     pool: Option<Pool>,
+    takes: Option<AbortOnDropHandle<()>>,
 }
 
 /// Workers that are processes of their own.
@@ -71,6 +76,7 @@ impl Crew {
         folder: &Folder,
         url: &str,
         stop: &Stop,
+        taking: Option<&Taking>,
     ) -> Result<Self, Failure> {
         let config = &context.config;
         let drain = stop.drain.child_token();
@@ -99,7 +105,9 @@ impl Crew {
         let address = Url::parse(url).ok();
         dev_boxes::add(&mut machines, config, &admin, address.as_ref())?;
         let client = admin.clone();
-        let orchestrator = orchestrator::make_local(admin, config, folder, machines, halt.clone());
+        let orchestrator =
+            orchestrator::make_local(admin, config, folder, machines, halt.clone(), taking);
+        let mut allowed = vec![taking::of_orchestrator(&orchestrator)];
         let mut roles = vec![Role::Orchestrator(orchestrator.status(), client)];
         let mut orchestrators = JoinSet::new();
         orchestrators.spawn(async move { run_orchestrator(orchestrator).await });
@@ -109,15 +117,21 @@ impl Crew {
             false => 0,
         };
         for number in 1..=count {
-            let (worker, client) = local_worker(config, folder, number)?;
+            let (worker, client) = local_worker(config, folder, number, taking)?;
+            allowed.push(taking::of_worker(&worker));
             roles.push(Role::Worker(worker.status(), client));
-            let stop = shraga_worker::Stop {
+            let mut ways = shraga_worker::Stop {
                 drain: drain.clone(),
                 now: stop.now.clone(),
                 ..shraga_worker::Stop::default()
             };
-            workers.spawn(async move { Ok(worker.run(stop).await.map(drop)?) });
+            if let Some(taking) = taking {
+                ways.hand_over = taking.hand_over.clone();
+                ways.hand_over_empty = taking.hand_over_empty.clone();
+            }
+            workers.spawn(async move { Ok(worker.run(ways).await?) });
         }
+        let takes = taking.map(|taking| taking.start(taking::any_of(allowed)));
         Ok(Self {
             workers,
             orchestrator: orchestrators,
@@ -125,6 +139,7 @@ impl Crew {
             drain,
             halt,
             pool,
+            takes,
         })
     }
 
@@ -142,6 +157,27 @@ impl Crew {
         }
     }
 
+    /// Makes way for the next process: workers first, while the orchestrator goes on, then the orchestrator. Workers that
+    /// are processes of their own go on by themselves, and the next process takes them over. Whether all of it did:
+    /// not where it was told to stop meanwhile.
+    pub(super) async fn hand_over(mut self, taking: &Taking, stop: &Stop) -> Result<bool, Failure> {
+        if let Some(pool) = &self.pool {
+            pool.rest.cancel();
+        }
+        let mut left = Ok(true);
+        while let Some(ended) = self.workers.join_next().await {
+            left = left.and_then(|all| Ok(outcome(ended)? == Left::HandedOver && all));
+        }
+        if stop.drain.is_cancelled() || left.is_err() {
+            return self.end().await.and(left).map(|_| false);
+        }
+        taking.ticks_end.cancel();
+        while let Some(ended) = self.orchestrator.join_next().await {
+            left = left.and_then(|all| Ok(outcome(ended)? == Left::HandedOver && all));
+        }
+        left
+    }
+
     /// Ends workers, then the orchestrator.
     pub(super) async fn end(mut self) -> Result<(), Failure> {
         self.drain.cancel();
@@ -150,45 +186,54 @@ impl Crew {
             pool.rest.cancel();
             pool.processes.end(&pool.stop).await;
         }
+        self.takes = None;
         let mut result = Ok(());
         while let Some(ended) = self.workers.join_next().await {
-            result = result.and(outcome(ended));
+            result = result.and(outcome(ended).map(drop));
         }
         clock::pause(SETTLE, &CancellationToken::new()).await;
         self.halt.cancel();
         while let Some(ended) = self.orchestrator.join_next().await {
-            result = result.and(outcome(ended));
+            result = result.and(outcome(ended).map(drop));
         }
         result
     }
 }
 
-fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+fn outcome<T>(ended: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {
     match ended {
         Ok(result) => result,
         Err(error) => Err(Failure::from_error(Exit::Failed, error)),
     }
 }
 
-async fn run_orchestrator(orchestrator: Orchestrator) -> Result<(), Failure> {
-    Ok(orchestrator.run().await.map(drop)?)
+async fn run_orchestrator(orchestrator: Orchestrator) -> Result<Left, Failure> {
+    Ok(match orchestrator.run().await? {
+        shraga_orchestrator::Left::HandedOver => Left::HandedOver,
+        shraga_orchestrator::Left::Stopped => Left::Stopped,
+    })
 }
 
 fn local_worker(
     config: &Config,
     folder: &Folder,
     number: u16,
+    taking: Option<&Taking>,
 ) -> Result<(Worker, Client), Failure> {
     let base = config.worker.name.as_deref().unwrap_or("local");
     let name = format!("{base}-{number}");
     let who = local::worker_principal(&folder.person, &name, config);
     let client = local::client(config, local::transport(&folder.store, who))?;
     let place = worker::folder_of(config, &folder.path, &name);
-    let settings = shraga_worker::Config {
+    let mut settings = shraga_worker::Config {
         // Each has its own.
         worker: None,
         ..worker::settings(config, &name, place)
     };
+    if let Some(taking) = taking {
+        settings.release = Some(taking.running().clone());
+        settings.update = taking.said();
+    }
     Ok((Worker::new(client.clone(), settings), client))
 }
 

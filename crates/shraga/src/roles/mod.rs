@@ -15,6 +15,7 @@ pub(crate) mod processes;
 pub mod server;
 pub mod session;
 pub mod signals;
+pub(crate) mod taking;
 pub mod up;
 pub(crate) mod update;
 pub mod worker;

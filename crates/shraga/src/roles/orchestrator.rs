@@ -8,12 +8,13 @@ use shraga_core::plan::budget::Budgets;
 use shraga_core::plan::shares::Shares;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
-use shraga_orchestrator::{LinkTries, Orchestrator, RunError, dev_box, machines};
+use shraga_orchestrator::{Left, LinkTries, Orchestrator, RunError, dev_box, machines};
 use tokio_util::sync::CancellationToken;
 
 use super::dev_boxes;
 use super::folder::Folder;
 use super::session::{Caller, Session};
+use super::taking::{self, Taking};
 use super::{signals, update};
 use crate::cli::Context;
 use crate::config::{Config, Unchecked, env};
@@ -41,6 +42,10 @@ pub async fn run(
     dev_boxes::add(&mut machines, &context.config, &client, address)?;
     let mut settings = settings(&context.config, &keeper);
     settings.machines = machines;
+    let taking = Taking::of(&context.config)?.filter(|_| !once);
+    if let Some(taking) = &taking {
+        settings.hand_over = taking.ticks_end.clone();
+    }
     let orchestrator = Orchestrator::new(client.clone(), settings, stop.drain.clone());
     let status = orchestrator.status();
     vitals.watch(vec![vitals::Role::Orchestrator(status.clone(), client)]);
@@ -49,12 +54,26 @@ pub async fn run(
         keeper.save(&status);
         return finished;
     }
+    let takes = taking
+        .as_ref()
+        .map(|taking| taking.start(taking::of_orchestrator(&orchestrator)));
     let never = CancellationToken::new();
-    tokio::select! {
-        ended = orchestrator.run() => drop(ended?),
-        () = keeper.keep(status, &never) => {}
+    let asked = async {
+        taking::asked(taking.as_ref()).await;
+        // It has no agents that anybody would have to go on with.
+        taking.iter().for_each(|taking| taking.ticks_end.cancel());
+        std::future::pending().await
+    };
+    let left = tokio::select! {
+        ended = orchestrator.run() => ended?,
+        () = keeper.keep(status, &never) => Left::Stopped,
+        never = asked => never,
+    };
+    drop(takes);
+    match (left, &taking) {
+        (Left::HandedOver, Some(taking)) => taking.handed_over(),
+        (Left::HandedOver | Left::Stopped, _) => Ok(Exit::Done),
     }
-    Ok(Exit::Done)
 }
 
 /// A client with an admin's rights. Who it is, the orchestrator asks itself: it can begin before it
@@ -87,18 +106,23 @@ pub(crate) fn make(
 }
 
 /// An orchestrator in the process that holds the store: there is one at a time, so it keeps its
-/// identity over a restart. It notices no newer versions: the folder it works in is somebody's project.
+/// identity over a restart. It notices newer versions only where it takes them: otherwise the folder it works in is
+/// somebody's project.
 pub(crate) fn make_local(
     client: Client,
     config: &Config,
     folder: &Folder,
     machines: machines::Settings,
     stop: CancellationToken,
+    taking: Option<&Taking>,
 ) -> Orchestrator {
     let keeper = Keeper::open(state::FILE_NAME.into());
     let mut settings = settings(config, &keeper);
     settings.boot = Some(BootId::new(folder.store.organization_id()));
-    settings.update = None;
+    match taking {
+        Some(taking) => settings.hand_over = taking.ticks_end.clone(),
+        None => settings.update = None,
+    }
     settings.machines = machines;
     Orchestrator::new(client, settings, stop)
 }

@@ -10,6 +10,7 @@ use super::crew::Crew;
 use super::folder::Folder;
 use super::session::Session;
 use super::signals::{self, Stop};
+use super::taking::{self, Taking};
 use super::{folder, local, server, worker};
 use crate::cli::Context;
 use crate::cli::up::Up;
@@ -67,17 +68,30 @@ pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
         local::transport(&folder.store, folder.person.clone()),
     )?;
     let person = Session::greet(person).await?;
-    let mut crew = Crew::start(&verb, &context, &folder, server.url(), &stop).await?;
+    // A demo, and what ends by itself, is not updated.
+    let lasting = !verb.demo && !verb.exit_when_idle;
+    let taking = Taking::of(&context.config)?.filter(|_| lasting);
+    let taking = taking.as_ref();
+    let mut crew = Crew::start(&verb, &context, &folder, server.url(), &stop, taking).await?;
     vitals.watch(std::mem::take(&mut crew.roles));
     let exit = tokio::select! {
         exit = purpose(&verb, &context, &folder, &person, &stop) => exit,
         failure = crew.failure() => Err(failure),
         () = stop.drain.cancelled() => Ok(Exit::Done),
+        () = taking::asked(taking) => Ok(Exit::HandOver),
     };
-    let ended = crew.end().await;
+    let handed_over = match (taking, &exit) {
+        (Some(taking), Ok(Exit::HandOver)) => crew.hand_over(taking, &stop).await,
+        _ => crew.end().await.map(|()| false),
+    };
     serving.cancel();
     server.finished().await?;
-    ended.and(exit)
+    drop(folder);
+    match (handed_over?, taking) {
+        (true, Some(taking)) => taking.handed_over(),
+        _ if matches!(exit, Ok(Exit::HandOver)) => Ok(Exit::Done),
+        _ => exit,
+    }
 }
 
 /// What it runs for: the demo, until nothing is open, or until it is told to stop.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shraga_update::{Prebuilt, Settings, Site, installed, root_of};
+use shraga_update::{
+    FOLDER_VARIABLE, Kept, Prebuilt, RELEASE_VARIABLE, Settings, Site, installed, root_of,
+};
 
 use super::download::Download;
 use crate::config::{Config, env};
@@ -24,7 +26,9 @@ pub(crate) fn settings(config: &Config) -> Settings {
                 .collect()
         }
     };
-    let current = root(config).and_then(|root| installed(&root).current);
+    // What runs here counts, whatever others in the same root run by now.
+    let runs = kept().and_then(|kept| kept.release().cloned());
+    let current = runs.or_else(|| root(config).and_then(|root| installed(&root).current));
     Settings {
         places,
         branch: config.update.branch.0.clone(),
@@ -32,8 +36,20 @@ pub(crate) fn settings(config: &Config) -> Settings {
         every: config.update.check_minutes.duration(),
         running: env!("CARGO_PKG_VERSION").to_owned(),
         installed: current.map(|release| release.version().to_owned()),
-        environment: env::all(),
+        environment: own_environment(),
     }
+}
+
+/// This process's environment without what its keeper says to it alone: what is built, tried or started is another's.
+fn own_environment() -> std::collections::BTreeMap<String, String> {
+    let mut environment = env::all();
+    environment.retain(|name, _| ![FOLDER_VARIABLE, RELEASE_VARIABLE].contains(&name.as_str()));
+    environment
+}
+
+/// This process as its keeper sees it, if it has one.
+pub(crate) fn kept() -> Option<Kept> {
+    Kept::from(&env::all())
 }
 
 /// The root of the installation: the one that is set, else the one this program runs from.

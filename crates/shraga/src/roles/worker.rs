@@ -7,12 +7,13 @@ use shraga_core::repository::Allowed;
 use shraga_core::time::Span;
 use shraga_core::worker::Keeping;
 use shraga_process::lasting;
-use shraga_worker::{Repositories, Stop, Worker, WorkerError};
+use shraga_worker::{Left, Repositories, Stop, Worker, WorkerError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::told;
 use super::session::{Caller, Session};
+use super::taking::{self, Taking};
 use super::{agents, processes, signals};
 use crate::cli::{Context, supervise};
 use crate::clock;
@@ -50,16 +51,27 @@ pub async fn run(
     let folder = folder_of(config, &data_folder(config), &name);
     let mut settings = settings(config, &name, folder);
     settings.until_idle = once;
+    let taking = Taking::of(config)?.filter(|_| !once);
+    let mut ways = Stop {
+        drain: stop.drain,
+        now: stop.now,
+        ..Stop::default()
+    };
+    if let Some(taking) = &taking {
+        settings.release = Some(taking.running().clone());
+        settings.update = taking.said();
+        ways.hand_over = taking.hand_over.clone();
+        ways.hand_over_empty = taking.hand_over_empty.clone();
+    }
     let worker = Worker::new(session.client.clone(), settings);
     vitals.watch(vec![Role::Worker(worker.status(), session.client)]);
-    worker
-        .run(Stop {
-            drain: stop.drain,
-            now: stop.now,
-            ..Stop::default()
-        })
-        .await?;
-    Ok(Exit::Done)
+    let _takes = taking
+        .as_ref()
+        .map(|taking| taking.start(taking::of_worker(&worker)));
+    match (worker.run(ways).await?, &taking) {
+        (Left::HandedOver, Some(taking)) => taking.handed_over(),
+        (Left::HandedOver | Left::Stopped, _) => Ok(Exit::Done),
+    }
 }
 
 /// Runs the worker of a machine that `shraga up` has made in the folder `machine`: with the token there, at
