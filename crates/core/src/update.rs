@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use crate::time::Timestamp;
 
+pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod turn;

@@ -10,6 +10,7 @@ mod apply;
 mod branch;
 mod check;
 mod clock;
+mod compatibility;
 mod git;
 mod kept;
 mod layout;

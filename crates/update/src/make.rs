@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shraga_core::time::Timestamp;
+use shraga_core::update::store::Verdict;
 use shraga_core::update::{Failed, Next, Record, Release, Step, UnderWay, Wanted};
-use shraga_process::{Exit, ToolError, allowed_environment, end_noted, tool_noted};
+use shraga_process::{Exit, ToolError, ToolOutput, allowed_environment, end_noted, tool_noted};
 
 use crate::check::{Newest, newest};
+use crate::compatibility;
 use crate::kept::{FOLDER_VARIABLE, RELEASE_VARIABLE};
 use crate::layout::{Held, Layout};
 use crate::prebuilt::{Lacking, Prebuilt};
@@ -45,6 +47,9 @@ const TRIALS: [&[&str]; 3] = [
     // Its own rules hold in histories of its own.
     &["sim", "--histories", "200"],
 ];
+
+/// How a program of ours ends that is asked for a verb it doesn't have.
+const UNKNOWN_VERB: i32 = 2;
 
 /// What is kept of a build's or a trial's answer. More on standard output ends it.
 const OUTPUT_BYTES: usize = 16 * 1024 * 1024;
@@ -342,11 +347,7 @@ impl<'a> Work<'a> {
             let argv: Vec<&str> = std::iter::once(name.as_str())
                 .chain(args.iter().copied())
                 .collect();
-            let mut env = self.settings.environment.clone();
-            // It is not kept by whoever keeps this process.
-            for name in [FOLDER_VARIABLE, RELEASE_VARIABLE] {
-                env.remove(name);
-            }
+            let env = self.trial_environment();
             let (here, deadline) = (&self.site.here, self.site.trial_deadline);
             let out = run(&argv, here, env, deadline, &self.layout.note()).await;
             let out = out.map_err(|trouble| trouble.of(&args.join(" ")))?;
@@ -361,7 +362,45 @@ impl<'a> Work<'a> {
                 }
             }
         }
-        Ok(())
+        self.fits(&name).await
+    }
+
+    /// Asks the program whether it can work with the store that is here. One that doesn't know the question was
+    /// made before it was asked, and is taken by name alone.
+    async fn fits(&self, name: &str) -> Result<(), Trouble> {
+        let argv = [name, "schema", "trial", "--json"];
+        let (here, deadline) = (&self.site.here, self.site.trial_deadline);
+        let note = self.layout.note();
+        let (output, whole) =
+            started(&argv, here, self.trial_environment(), deadline, &note).await?;
+        if output.exit == Exit::Code(UNKNOWN_VERB) {
+            tracing::warn!("the version can't be asked whether it reads the store that is here");
+            return Ok(());
+        }
+        let said = ended_well(&output, whole);
+        let said = said.map_err(|trouble| trouble.of("schema trial"))?;
+        let Some(compatibility) = compatibility::read(&said) else {
+            tracing::warn!("the version doesn't say whether it reads the store that is here");
+            return Ok(());
+        };
+        match compatibility.judge() {
+            Verdict::Fails(why) => Err(Trouble::Version(why)),
+            Verdict::Fits(remarks) => {
+                for remark in remarks {
+                    tracing::warn!("of the version: {remark}");
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What a program that is tried sees: what the daemons see, but that nobody keeps it.
+    fn trial_environment(&self) -> BTreeMap<String, String> {
+        let mut env = self.settings.environment.clone();
+        for name in [FOLDER_VARIABLE, RELEASE_VARIABLE] {
+            env.remove(name);
+        }
+        env
     }
 
     fn came_to(&self, record: &mut Record, step: Step) -> Result<(), Refused> {
@@ -407,15 +446,30 @@ async fn run(
     deadline: Duration,
     note: &Path,
 ) -> Result<String, Trouble> {
+    let (output, whole) = started(argv, dir, env, deadline, note).await?;
+    ended_well(&output, whole)
+}
+
+/// Runs a program of the version's to its end, whichever that is; whether all it printed was kept.
+async fn started(
+    argv: &[&str],
+    dir: &Path,
+    env: BTreeMap<String, String>,
+    deadline: Duration,
+    note: &Path,
+) -> Result<(ToolOutput, bool), Trouble> {
     let ran = tool_noted(argv, dir, env, deadline, OUTPUT_BYTES, note).await;
-    let (output, whole) = match ran {
-        Ok(ran) => ran,
-        Err(error @ ToolError::TooLong { .. }) => return Err(Trouble::Version(error.to_string())),
-        Err(error) => {
+    ran.map_err(|error| match error {
+        ToolError::TooLong { .. } => Trouble::Version(error.to_string()),
+        ToolError::Process(_) | ToolError::TooMuch { .. } | ToolError::Failed { .. } => {
             let said = shraga_core::causes::chain(&error);
-            return Err(Trouble::Machine(Refused::Machine(said)));
+            Trouble::Machine(Refused::Machine(said))
         }
-    };
+    })
+}
+
+/// The standard output of a program that ended well.
+fn ended_well(output: &ToolOutput, whole: bool) -> Result<String, Trouble> {
     let complaint = String::from_utf8_lossy(&output.err);
     if complaint.contains(DISK_FULL) && output.exit != Exit::Code(0) {
         let said = format!("the disk is full ({DISK_FULL})");

@@ -30,6 +30,12 @@ pub(crate) fn commit(conn: &Connection) -> rusqlite::Result<()> {
     run(conn, "-- group.commit\nCOMMIT")
 }
 
+/// Copies the whole database, as it is now, into a file that is not there yet.
+pub(crate) fn copy_into(conn: &Connection, file: &str) -> rusqlite::Result<()> {
+    conn.execute("-- store.copy\nVACUUM INTO ?", [file])
+        .map(drop)
+}
+
 /// Undoes the group.
 pub(crate) fn rollback(conn: &Connection) -> rusqlite::Result<()> {
     run(conn, "-- group.rollback\nROLLBACK")

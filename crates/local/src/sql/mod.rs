@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Statement, ToSql};
+use rusqlite::{Connection, OpenFlags, Statement, ToSql};
 use shraga_wire::schema::ColumnKind;
 use uuid::Uuid;
 
@@ -58,6 +58,13 @@ pub(crate) fn connect_writer(file: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // For the journals of savepoints. Readers sort on disk what doesn't fit their cache.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(conn)
+}
+
+/// Opens a connection that changes nothing, not even what a crash left to be finished.
+pub(crate) fn connect_looking(file: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.pragma_update(None, "busy_timeout", BUSY_MS)?;
     Ok(conn)
 }
 

@@ -6,6 +6,7 @@
 //! text, and any idea of what a table is for.
 
 mod alter;
+mod backup;
 mod failure;
 mod format;
 mod group;
@@ -21,7 +22,7 @@ mod wakes;
 mod writer;
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -39,8 +40,8 @@ use readers::ReadJob;
 use writer::{Job, WriteJob};
 
 pub use types::{
-    Change, Changes, Continue, NewToken, OpenError, ReadAnswer, ReadOp, SchemaChange, TokenRecord,
-    TokenRequest, UnitFault,
+    Change, Changes, Continue, Form, NewToken, OpenError, ReadAnswer, ReadOp, SchemaChange,
+    TokenRecord, TokenRequest, UnitFault,
 };
 
 /// A store that is open. Clones share it; the last one dropped waits for its threads and closes it.
@@ -111,6 +112,20 @@ impl Store {
         Ok(Self {
             inner: Arc::new(open::open(data, defs, clock)?),
         })
+    }
+
+    /// The form of the database in the folder `data`, which may be open in another process. Changes nothing.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn form(data: &Path) -> Result<Form, OpenError> {
+        open::form(data)
+    }
+
+    /// The newest copy that was made in the folder `data` before its database was brought forward.
+    #[must_use]
+    pub fn newest_copy(data: &Path) -> Option<PathBuf> {
+        backup::newest(data)
     }
 
     /// The tables as they are now.

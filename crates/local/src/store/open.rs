@@ -13,9 +13,10 @@ use rusqlite::Connection;
 use shraga_wire::schema::{TableDef, system_user};
 use uuid::Uuid;
 
+use super::backup::{self, Uncopied};
 use super::failure::Failure;
 use super::group::USERS;
-use super::types::OpenError;
+use super::types::{Form, OpenError};
 use super::{Inner, Queues, Shared, alter, readers, tokens, wakes, writer};
 use crate::clock::{self, Clock, Stopwatch};
 use crate::fold;
@@ -44,7 +45,7 @@ pub(super) fn open(data: &Path, defs: Vec<TableDef>, clock: Clock) -> Result<Inn
         source,
     };
     let conn = sql::connect_writer(&file).map_err(broken)?;
-    migrate(&conn, &file)?;
+    migrate(&conn, data, &file, clock.seconds())?;
     refold(&conn).map_err(broken)?;
     let organization = identity(&conn, meta::ORGANIZATION).map_err(broken)?;
     let business_unit = identity(&conn, meta::BUSINESS_UNIT).map_err(broken)?;
@@ -99,7 +100,7 @@ fn lock(data: &Path) -> Result<File, OpenError> {
 }
 
 /// Makes the folder when absent, for nobody but the operating system's user where it knows users.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -107,7 +108,24 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-fn migrate(conn: &Connection, file: &Path) -> Result<(), OpenError> {
+/// The form of the database in `data`, if there is one, and the newest that is known. Changes nothing.
+pub(super) fn form(data: &Path) -> Result<Form, OpenError> {
+    let file = data.join(DATABASE);
+    let known = sql::KNOWN;
+    if !file.exists() {
+        return Ok(Form { found: None, known });
+    }
+    let found = sql::connect_looking(&file).and_then(|conn| sql::stored_version(&conn));
+    match found {
+        Ok(found) => Ok(Form {
+            found: Some(found),
+            known,
+        }),
+        Err(source) => Err(OpenError::Database { file, source }),
+    }
+}
+
+fn migrate(conn: &Connection, data: &Path, file: &Path, at: i64) -> Result<(), OpenError> {
     let broken = |source| OpenError::Database {
         file: file.to_owned(),
         source,
@@ -119,6 +137,20 @@ fn migrate(conn: &Connection, file: &Path) -> Result<(), OpenError> {
             found,
             known: sql::KNOWN,
         });
+    }
+    if 0 < found && found < sql::KNOWN {
+        let copy = backup::copy(conn, data, found, at).map_err(|why| match why {
+            Uncopied::Database(source) => broken(source),
+            Uncopied::Folder(source) => OpenError::Folder {
+                folder: data.join(backup::FOLDER),
+                source,
+            },
+        })?;
+        let copy = copy.display();
+        tracing::warn!(
+            "the database is brought from form {found} to {}; as it was it is in {copy}",
+            sql::KNOWN
+        );
     }
     sql::migrate(conn, found).map_err(broken)
 }

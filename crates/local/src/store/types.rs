@@ -53,6 +53,15 @@ pub enum OpenError {
     },
 }
 
+/// The form of a database, in numbers that only go up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The form it has; `None`: there is no database yet.
+    pub found: Option<i64>,
+    /// The newest that this program knows. Older ones it brings forward when it opens them.
+    pub known: i64,
+}
+
 /// A read.
 #[derive(Clone, Debug)]
 pub enum ReadOp {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use shraga_dataverse::{Client, Error};
-use shraga_wire::schema::compare::{Step, plan};
+use shraga_local::store::Store;
+use shraga_wire::schema::compare::{Finding, Step, plan};
 
 use super::Context;
 use crate::display::Output;
@@ -14,6 +15,7 @@ use crate::display::clean::one_line;
 use crate::display::progress::Spinner;
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{self, Caller, Session};
+use crate::roles::worker::data_folder;
 use crate::schema::apply::{self, Ended, Said};
 use crate::schema::{Findings, check, show};
 
@@ -47,6 +49,9 @@ enum Action {
     Check,
     /// Add what the store's tables lack, and wait until it is usable
     Apply(Apply),
+    /// Tell, as JSON, whether this program can work with the store that is here (asked by `update`)
+    #[command(hide = true)]
+    Trial,
 }
 
 #[derive(Debug, Args)]
@@ -80,7 +85,48 @@ impl Schema {
             Action::Print => print(&context),
             Action::Check => look(&context).await,
             Action::Apply(verb) => verb.run(&context).await,
+            Action::Trial => trial(&context).await,
         }
+    }
+}
+
+/// What this program, not in use yet, says of the store that is here. Nothing is changed.
+async fn trial(context: &Context) -> Result<Exit, Failure> {
+    let folder = data_folder(&context.config);
+    let form = Store::form(&folder)?;
+    let database = form
+        .found
+        .map(|found| json!({"found": found, "known": form.known}));
+    let (missing, without, unseen) = match tables(context).await {
+        Ok(Some(found)) => {
+            let named = |blocking: bool| {
+                let all = found.all.iter();
+                let all = all.filter(|finding| finding.is_blocking() == blocking);
+                all.map(Finding::place).collect::<Vec<_>>()
+            };
+            (named(true), named(false), found.unseen.clone())
+        }
+        Ok(None) => (Vec::new(), Vec::new(), None),
+        Err(failure) => (Vec::new(), Vec::new(), Some(format!("{:#}", failure.error))),
+    };
+    context.output.object(&json!({
+        "database": database,
+        "missing": missing,
+        "without": without,
+        "unseen": unseen.map(|why| one_line(&why)),
+    }))?;
+    Ok(Exit::Done)
+}
+
+/// What the store's tables lack; `None` where they are this program's own to complete, or no store is named.
+async fn tables(context: &Context) -> Result<Option<Findings>, Failure> {
+    if context.config.store.url.is_none() {
+        return Ok(None);
+    }
+    let (client, info) = Session::connect(&context.config, Caller::Admin).await?;
+    match info {
+        Some(_) => Ok(None),
+        None => Ok(Some(check(&client).await?)),
     }
 }
 

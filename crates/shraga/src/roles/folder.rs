@@ -133,8 +133,15 @@ fn refused(error: OpenError, path: &Path) -> Failure {
             let failure = Failure::from_error(Exit::Conflict, error);
             failure.hint(told(path, "give another folder with --data"))
         }
-        OpenError::Newer { .. }
-        | OpenError::Folder { .. }
+        OpenError::Newer { .. } => match Store::newest_copy(path) {
+            None => error.into(),
+            Some(copy) => Failure::from_error(Exit::Conflict, error).hint(format!(
+                "update shraga; or, while nothing runs here, put the copy that was made before in the database's place \
+                 and remove store.sqlite3-wal and store.sqlite3-shm, which loses what was written since: {}",
+                copy.display()
+            )),
+        },
+        OpenError::Folder { .. }
         | OpenError::Database { .. }
         | OpenError::Definition { .. } => error.into(),
     }

@@ -8,6 +8,8 @@ use shraga_local::ops::{Principal, Role};
 use shraga_local::serve::{self, ListenOptions, Listener, Tls};
 use shraga_local::store::{Store, TokenRequest};
 use shraga_testkit::original;
+use shraga_testkit::site::{ADMIN_TOKEN, Site};
+use shraga_testkit::stage::{Kind, Stage};
 use shraga_wire::schema::TableDef;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -95,6 +97,58 @@ async fn admin_token(store: &Store) -> String {
     };
     let made = store.create_token(&root, request).await.unwrap();
     made.token
+}
+
+/// What the program says when it is tried beside the store that it would work with.
+fn trial(command: &mut Command) -> Value {
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn a_program_that_is_tried_says_what_it_reads_and_changes_nothing() {
+    let place = Place::new();
+    let alone = trial(&mut place.command(&["schema", "trial", "--json"]));
+    assert_eq!(alone["database"], Value::Null);
+    assert!(!place.data().exists());
+    let _store = place.start(&["serve"]);
+    let beside = trial(&mut place.command(&["schema", "trial", "--json"]));
+    let database = &beside["database"];
+    assert!(database["found"].is_i64(), "{beside}");
+    assert_eq!(database["found"], database["known"]);
+    assert_eq!(beside["missing"], serde_json::json!([]));
+}
+
+#[test]
+fn a_program_that_is_tried_says_what_dataverse_lacks() {
+    let runtime = Runtime::new().unwrap();
+    let place = Place::new();
+    for (tables, missing, without) in [(Vec::new(), true, true), (original::tables(), false, true)]
+    {
+        let site = runtime.block_on(async {
+            let stage = Stage::with(Kind::Dataverse, tables).await;
+            Site::start(stage, &[]).await
+        });
+        let mut command = place.command(&["schema", "trial", "--json"]);
+        command
+            .env("DATAVERSE_URL", &site.url)
+            .env("DATAVERSE_TOKEN", ADMIN_TOKEN);
+        let said = trial(&mut command);
+        let lacks = |name: &str| !said[name].as_array().unwrap().is_empty();
+        assert_eq!(
+            (lacks("missing"), lacks("without")),
+            (missing, without),
+            "{said}"
+        );
+        assert_eq!(site.writes(), 0);
+    }
+    let mut command = place.command(&["schema", "trial", "--json"]);
+    command
+        .env("DATAVERSE_URL", "http://127.0.0.1:1")
+        .env("DATAVERSE_TOKEN", "none");
+    let said = trial(&mut command);
+    assert!(said["unseen"].is_string(), "{said}");
 }
 
 #[test]

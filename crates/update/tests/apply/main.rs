@@ -37,6 +37,51 @@ async fn a_version_that_cargo_builds_is_taken_into_use_and_gone_back_from() {
 }
 
 #[tokio::test]
+async fn a_version_that_can_not_work_with_the_store_that_is_here_is_not_taken_into_use() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    let says = |said: &str| format!("if [ \"$1\" = schema ]; then {said}; else exit 0; fi");
+    let tells = |said: &str| says(&format!("echo '{said}'"));
+    for (program, words) in [
+        (
+            tells(r#"{"database": {"found": 3, "known": 2}, "missing": [], "without": []}"#),
+            "form 3, and it reads up to 2",
+        ),
+        (
+            tells(r#"{"database": null, "missing": ["t.cr_new"], "without": []}"#),
+            "t.cr_new",
+        ),
+        (
+            says("echo oh >&2; exit 1"),
+            "`schema trial`: exit code 1: oh",
+        ),
+    ] {
+        scene.release("1.1.0", &program);
+        let (step, said) = failed(apply(&settings, &site, None, now()).await);
+        assert!(
+            step == Some(Step::Test) && said.contains(words),
+            "{step:?}: {said}"
+        );
+        assert_eq!(scene.says(), "shraga 1.0.0");
+    }
+    // One that brings it forward, one that does without, and one that doesn't know the question.
+    for (version, program) in [
+        (
+            "1.2.0",
+            tells(
+                r#"{"database": {"found": 1, "known": 2}, "missing": [], "without": ["t.x"], "unseen": "no"}"#,
+            ),
+        ),
+        ("1.3.0", says("exit 2")),
+    ] {
+        scene.release(version, &program);
+        assert_eq!(brought(apply(&settings, &site, None, now()).await), version);
+    }
+}
+
+#[tokio::test]
 async fn what_failed_is_not_tried_again_until_the_branch_moves_or_somebody_names_it() {
     let scene = Scene::new();
     let (site, settings) = (scene.site(), scene.settings());

@@ -135,6 +135,47 @@ async fn a_database_of_a_newer_version_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_copy_of_the_database_is_a_store_and_only_the_newest_are_kept() {
+    let w = world().await;
+    w.create(&w.admin, &[("x_name", s("kept"))]).await.unwrap();
+    let data = w.dir.path();
+    let form = Store::form(data).unwrap();
+    assert_eq!(form.found, Some(form.known));
+    let conn = crate::sql::connect_writer(&data.join("store.sqlite3")).unwrap();
+    assert_eq!(Store::newest_copy(data), None);
+    // One that was cut short is begun again.
+    std::fs::create_dir(data.join("backup")).unwrap();
+    let cut = "backup/store-000000000001-form-1.unfinished";
+    std::fs::write(data.join(cut), "half").unwrap();
+    for at in [1, 20, 3, 4] {
+        crate::store::backup::copy(&conn, data, 1, at).unwrap();
+    }
+    let names = std::fs::read_dir(data.join("backup")).unwrap();
+    assert_eq!(names.count(), 3);
+    let newest = Store::newest_copy(data).unwrap();
+    assert!(
+        newest.ends_with("store-000000000020-form-1.sqlite3"),
+        "{newest:?}"
+    );
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(newest, other.path().join("store.sqlite3")).unwrap();
+    assert_eq!(Store::form(other.path()).unwrap(), form);
+    let copy = World {
+        store: Store::open(other.path(), vec![things()]).unwrap(),
+        dir: other,
+        ..w
+    };
+    assert_eq!(copy.names(&copy.admin, "", "").await, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_folder_without_a_database_has_no_form_and_gets_none_by_looking() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Store::form(dir.path()).unwrap().found, None);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn concurrent_writers_all_land_and_versions_are_unique() {
     let w = std::sync::Arc::new(world().await);
     let mut tasks = tokio::task::JoinSet::new();
