@@ -76,17 +76,12 @@ impl Compatibility {
 }
 
 fn named(all: &[String]) -> String {
-    let mut words = all
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let words: Vec<&str> = all.iter().take(NAMED).map(String::as_str).collect();
+    let words = words.join(", ");
     match all.len().saturating_sub(NAMED) {
-        0 => {}
-        more => words.push_str(&format!(" and {more} more")),
+        0 => words,
+        more => format!("{words} and {more} more"),
     }
-    words
 }
 
 #[cfg(test)]

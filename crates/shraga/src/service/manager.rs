@@ -137,12 +137,12 @@ impl Manager {
         let last = last.unwrap_or("it said nothing").trim();
         let said = |text: &&str| err.to_lowercase().contains(&text.to_lowercase());
         let failure = |exit| Failure::new(exit, format!("`{shown}` failed: {last}"));
-        Err(if NOBODY.iter().any(|text| said(text)) {
+        Err(if NOBODY.iter().any(said) {
             failure(Exit::Configuration).hint(match self.own {
                 true => "log in as this person (not by su), or `loginctl enable-linger` for her",
                 false => NO_SYSTEMD,
             })
-        } else if REFUSED.iter().any(|text| said(text)) {
+        } else if REFUSED.iter().any(said) {
             failure(Exit::Authentication).hint(AS_WHOM)
         } else {
             failure(Exit::Failed)

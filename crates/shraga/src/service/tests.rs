@@ -255,8 +255,8 @@ proptest! {
         };
         let plain = |said: &str| said.replace("%%", "\u{0}").replace('%', "?").replace('\u{0}', "%");
         prop_assert_eq!(plain(setting(&text, "WorkingDirectory")), path.clone());
-        let listed = text.lines().filter_map(|line| line.strip_prefix("ReadWritePaths="));
-        let said = listed.last().unwrap().strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+        let mut listed = text.lines().filter_map(|line| line.strip_prefix("ReadWritePaths="));
+        let said = listed.next_back().unwrap().strip_prefix('"').unwrap().strip_suffix('"').unwrap();
         prop_assert_eq!(plain(said), path);
     }
 }

@@ -5,7 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 // Who lives is read from `/proc`.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod cut_short;
 #[cfg(test)]
 mod installation;
