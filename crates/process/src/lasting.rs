@@ -33,10 +33,14 @@ pub const VERSION: u32 = 1;
 /// Whether programs of this kind can be told to end on this system, and found again.
 pub const SUPPORTED: bool = os::FINDS_AGAIN;
 
-/// What it prints, in its folder; what the start before it printed is in [`OLD_LOG`].
+/// What it prints, in its folder; what came before is in [`OLD_LOG`].
 pub const LOG: &str = "output.log";
-/// What the program before it printed.
+/// What was printed before what is in [`LOG`]: by the program before it, or by itself until [`trim`].
 pub const OLD_LOG: &str = "output.old.log";
+
+/// How long [`LOG`] may grow until [`trim`] makes it anew: some days of a busy worker's lines. With
+/// [`OLD_LOG`] a folder holds twice as much.
+pub const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 const LOCK: &str = "lock";
 const RECORD: &str = "process.json";
@@ -210,6 +214,28 @@ impl Record {
     }
 }
 
+/// Makes the log in `folder` anew if it is longer than `most` bytes: what is in it becomes [`OLD_LOG`]. To be
+/// called by the program itself now and then; lines that it prints in that moment may be missing. Whether
+/// it was too long.
+///
+/// # Errors
+/// The disk refuses; the log is as it was.
+pub fn trim(folder: &Path, most: u64) -> io::Result<bool> {
+    let log = folder.join(LOG);
+    let length = match fs::metadata(&log) {
+        Ok(about) => about.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if length <= most {
+        return Ok(false);
+    }
+    // Copied, not renamed: whoever prints goes on with the file it was given.
+    fs::copy(&log, folder.join(OLD_LOG))?;
+    File::options().write(true).open(&log)?.set_len(0)?;
+    Ok(true)
+}
+
 fn spawn(order: &Order) -> Result<(Box<dyn ChildWrapper>, u32), LastingError> {
     let Some((name, args)) = order.argv.split_first() else {
         return Err(LastingError::Empty);
@@ -217,7 +243,12 @@ fn spawn(order: &Order) -> Result<(Box<dyn ChildWrapper>, u32), LastingError> {
     let log = order.folder.join(LOG);
     // Only the first start has none.
     let _ = fs::rename(&log, order.folder.join(OLD_LOG));
-    let out = File::create(&log).map_err(failed("made", &log))?;
+    // What is appended goes on at the beginning of a log that was made anew.
+    let out = File::options()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .map_err(failed("made", &log))?;
     let err = out.try_clone().map_err(failed("made", &log))?;
     let mut command = Command::new(name);
     command

@@ -242,6 +242,14 @@ fn a_range_that_is_none_is_refused() {
     for (workers, words) in refused {
         place.run(&["up", "--workers", workers]).fails(2, &[words]);
     }
-    let demo = place.run(&["up", "--demo", "--workers", "1..2"]);
-    demo.fails(2, &["the demo brings its agent itself"]);
+}
+
+#[test]
+fn the_demo_runs_with_workers_that_come_and_go() {
+    let place = Place::new();
+    let _tidy = Tidy(&place);
+    let demo = place.run(&["up", "--demo", "--exit-when-idle", "--workers", "1..3"]);
+    assert_eq!(demo.code, 0, "{}\n{}", demo.out, demo.err);
+    nothing_is_left(&place);
+    assert!(!machines(&place).is_empty());
 }

@@ -392,3 +392,64 @@ fn a_stopped_machine_is_deleted_only_after_the_time_that_was_set() {
     run(&mut world, &mut us, 1300);
     assert_eq!(world.stages(), [Stage::Gone]);
 }
+
+/// A machine on which a worker ran, and of which the provider says that it failed.
+fn broken(group: Group) -> (World, Orchestrator) {
+    let (mut world, mut us) = (World::new(group), Orchestrator::default());
+    world.file(person(1), 3);
+    run(&mut world, &mut us, 200);
+    assert_eq!(world.stages(), [Stage::Up]);
+    world.tasks.clear();
+    for state in world.provider.boxes.values_mut() {
+        *state = State::Failed;
+    }
+    run(&mut world, &mut us, 400);
+    assert_eq!(world.stages(), [Stage::Failed]);
+    (world, us)
+}
+
+#[test]
+fn a_failed_machine_that_ran_a_worker_is_deleted_only_after_the_time_that_was_set() {
+    let (mut world, mut us) = broken(Group {
+        delete_after_failed: Some(Span::mins(60)),
+        ..of_people()
+    });
+    run(&mut world, &mut us, 2000);
+    assert_eq!(world.stages(), [Stage::Failed], "its files are kept");
+    run(&mut world, &mut us, 1600);
+    assert_eq!(world.stages(), [Stage::Gone]);
+    assert!(world.provider.boxes.is_empty());
+    let (mut world, mut us) = broken(Group {
+        delete_after_failed: None,
+        ..of_people()
+    });
+    run(&mut world, &mut us, 10_000);
+    assert_eq!(
+        world.stages(),
+        [Stage::Failed],
+        "nobody said that it may go"
+    );
+}
+
+#[test]
+fn what_an_admin_wishes_of_a_failed_machine_comes_true_or_is_withdrawn() {
+    let (mut world, mut us) = broken(of_people());
+    world.wish(0, Wish::Stop);
+    run(&mut world, &mut us, 20);
+    assert_eq!(world.records()[0].wish, None, "it doesn't run");
+    assert_eq!(world.stages(), [Stage::Failed]);
+    // It begins to come by itself, and an admin wishes that it runs: its failure is over.
+    let until = world.now + 60;
+    for state in world.provider.boxes.values_mut() {
+        *state = State::Starting { until };
+    }
+    world.wish(0, Wish::Start);
+    run(&mut world, &mut us, 20);
+    assert_eq!(world.stages(), [Stage::Starting]);
+    run(&mut world, &mut us, 120);
+    assert_eq!(world.stages(), [Stage::Up]);
+    let (mut world, mut us) = broken(of_people());
+    world.wish(0, Wish::Delete);
+    run(&mut world, &mut us, 60);
+    assert_eq!(world.stages(), [Stage::Gone]);
+}

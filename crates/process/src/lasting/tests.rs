@@ -19,13 +19,24 @@ async fn program() {
     }
 }
 
+/// Not a test of anything: prints two lines, and two more when told to; then ends.
+#[tokio::test]
+#[ignore = "the other tests start it"]
+async fn talker() {
+    let here = std::env::current_dir().unwrap();
+    let _enrolled = enroll(&here, BTreeMap::new()).await.unwrap();
+    println!("first\nsecond");
+    fs::write(here.join("said"), "").unwrap();
+    os::Signals::watch().unwrap().told().await;
+    println!("third\nfourth");
+}
+
 fn order(folder: &TempDir) -> Order {
-    let args = [
-        "--ignored",
-        "--exact",
-        "lasting::tests::program",
-        "--nocapture",
-    ];
+    order_of(folder, "lasting::tests::program")
+}
+
+fn order_of(folder: &TempDir, test: &str) -> Order {
+    let args = ["--ignored", "--exact", test, "--nocapture"];
     Order {
         argv: this_program(&std::env::current_exe().expect("it runs"), &args),
         dir: folder.path().to_owned(),
@@ -110,4 +121,28 @@ async fn one_that_ends_at_once_tells_its_last_words() {
     };
     let error = start(&missing).await.unwrap_err();
     assert_eq!(error.to_string(), "/nowhere/program could not be started");
+}
+
+#[tokio::test]
+async fn a_log_that_grew_too_long_is_made_anew_while_its_program_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let record = start(&order_of(&folder, "lasting::tests::talker"))
+        .await
+        .unwrap();
+    let said = async {
+        while !here.join("said").exists() {
+            after(STEP).await;
+        }
+    };
+    timeout(HANG, said).await.expect("it speaks");
+    assert!(!trim(here, LOG_BYTES_MAX).unwrap(), "it is short");
+    assert!(trim(here, 3).unwrap());
+    let old = fs::read_to_string(here.join(OLD_LOG)).unwrap();
+    assert!(old.contains("first\nsecond"), "{old}");
+    assert_eq!(fs::metadata(here.join(LOG)).unwrap().len(), 0);
+    record.ask();
+    ended(here).await;
+    let log = fs::read_to_string(here.join(LOG)).unwrap();
+    assert!(log.starts_with("third\nfourth"), "{log:?}");
 }

@@ -325,10 +325,15 @@ fn outcome(machine: &Machine, held: usize, wish: Wish) -> Result<(String, bool),
         )
         .hint("`shraga machines` shows when it is")),
         (Wish::Start, Stage::Gone) => Ok(("another of its name is made".to_owned(), true)),
-        (Wish::Start, Stage::Wanted | Stage::Cordoned | Stage::Asleep | Stage::Failed)
-        | (Wish::Restart, Stage::Asleep | Stage::Failed) => Ok(("it is started".to_owned(), true)),
+        (Wish::Start, Stage::Wanted | Stage::Cordoned | Stage::Asleep)
+        | (Wish::Restart, Stage::Asleep) => Ok(("it is started".to_owned(), true)),
         (Wish::Restart, Stage::Up | Stage::Starting | Stage::Cordoned) => {
             Ok((format!("it is started anew{after}"), true))
+        }
+        (Wish::Start | Wish::Restart, Stage::Failed) => {
+            let said = "it is tried again: started, mended or made anew, whichever its provider allows; \
+                        `shraga machines why` says what comes of it";
+            Ok((said.to_owned(), true))
         }
         (Wish::Stop | Wish::Delete, Stage::Gone) => done("there is none any more"),
         (Wish::Stop, Stage::Asleep | Stage::Stopping) => done("it is stopped, or is about to be"),

@@ -195,6 +195,7 @@ fn record(token: &Record) -> Value {
         "id": token.id,
         "user": token.user,
         "role": name(token.role),
+        "worker": token.worker.map(|worker| worker.to_string()),
         "created": token.created,
     })
 }

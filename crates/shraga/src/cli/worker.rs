@@ -41,6 +41,9 @@ pub struct Worker {
     /// Be the worker of the machine in this folder (started by `up`)
     #[arg(long, hide = true, value_name = "DIR", conflicts_with_all = ["once", "metrics_listen"])]
     machine: Option<PathBuf>,
+    /// Bring the demo's agent (started by `up --demo`)
+    #[arg(long, hide = true, requires = "machine")]
+    demo: bool,
     #[command(flatten)]
     metrics: MetricsArgs,
     /// Show health and metrics on other than loopback addresses too
@@ -64,7 +67,10 @@ impl Worker {
         }
     }
 
-    pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
+    pub(crate) async fn run(self, mut context: Context) -> Result<Exit, Failure> {
+        if self.demo {
+            crate::roles::up::prepare_demo(&mut context.config)?;
+        }
         if let Some(machine) = &self.machine {
             return crate::roles::worker::run_on(&context, machine).await;
         }

@@ -21,7 +21,7 @@ mod value;
 
 use std::path::PathBuf;
 
-pub use dev_box::Account;
+pub use dev_box::{Account, Parameters};
 pub use error::ConfigError;
 use resolve::Resolver;
 pub use resolve::{Entry, Origin, Overrides};

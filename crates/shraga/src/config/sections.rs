@@ -11,7 +11,6 @@ use shraga_dataverse::auth::{Choice, PUBLIC_AUTHORITY};
 use shraga_worker::PushPolicy;
 use url::Url;
 
-use super::Account;
 use super::budget::{Day, Days, PriceList};
 use super::error::ConfigError;
 use super::machines::{HourPrice, Many, OrOff, Prefix};
@@ -21,6 +20,7 @@ use super::value::{
     Authority, Counts, EntitySet, Every, Identities, Identity, Limit, Patience, Percent, Seconds,
     Slots, Tries, Unchecked, Weights, word_setting,
 };
+use super::{Account, Parameters};
 
 /// The name in a list of none or one.
 const fn first(names: &[&'static str]) -> Option<&'static str> {
@@ -198,6 +198,9 @@ sections! {
         /// Seconds a worker of `shraga up --workers MIN..MAX` may have nothing to do before it is stopped, as
         /// long as there are more than MIN.
         idle_seconds: Seconds = Seconds(60);
+        /// Hours after which a worker of `shraga up --workers MIN..MAX` that sleeps is deleted, with its folder,
+        /// caches and kept attempts; `off`: it is kept. Nothing is deleted while a report in it was not taken.
+        delete_after_stopped_hours: OrOff = OrOff(Some(168));
         /// Seconds between two of its signs of life. An orchestrator that gives workers less than twice that
         /// (`health.suspect_seconds`, `health.confirm_seconds`) gives up healthy ones.
         beat_seconds: Seconds = Seconds(30);
@@ -249,6 +252,9 @@ sections! {
         idle_stop_minutes: OrOff = OrOff(Some(30));
         /// Hours after which a stopped machine is deleted, with all that is on it; `off`: it is kept.
         delete_after_stopped_hours: OrOff = OrOff(None);
+        /// Hours after which a failed machine on which a worker ran is deleted, with all that is on it; `off`: it
+        /// is kept. One that never ran a worker is deleted after a day.
+        delete_after_failed_hours: OrOff = OrOff(Some(168));
         /// Whether a machine that is stopped keeps its memory.
         hibernate: bool = true;
         /// Hours by which a stop on the pool's own schedule is delayed at most while the machine holds a task; `off`:
@@ -274,7 +280,7 @@ sections! {
         /// What the task is told, each `NAME=TEXT`. In a text `{worker}` stands for the worker's identity
         /// (`SHRAGA_WORKER_ID`), `{machine}` for its name, `{store}` for the store's address, and `{token}` for a token
         /// of the worker's own, where the store makes tokens.
-        install_parameters: Vec<String> = Vec::new();
+        install_parameters: Parameters = Parameters(Vec::new());
     }
 
     /// How a newer version is noticed.

@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::folder::Folder;
+use super::machines::delete_after_stopped;
 use super::processes::{Launch, Processes};
 use super::signals::Stop;
 use super::taking::{self, Taking};
@@ -283,6 +284,9 @@ fn arguments(verb: &Up, config: &Config, folder: &Folder) -> Result<Vec<String>,
         let file = file.canonicalize()?.display().to_string();
         arguments.extend(["--config".to_owned(), file]);
     }
+    if verb.demo {
+        arguments.push("--demo".to_owned());
+    }
     let told = |key: &str| {
         let mut entries = config.entries.iter();
         let entry = entries.find(|entry| entry.key == key && entry.origin == Origin::Flag)?;
@@ -318,6 +322,7 @@ fn policy(verb: &Up, config: &Config) -> MachinePolicy {
         total: max + threshold.map_or(0, |_: u32| OWN_WORKERS),
         slots: config.worker.slots.0,
         idle_stop: Some(Span::secs(config.worker.idle_seconds.0.into())),
+        delete_after_stopped: delete_after_stopped(config),
         ..Group::process()
     };
     MachinePolicy {

@@ -108,7 +108,7 @@ fn install(config: &Config, address: Option<&Url>) -> Result<Option<Install>, St
         // It may hold a secret, so it is not shown.
         _ => Err("dev_box.install_parameters has one that is not NAME=TEXT".to_owned()),
     };
-    let parameters = config.dev_box.install_parameters.iter().map(pair);
+    let parameters = config.dev_box.install_parameters.0.iter().map(pair);
     Ok(Some(Install {
         task: task.clone(),
         parameters: parameters.collect::<Result<_, _>>()?,

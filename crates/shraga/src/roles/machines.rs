@@ -11,6 +11,7 @@ use crate::config::Config;
 pub fn dev_box(config: &Config, threshold: Option<u32>) -> Group {
     let provision = &config.provision;
     let minutes = |minutes: u32| Span::mins(minutes.into());
+    let hours = |hours: u32| Span::mins(i64::from(hours) * 60);
     Group {
         prefix: provision.prefix.0.clone(),
         threshold,
@@ -19,10 +20,8 @@ pub fn dev_box(config: &Config, threshold: Option<u32>) -> Group {
         total: provision.total.0,
         per_month: provision.per_month.0,
         idle_stop: provision.idle_stop_minutes.0.map(minutes),
-        delete_after_stopped: provision
-            .delete_after_stopped_hours
-            .0
-            .map(|hours| Span::mins(i64::from(hours) * 60)),
+        delete_after_stopped: provision.delete_after_stopped_hours.0.map(hours),
+        delete_after_failed: provision.delete_after_failed_hours.0.map(hours),
         hibernate: provision.hibernate,
         delay_stops: provision
             .delay_stops_hours
@@ -32,6 +31,13 @@ pub fn dev_box(config: &Config, threshold: Option<u32>) -> Group {
         slots: config.worker.slots.0,
         ..Group::dev_box()
     }
+}
+
+/// How long a worker of this machine that sleeps is kept; `None`: for ever.
+#[must_use]
+pub fn delete_after_stopped(config: &Config) -> Option<Span> {
+    let hours = config.worker.delete_after_stopped_hours.0;
+    hours.map(|hours| Span::mins(i64::from(hours) * 60))
 }
 
 /// What an hour of a machine costs, in millionths of a dollar; `None` when nobody said.

@@ -5,7 +5,7 @@
 //! DATA/machines/NAME/    one machine
 //!     token              its worker's token, readable to its owner only
 //!     lock process.json  who runs there (`shraga_process::lasting`)
-//!     output.log         what it printed
+//!     output.log         what it printed; `output.old.log` has what came before; 8 MiB each
 //!     work/              the worker's folder: attempts, reports not taken yet
 //!     deleting           it is to be deleted
 //! ```
@@ -108,6 +108,7 @@ impl Processes {
     /// Takes over what an `up` that was killed has left running: a worker that knows its store at another
     /// address is started anew, and finds its agents again. How many there were.
     pub(crate) async fn take_over(&self) -> usize {
+        self.finish_removals();
         let living = self.living();
         for (name, record) in &living {
             if record.about.get(URL) == Some(&self.url) {
@@ -151,6 +152,20 @@ impl Processes {
                 None | Some(_) => {
                     clock::pause(LOOK, &never).await;
                 }
+            }
+        }
+    }
+
+    /// Removes what is left of machines whose removal was cut short.
+    fn finish_removals(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            if !name.to_string_lossy().starts_with(REMOVED) {
+                continue;
+            }
+            if let Err(error) = remove(&entry.path()) {
+                tracing::warn!("what is left of a deleted worker can't be removed: {error}");
             }
         }
     }

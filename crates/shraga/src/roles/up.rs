@@ -47,13 +47,6 @@ const DEMO_TIMEOUT_SECONDS: u32 = 120;
 /// # Errors
 /// The data folder or the port is in use, or a role fails.
 pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
-    if verb.demo && verb.workers.grows() {
-        return Err(Failure::new(
-            Exit::Usage,
-            "the demo brings its agent itself, which workers of their own processes don't have",
-        )
-        .hint("give it a number of workers, such as --workers 2"));
-    }
     let stop = signals::watch();
     let vitals = Vitals::start("up", &context, &verb.metrics, verb.listen.insecure, &stop).await?;
     if verb.demo {
@@ -192,8 +185,11 @@ fn greet(verb: &Up, context: &Context, folder: &Folder, server: &server::Server)
     context.say("File a task from another terminal: shraga submit \"...\" --wait");
 }
 
-/// The demo brings its own agent: this very program.
-fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
+/// The demo brings its own agent: this very program. Its workers that are processes of their own bring it too.
+///
+/// # Errors
+/// Where this program is can't be told.
+pub(crate) fn prepare_demo(config: &mut Config) -> Result<(), Failure> {
     let program = std::env::current_exe()?;
     config.agents.retain(|agent| agent.name != demo::AGENT);
     let program = vec![program.display().to_string(), "demo-agent".to_owned()];

@@ -32,6 +32,9 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How often the worker of a machine looks whether its store is gone for good.
 const LEFT_LOOK: Duration = Duration::from_secs(30);
 
+/// How often it looks whether what it printed has grown too long.
+const LOG_LOOK: Duration = Duration::from_secs(10);
+
 /// Runs one worker until it is told to stop.
 ///
 /// # Errors
@@ -100,6 +103,7 @@ pub async fn run_on(context: &Context, machine: &Path) -> Result<Exit, Failure> 
         .map_err(|error| Failure::from_error(Exit::Conflict, error))?;
     vitals.watch(vec![Role::Worker(worker.status(), session.client)]);
     tokio::spawn(leave_when_left(worker.status(), orphan, stop.drain.clone()));
+    tokio::spawn(keep_log_short(machine.to_owned(), stop.now.clone()));
     worker
         .run(Stop {
             drain: stop.drain,
@@ -127,6 +131,15 @@ async fn leave_when_left(
             );
             drain.cancel();
             return;
+        }
+    }
+}
+
+/// Makes the machine's log anew whenever it has grown too long.
+async fn keep_log_short(machine: PathBuf, stop: CancellationToken) {
+    while clock::pause(LOG_LOOK, &stop).await {
+        if let Err(error) = lasting::trim(&machine, lasting::LOG_BYTES_MAX) {
+            tracing::debug!("the log can't be made anew: {error}");
         }
     }
 }

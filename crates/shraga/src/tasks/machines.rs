@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::display::clean::one_line;
 use crate::display::time::{age, rfc3339};
 use crate::exit::{Exit, Failure};
-use crate::roles::machines::{dev_box, price};
+use crate::roles::machines::{delete_after_stopped, dev_box, price};
 
 /// The machines among workers, by name; those that are gone last.
 #[must_use]
@@ -140,23 +140,37 @@ pub fn next(config: &Config, machine: &Machine, held: Option<usize>, now: Timest
         Stage::Up => idle(&group, record, held, now),
         Stage::Cordoned => "it is stopped, unless a task comes or it still holds one".to_owned(),
         Stage::Stopping => "it is stopped when the provider says so".to_owned(),
-        Stage::Asleep => match (record.provider, group.delete_after_stopped) {
-            (ProviderKind::DevBox, Some(kept)) => {
-                let at = record.since.plus(kept);
-                format!(
-                    "it is deleted in {} if nobody needs it",
-                    at.since(now).max(Span::ZERO)
-                )
+        Stage::Asleep => {
+            let kept = match record.provider {
+                ProviderKind::DevBox => group.delete_after_stopped,
+                ProviderKind::Process => delete_after_stopped(config),
+            };
+            match kept {
+                Some(kept) => {
+                    let left = record.since.plus(kept).since(now).max(Span::ZERO);
+                    format!("it is deleted in {left}, unless there is work for it before")
+                }
+                None => "it is kept, and started when there is work for it".to_owned(),
             }
-            (ProviderKind::DevBox | ProviderKind::Process, _) => {
-                "it is kept, and started when there is work for it".to_owned()
-            }
-        },
+        }
         Stage::Deleting => "its place is free when the provider has none of its name".to_owned(),
         Stage::Gone => "another is made when there is need for it".to_owned(),
-        Stage::Failed => {
-            "nothing until the failure expires or an admin starts or deletes it".to_owned()
+        Stage::Failed => failed(&group, record, now),
+    }
+}
+
+fn failed(group: &Group, record: &Record, now: Timestamp) -> String {
+    let (kept, what) = match record.ready_on {
+        None => (Some(group.failure_expires), "its failure expires"),
+        Some(_) => (group.delete_after_failed, "it is deleted"),
+    };
+    let tries = "`shraga machines start` tries it again";
+    match kept {
+        Some(kept) => {
+            let left = record.since.plus(kept).since(now).max(Span::ZERO);
+            format!("{what} in {left}; {tries}")
         }
+        None => format!("it stays until an admin deletes it; {tries}"),
     }
 }
 

@@ -130,6 +130,9 @@ pub struct Group {
     pub idle_stop: Option<Span>,
     /// How long a stopped machine is kept; `None`: until somebody deletes it.
     pub delete_after_stopped: Option<Span>,
+    /// How long a failed machine on which a worker ran is kept; `None`: until somebody deletes it. One that
+    /// never ran a worker goes with its failure.
+    pub delete_after_failed: Option<Span>,
     /// Whether a stopped machine keeps its memory.
     pub hibernate: bool,
     /// By how much a stop of the provider's own is delayed at most while the machine holds a lease; `None`: it never is.
@@ -253,6 +256,7 @@ impl Group {
             slots: 1,
             idle_stop: Some(Span::mins(30)),
             delete_after_stopped: None,
+            delete_after_failed: Some(Span::mins(7 * 24 * 60)),
             hibernate: true,
             delay_stops: Some(Span::mins(8 * 60)),
             // Longer than what is installed on it may take.
@@ -287,6 +291,7 @@ impl Group {
             slots: 1,
             idle_stop: Some(Span::mins(5)),
             delete_after_stopped: None,
+            delete_after_failed: None,
             hibernate: false,
             delay_stops: None,
             mend_after: None,

@@ -148,37 +148,99 @@ pub(super) fn failed(look: &Look<'_>, machine: &Machine, found: Option<&Found>) 
     }
     let again = record.trouble.as_ref().and_then(|trouble| trouble.again);
     let rested = again.unwrap_or(expired) <= look.now;
+    if let Some(next) = wished_of_failed(look, machine, found) {
+        return next;
+    }
     match &found.state {
         FoundState::Deleting | FoundState::Stopping | FoundState::Other(_) => Next::Wait(None),
-        FoundState::Asleep | FoundState::Running
-            if matches!(record.wish, Some(Wish::Start | Wish::Restart)) =>
-        {
-            start(look, machine, "an admin wishes it to run")
-        }
-        FoundState::Failed if record.wish == Some(Wish::Start) && record.ready_on.is_none() => {
-            ask(look, machine, Stage::Deleting, ActKind::Delete)
-        }
         FoundState::Running => stop_failed(look, machine),
         FoundState::Asleep if record.ready_on.is_some() && rested => {
             to(asleep_now(look, machine), None, "it is stopped")
         }
-        // What never ran a worker holds nobody's work.
         FoundState::Asleep
         | FoundState::Making
         | FoundState::Starting
         | FoundState::Failed
         | FoundState::Expiring
-        | FoundState::AwaitingApproval => {
-            if found.state == FoundState::Failed
-                && let Some(next) = mend::repair(look, machine)
-            {
-                return next;
-            }
-            let worthless = expired <= look.now && record.ready_on.is_none();
-            match worthless || record.wish == Some(Wish::Delete) {
-                true => ask(look, machine, Stage::Deleting, ActKind::Delete),
-                false => Next::Wait(Some(again.unwrap_or(expired)).filter(|at| *at > look.now)),
-            }
+        | FoundState::AwaitingApproval => expire(look, machine, found),
+    }
+}
+
+/// What becomes of a failed machine that holds nothing because an admin wishes it, where that can be done now.
+fn wished_of_failed(look: &Look<'_>, machine: &Machine, found: &Found) -> Option<Next> {
+    let record = &machine.record;
+    let withdrawn = |why: &str| {
+        let mut next = record.clone();
+        next.wish = None;
+        Some(to(next, None, why))
+    };
+    match (record.wish?, &found.state) {
+        (Wish::Start | Wish::Restart, FoundState::Asleep | FoundState::Running) => {
+            Some(start(look, machine, "an admin wishes it to run"))
+        }
+        // Nothing is on it: it is made anew.
+        (Wish::Start, FoundState::Failed) if record.ready_on.is_none() => {
+            Some(ask(look, machine, Stage::Deleting, ActKind::Delete))
+        }
+        // It comes after all; whether somebody has to approve of it shows there.
+        (
+            Wish::Start | Wish::Restart,
+            FoundState::Making | FoundState::Starting | FoundState::AwaitingApproval,
+        ) => Some(appeared(look, machine, found)),
+        (Wish::Start | Wish::Restart, FoundState::Expiring) => {
+            withdrawn("its provider is about to take it away: it can't be started")
+        }
+        (
+            Wish::Stop,
+            FoundState::Asleep
+            | FoundState::Failed
+            | FoundState::Expiring
+            | FoundState::AwaitingApproval,
+        ) => withdrawn("it doesn't run, as an admin wished"),
+        // It is mended, if it can be.
+        (Wish::Start | Wish::Restart, FoundState::Failed)
+        // It can't be asked for that now.
+        | (
+            Wish::Start | Wish::Restart | Wish::Stop | Wish::Delete,
+            FoundState::Deleting | FoundState::Stopping | FoundState::Other(_),
+        )
+        // Stopping and deleting what runs, or is there, is what is done with it anyway.
+        | (Wish::Stop, FoundState::Running | FoundState::Making | FoundState::Starting)
+        | (
+            Wish::Delete,
+            FoundState::Running
+            | FoundState::Making
+            | FoundState::Starting
+            | FoundState::Asleep
+            | FoundState::Failed
+            | FoundState::Expiring
+            | FoundState::AwaitingApproval,
+        ) => None,
+    }
+}
+
+/// A failed machine that is not of use: it is mended, or deleted once it has been kept for long enough.
+fn expire(look: &Look<'_>, machine: &Machine, found: &Found) -> Next {
+    let record = &machine.record;
+    if found.state == FoundState::Failed
+        && let Some(next) = mend::repair(look, machine)
+    {
+        return next;
+    }
+    let kept = match record.ready_on {
+        // What never ran a worker holds nobody's work.
+        None => Some(look.group.failure_expires),
+        // Somebody's files may be on it.
+        Some(_) => look.group.delete_after_failed,
+    };
+    let until = kept.map(|kept| record.since.plus(kept));
+    let over = until.is_some_and(|until| until <= look.now);
+    match over || record.wish == Some(Wish::Delete) {
+        true => ask(look, machine, Stage::Deleting, ActKind::Delete),
+        false => {
+            let again = record.trouble.as_ref().and_then(|trouble| trouble.again);
+            let due = [again, until].into_iter().flatten();
+            Next::Wait(due.filter(|at| *at > look.now).min())
         }
     }
 }

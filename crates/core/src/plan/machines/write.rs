@@ -76,6 +76,10 @@ pub(super) fn update(machine: &Machine, record: &Record) -> Write {
     if let Some(state) = state(machine, record) {
         cells.push((workers::STATE, state.as_str().into()));
     }
+    if record.stage == Stage::Wanted && machine.record.stage == Stage::Gone {
+        // Nothing is left of the worker that was heard here last: the new one must not wait for its silence.
+        cells.push((workers::BOOT, Value::Null));
+    }
     Write::update(Table::Workers, machine.worker.get(), &machine.etag, cells)
 }
 
