@@ -124,7 +124,8 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
 }
 
 /// How the program in `folder` is, by its latest pulse; `None` when it said nothing that can be understood.
-pub(crate) fn latest(folder: &Path) -> Option<Pulse> {
+#[must_use]
+pub fn latest(folder: &Path) -> Option<Pulse> {
     serde_json::from_slice(&read(&folder.join(PULSE)).ok()?).ok()
 }
 

@@ -31,7 +31,7 @@ use shraga_core::update::Release;
 
 pub use apply::{Applied, Installed, apply, installed, roll_back, root_of};
 pub use check::check;
-pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE};
+pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE, latest};
 pub use layout::PROGRAM;
 pub use make::{Made, Site, make};
 pub use prebuilt::{Fetch, Fetching, LARGEST_BYTES, NotFetched, Prebuilt};

@@ -40,7 +40,7 @@ Only a unit that was made here and that nobody changed is replaced or removed. O
 `systemctl edit UNIT`. Secrets go into --environment-file or a token file, never into arguments: everybody can \
 read those.
 
-`status` exits 0 while the service runs and does its work, 75 while it starts or stops, 1 when it is stopped or has \
+`status` exits 0 while the service runs and does its work, 75 while it starts, stops or can't do its work, 1 when it is stopped or has \
 failed, 6 when it is not installed, 3 without systemd.")]
 pub struct Service {
     #[command(subcommand)]
@@ -227,6 +227,7 @@ impl Install {
                 ),
             );
         }
+        let common = common.as_arguments()?;
         let absolute = |path: &PathBuf| std::path::absolute(path);
         let here = match (&self.working_directory, which.user) {
             (Some(folder), _) => Some(absolute(folder)?),
@@ -237,7 +238,8 @@ impl Install {
             role: which.role,
             name: which.name.clone(),
             program: self.program()?,
-            args: self.arguments(common)?,
+            args: self.arguments(&common)?,
+            common,
             user: self.user_name.clone(),
             environment: self.environment_file.as_ref().map(absolute).transpose()?,
             here,
@@ -260,17 +262,18 @@ impl Install {
             .hint("`shraga update --now --root DIR` installs a version there first"))
     }
 
-    /// The role's arguments: those that were given for it, the settings given to us, and a worker's name.
-    fn arguments(&self, common: &Common) -> Result<Vec<String>, Failure> {
+    /// The role's own arguments: those that were given for it, and a worker's name. They are tried together with those
+    /// of every verb.
+    fn arguments(&self, common: &[String]) -> Result<Vec<String>, Failure> {
         let mut args = Vec::new();
         if let (Role::Worker, Some(name)) = (self.which.role, &self.which.name) {
             args.extend(["--name".to_owned(), name.clone()]);
         }
-        args.extend(common.as_arguments()?);
         args.extend(self.args.iter().cloned());
         let verb = self.which.role.verb();
         let line = ["shraga", verb].map(str::to_owned).into_iter();
-        match <Cli as clap::Parser>::try_parse_from(line.chain(args.clone())) {
+        let line = line.chain(common.iter().chain(&args).cloned());
+        match <Cli as clap::Parser>::try_parse_from(line) {
             Ok(_) => Ok(args),
             Err(error) => {
                 let text = error.to_string();
@@ -290,6 +293,7 @@ impl Install {
             match seen.standing {
                 Standing::Running | Standing::Failed => break,
                 Standing::Starting
+                | Standing::Unready
                 | Standing::Stopping
                 | Standing::Stopped
                 | Standing::NotInstalled => {}
@@ -300,7 +304,7 @@ impl Install {
         seen.show(output)?;
         match seen.standing {
             Standing::Running => Ok(Exit::Done),
-            Standing::Starting | Standing::Stopping => {
+            Standing::Starting | Standing::Unready | Standing::Stopping => {
                 output.talk("It is being started; `shraga service status` tells how it gets on.");
                 Ok(Exit::Done)
             }

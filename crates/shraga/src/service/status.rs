@@ -1,9 +1,10 @@
 //! How a service is: whether it is installed, whether it runs since when, what it says of itself, and why it does not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shraga_core::update::Release;
+use shraga_update::{FOLDER_VARIABLE, latest};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::{Found, Manager, Place, Role, unit_name};
@@ -29,10 +30,12 @@ const PROPERTIES: [&str; 7] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Standing {
-    /// It runs, and has said that it can do its work.
+    /// It runs and, as far as can be told, does its work.
     Running,
-    /// It was started, and does not do its work yet.
+    /// It was started, and has not said so yet.
     Starting,
+    /// It runs, or is kept running, and does not do its work.
+    Unready,
     /// It is being stopped, and finishes what it has.
     Stopping,
     /// It does not run.
@@ -59,7 +62,7 @@ impl Standing {
     pub(crate) const fn exit(self) -> Exit {
         match self {
             Self::Running => Exit::Done,
-            Self::Starting | Self::Stopping => Exit::TryAgain,
+            Self::Starting | Self::Unready | Self::Stopping => Exit::TryAgain,
             Self::Stopped | Self::Failed => Exit::Failed,
             Self::NotInstalled => Exit::NotFound,
         }
@@ -68,7 +71,8 @@ impl Standing {
     const fn words(self) -> &'static str {
         match self {
             Self::Running => "running",
-            Self::Starting => "starting: it does not do its work yet",
+            Self::Starting => "starting",
+            Self::Unready => "running, and does not do its work",
             Self::Stopping => "stopping: it finishes what it has",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
@@ -125,11 +129,18 @@ impl Seen {
         };
         let pid = pid.parse().ok().filter(|pid| *pid > 0);
         let runs = pid.and_then(|pid| what_runs(pid, role));
+        let standing = match (standing, runs.as_ref().and_then(|runs| runs.healthy)) {
+            (Standing::Running, Some(false)) => Standing::Unready,
+            (standing, _) => standing,
+        };
+        let file = runs.and_then(|runs| runs.file);
         let log = match standing {
             Standing::Running | Standing::NotInstalled => Vec::new(),
-            Standing::Starting | Standing::Stopping | Standing::Stopped | Standing::Failed => {
-                manager.last_words(&unit, LAST_WORDS).await
-            }
+            Standing::Starting
+            | Standing::Unready
+            | Standing::Stopping
+            | Standing::Stopped
+            | Standing::Failed => manager.last_words(&unit, LAST_WORDS).await,
         };
         let told = |text: String| Some(text).filter(|text| !text.is_empty());
         Ok(Self {
@@ -139,14 +150,15 @@ impl Seen {
             found: found.word(),
             enabled,
             state: format!("{active} ({sub})"),
-            since: told(since).filter(|_| standing == Standing::Running),
+            since: told(since)
+                .filter(|_| matches!(standing, Standing::Running | Standing::Unready)),
             pid,
             restarts: restarts.parse().unwrap_or(0),
-            release: runs
+            release: file
                 .as_deref()
                 .and_then(release_of)
                 .map(|it| it.to_string()),
-            program: runs.map(|path| path.display().to_string()),
+            program: file.map(|path| path.display().to_string()),
             says: told(says),
             log,
         })
@@ -205,21 +217,41 @@ impl Found {
     }
 }
 
-/// The file that does the work: of the process that the one with this id keeps, or its own.
-fn what_runs(pid: u32, role: Role) -> Option<std::path::PathBuf> {
+/// What runs.
+struct Runs {
+    /// The file that does the work, where the system tells.
+    file: Option<PathBuf>,
+    /// Whether it does its work; `None` where it can't be told.
+    healthy: Option<bool>,
+}
+
+/// What runs as the process with this id: itself, or what it keeps.
+fn what_runs(pid: u32, role: Role) -> Option<Runs> {
     let mut system = System::new().ok()?;
     let kind = ProcessRefreshKind::nothing()
         .with_exe(UpdateKind::OnlyIfNotSet)
-        .with_cmd(UpdateKind::OnlyIfNotSet);
+        .with_cmd(UpdateKind::OnlyIfNotSet)
+        .with_environ(UpdateKind::OnlyIfNotSet);
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
-    let main = Pid::from_u32(pid);
-    let keeps = |process: &&Process| {
-        let verb = process.cmd().get(1);
-        process.parent() == Some(main) && verb.is_some_and(|verb| verb == role.verb())
+    let pid = Pid::from_u32(pid);
+    let main = system.process(pid)?;
+    let is = |process: &Process, verb: &str| process.cmd().get(1).is_some_and(|it| it == verb);
+    let file = |process: &Process| process.exe().map(ToOwned::to_owned);
+    if !is(main, "keep") {
+        let (file, healthy) = (file(main), None);
+        return Some(Runs { file, healthy });
+    }
+    let mut all = system.processes().values();
+    let Some(kept) = all.find(|it| it.parent() == Some(pid) && is(it, role.verb())) else {
+        // It ended, and is started again in a moment.
+        let (file, healthy) = (None, Some(false));
+        return Some(Runs { file, healthy });
     };
-    let kept = system.processes().values().find(keeps);
-    let process = kept.or_else(|| system.process(main))?;
-    process.exe().map(ToOwned::to_owned)
+    let mut environment = kept.environ().iter().filter_map(|entry| entry.to_str());
+    let folder = environment.find_map(|it| it.strip_prefix(FOLDER_VARIABLE)?.strip_prefix('='));
+    let healthy = folder.map(|folder| latest(Path::new(folder)).is_some_and(|it| it.healthy));
+    let file = file(kept);
+    Some(Runs { file, healthy })
 }
 
 /// The version whose folder the program is in.

@@ -12,6 +12,7 @@ fn unit(role: Role) -> Unit {
         role,
         name: None,
         program: Program::Installed(PathBuf::from("/opt/shraga")),
+        common: Vec::new(),
         args: Vec::new(),
         user: Some("shraga".to_owned()),
         environment: Some(PathBuf::from("/etc/shraga/environment")),
@@ -119,6 +120,22 @@ fn what_needs_a_home_is_not_kept_from_it() {
         .unwrap();
         assert_eq!(setting(&text, "ProtectHome"), protected, "{path}");
     }
+}
+
+#[test]
+fn keepers_of_one_installation_have_names_of_their_own() {
+    let common = ["--data", "/srv/a b"].map(str::to_owned).to_vec();
+    let name = Some("gpu".to_owned());
+    let text = Unit {
+        name,
+        common,
+        ..unit(Role::Up)
+    }
+    .text()
+    .unwrap();
+    let starts = "/opt/shraga/current/shraga keep --root /opt/shraga --name up-gpu --data \"/srv/a b\" \
+                  -- up --data \"/srv/a b\"";
+    assert_eq!(setting(&text, "ExecStart"), starts);
 }
 
 #[test]

@@ -55,7 +55,9 @@ pub(crate) struct Unit {
     pub(crate) name: Option<String>,
     /// What is started.
     pub(crate) program: Program,
-    /// The role's arguments.
+    /// Arguments of every verb, for the keeper and the role.
+    pub(crate) common: Vec<String>,
+    /// The role's own arguments.
     pub(crate) args: Vec<String>,
     /// As whom; `None` for a service of the person's own.
     pub(crate) user: Option<String>,
@@ -147,11 +149,18 @@ impl Unit {
             words.push("--root".to_owned());
             words.push(word("the root", absolute("the root", root)?)?);
         }
-        words.push("--".to_owned());
-        words.push(self.role.verb().to_owned());
-        for arg in &self.args {
-            words.push(word("an argument", arg)?);
+        if let Some(name) = &self.name {
+            // Keepers of one installation are told apart by their names, whatever they keep.
+            let name = format!("{}-{name}", self.role.verb());
+            words.extend(["--name".to_owned(), quoted(&name)]);
         }
+        let words_of = |args: &[String]| -> Result<Vec<String>, Unsayable> {
+            args.iter().map(|arg| word("an argument", arg)).collect()
+        };
+        words.extend(words_of(&self.common)?);
+        words.extend(["--", self.role.verb()].map(str::to_owned));
+        words.extend(words_of(&self.common)?);
+        words.extend(words_of(&self.args)?);
         Ok(words.join(" "))
     }
 
@@ -196,7 +205,7 @@ impl Unit {
         let _ = write!(
             unit,
             "Restart=always\n{restart}\n\
-             # The keeper says that it is ready once what it keeps does its work, and never gives up.\n\
+             # The keeper never gives up, however long what it keeps takes to do its work.\n\
              TimeoutStartSec=infinity\nWatchdogSec={WATCHDOG_S}\n\
              # {why}\nKillMode={kill}\nTimeoutStopSec={stop}\n"
         );

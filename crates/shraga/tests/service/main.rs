@@ -12,7 +12,7 @@ mod systemd;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use common::Ran;
+use common::{Ran, until};
 use serde_json::Value;
 use systemd::Systemd;
 
@@ -208,6 +208,27 @@ fn what_does_not_run_says_why() {
     systemd.service("status", &["worker"]).fails(75, &[]);
     systemd.set("active", "inactive");
     systemd.service("status", &["worker"]).fails(1, &[]);
+}
+
+#[test]
+fn a_service_that_runs_and_does_not_do_its_work_is_told_from_one_that_does() {
+    let systemd = Systemd::new();
+    assert_eq!(systemd.service("install", &WORKER).code, 0);
+    let keeper = systemd.keeps("worker");
+    let status = || systemd.service("status", &["worker", "--json"]);
+    until("it is seen that nothing was said yet", || {
+        let ran = status();
+        ran.code == 75 && ran.out.contains("unready")
+    });
+    keeper.says(true);
+    until("it is seen to do its work", || status().code == 0);
+    let told: Value = serde_json::from_str(&status().out).unwrap();
+    // The program that works, not the one that keeps it: both are the same shell here.
+    assert!(told["program"].is_string(), "{told}");
+    keeper.says(false);
+    until("it is seen that it doesn't any more", || {
+        status().code == 75
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use crate::common::{Place, Ran};
 
@@ -28,7 +29,7 @@ case $1 in
     echo "ActiveState=$(cat "$state/active")"
     echo 'SubState=some'
     echo 'ActiveEnterTimestamp=Mon 2026-11-23 03:06:57 UTC'
-    echo 'MainPID=PID'
+    echo "MainPID=$(cat "$state/pid")"
     echo 'NRestarts=0'
     echo 'StatusText=worker is well' ;;
 esac
@@ -38,6 +39,30 @@ const JOURNALCTL: &str = "#!/bin/sh\necho 'error: the store said no'\n";
 
 pub(crate) struct Systemd {
     pub(crate) place: Place,
+}
+
+/// What looks like a keeper; it and what it keeps end with this.
+pub(crate) struct Keeper {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Keeper {
+    /// What it keeps says whether it does its work.
+    pub(crate) fn says(&self, healthy: bool) {
+        let pulse = format!(r#"{{"pid": 1, "beat": 1, "healthy": {healthy}, "says": "x"}}"#);
+        let beside = self.folder.join("beside");
+        fs::write(&beside, pulse).unwrap();
+        fs::rename(beside, self.folder.join("pulse.json")).unwrap();
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // What it keeps reads from here.
+        drop(self.child.stdin.take());
+        self.child.wait().ok();
+    }
 }
 
 impl Systemd {
@@ -50,23 +75,39 @@ impl Systemd {
             fs::create_dir(path.join(folder)).unwrap();
         }
         let state = path.join("state").display().to_string();
-        let script = SYSTEMCTL
-            .replace("STATE", &state)
-            .replace("PID", &std::process::id().to_string());
-        // `MainPID` holds those letters too.
-        let script = script.replace(&format!("Main{}", std::process::id()), "MainPID");
+        let script = SYSTEMCTL.replace("STATE", &state);
         for (name, text) in [("systemctl", script.as_str()), ("journalctl", JOURNALCTL)] {
             let file = path.join("bin").join(name);
             fs::write(&file, text).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         }
         systemd.set("active", "inactive");
+        systemd.set("pid", &std::process::id().to_string());
         systemd.set("becomes", "active");
         systemd
     }
 
     pub(crate) fn set(&self, name: &str, text: &str) {
         fs::write(self.place.path().join("state").join(name), text).unwrap();
+    }
+
+    /// Starts what looks like a keeper and what it keeps, as the main process from now on.
+    pub(crate) fn keeps(&self, role: &str) -> Keeper {
+        let path = self.place.path();
+        let folder = path.join("kept");
+        fs::create_dir(&folder).unwrap();
+        let keep = format!(
+            "exec 3<&0\nSHRAGA_KEEPER={} sh {role} <&3 &\nwait\n",
+            folder.display()
+        );
+        fs::write(path.join("keep"), keep).unwrap();
+        // Until the test has ended.
+        fs::write(path.join(role), "read line\n").unwrap();
+        let mut command = Command::new("sh");
+        let child = command.arg("keep").current_dir(path).stdin(Stdio::piped());
+        let child = child.spawn().unwrap();
+        self.set("pid", &child.id().to_string());
+        Keeper { child, folder }
     }
 
     /// What it was told to change, in order.
