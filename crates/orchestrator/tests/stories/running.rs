@@ -68,7 +68,9 @@ async fn two_orchestrators_and_two_workers_at_once_take_each_task_through_once()
     for name in ["first", "second"] {
         let client = stage.admin_client(&Faults::new());
         let orchestrator = Orchestrator::new(client, Config::new(name), token.clone());
-        roles.spawn(async move { drop(orchestrator.run().await.unwrap()) });
+        roles.spawn(async move {
+            orchestrator.run().await.unwrap();
+        });
     }
     let mut since = ann.client.changes(None).await.unwrap().next;
     ann.files_many(usize::try_from(TASKS).unwrap()).await;

@@ -1,0 +1,294 @@
+//! An installation whose versions run the program under test, a keeper of it, and agents that wait.
+//!
+//! A version is a package of its own, built by cargo without a network: it tells its own version, has no rules to try in
+//! histories, and is the real program otherwise. What keeps it running is the least of a keeper: it starts what is to go on, and
+//! starts it again when it was killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+
+use crate::common::{Place, until};
+
+/// The program of a version.
+const STAND_IN: &str = r#"use std::os::unix::process::CommandExt;
+fn main() {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    match args.first().and_then(|arg| arg.to_str()) {
+        Some("--version") => println!("shraga {}", env!("CARGO_PKG_VERSION")),
+        Some("sim") => {}
+        _ => panic!("{}", std::process::Command::new("REAL").args(&args).exec()),
+    }
+}
+"#;
+
+/// Works as its prompt says: at once, or until a file appears, saying a line each moment. Notes who runs.
+const AGENTS: &str = r#"
+[worker]
+slots = 12
+[update]
+repo = "checkout"
+root = "root"
+branch = "main"
+build = ["sh", "build.sh"]
+apply = true
+check_minutes = 1
+[agents.hand]
+kind = "command"
+program = ["sh", "-c", '''
+echo "$SHRAGA_TASK_ID $$" >>"$DIR/started"
+read -r wish || :
+n=0
+[ "$wish" = quick ] || while [ ! -e "$DIR/go" ]; do echo "line $n"; n=$((n+1)); sleep 0.1; done
+echo "done after $n"
+''']
+env = ["DIR"]
+"#;
+
+/// Builds the package; a version may do something first.
+const BUILD: &str = "cargo build --release --offline --quiet";
+
+pub(crate) struct Scene {
+    pub(crate) place: Place,
+}
+
+impl Scene {
+    /// Version 1.0.0, installed.
+    pub(crate) fn new() -> Self {
+        let scene = Self {
+            place: Place::with_config(AGENTS),
+        };
+        fs::create_dir(scene.path("origin")).unwrap();
+        scene.git("origin", &["init", "--quiet", "--initial-branch=main"]);
+        scene.release("1.0.0", "");
+        scene.git(".", &["clone", "--quiet", "origin", "checkout"]);
+        let installed = scene.command(&["update", "--now"]).output().unwrap();
+        let said = String::from_utf8_lossy(&installed.stderr);
+        assert!(installed.status.success(), "{said}");
+        scene
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// Pushes a version, with something that is done first when it is built.
+    pub(crate) fn release(&self, version: &str, first: &str) {
+        let origin = self.path("origin");
+        let package = format!("name = \"shraga\"\nversion = \"{version}\"\n");
+        let manifest = format!("[package]\n{package}edition = \"2024\"\n[workspace]\n");
+        fs::create_dir_all(origin.join("src")).unwrap();
+        let real = env!("CARGO_BIN_EXE_shraga");
+        for (name, text) in [
+            ("Cargo.toml", manifest),
+            ("src/main.rs", STAND_IN.replace("REAL", real)),
+            ("build.sh", format!("{first}\n{BUILD}\n")),
+            ("VERSION", format!("{version}\n")),
+        ] {
+            fs::write(origin.join(name), text).unwrap();
+        }
+        self.git("origin", &["add", "--all"]);
+        self.git(
+            "origin",
+            &["commit", "--quiet", "--allow-empty", "-m", version],
+        );
+    }
+
+    /// What comes next has nothing to do with what the branch had.
+    pub(crate) fn begin_history_anew(&self) {
+        self.git("origin", &["checkout", "--quiet", "--orphan", "other"]);
+        self.git("origin", &["commit", "--quiet", "-m", "anew"]);
+        self.git("origin", &["branch", "--quiet", "-M", "main"]);
+    }
+
+    pub(crate) fn git(&self, folder: &str, args: &[&str]) {
+        let done = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(args)
+            .current_dir(self.path(folder))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "git {args:?}: {said}");
+    }
+
+    /// The program under test here, with what a build needs in its environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.place.command(args);
+        prepare(&mut command, self.place.path());
+        command
+    }
+
+    /// Keeps `shraga ARGS...` of the installation running, until dropped.
+    pub(crate) fn keep(&self, args: &[&str]) -> Keeper {
+        let release = fs::read_link(self.path("root/current")).unwrap();
+        let release = release.file_name().unwrap().to_str().unwrap().to_owned();
+        fs::remove_file(self.place.data().join("endpoint.json")).ok();
+        Keeper::start(self, args, release)
+    }
+
+    /// Files a task as often as it takes: the store is away for a moment while versions change.
+    pub(crate) fn files(&self, prompt: &str) -> String {
+        let mut id = String::new();
+        until("a task is filed", || {
+            let ran = self.place.run(&["submit", prompt]);
+            ran.out.trim().clone_into(&mut id);
+            ran.code == 0
+        });
+        id
+    }
+
+    /// Task and process of each agent that was ever started.
+    pub(crate) fn started(&self) -> Vec<(String, String)> {
+        let told = fs::read_to_string(self.path("started")).unwrap_or_default();
+        let pairs = told.lines().filter_map(|line| line.split_once(' '));
+        pairs
+            .map(|(task, pid)| (task.to_owned(), pid.to_owned()))
+            .collect()
+    }
+
+    /// Files so many tasks whose agents wait, and waits until all of them run.
+    pub(crate) fn at_work(&self, count: usize) -> Vec<String> {
+        let tasks = (0..count).map(|_| self.files("wait")).collect();
+        until("all agents run", || self.started().len() == count);
+        tasks
+    }
+}
+
+/// What the tools of a build need, and what agents write to.
+fn prepare(command: &mut Command, place: &Path) {
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let set = std::env::var_os(name).map(PathBuf::from);
+        command.env(name, set.unwrap_or_else(|| home.join(folder)));
+    }
+    command
+        .env("DIR", place)
+        .env_remove("SHRAGA_UPDATE_MINUTES");
+}
+
+/// How the program ended each time, and what was started after it.
+#[derive(Debug, Default)]
+struct Kept {
+    pid: u32,
+    starts: Vec<String>,
+    codes: Vec<Option<i32>>,
+    over: bool,
+}
+
+pub(crate) struct Keeper {
+    kept: Arc<Mutex<Kept>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    fn start(scene: &Scene, args: &[&str], mut release: String) -> Self {
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        let folder = scene.path("keep");
+        fs::create_dir_all(&folder).unwrap();
+        let (root, log) = (scene.path("root"), scene.path("stderr.log"));
+        let template = scene.command(args);
+        let environment: Vec<_> = template
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect();
+        let (args, dir): (Vec<String>, _) = (
+            args.iter().map(|&arg| arg.to_owned()).collect(),
+            scene.place.path().to_owned(),
+        );
+        let shared = Arc::clone(&kept);
+        let start = move |release: &str| {
+            let log = fs::File::options().create(true).append(true).open(&log);
+            fs::remove_file(folder.join("next.json")).ok();
+            Command::new(root.join("versions").join(release).join("shraga"))
+                .args(&args)
+                .current_dir(&dir)
+                .env_clear()
+                .envs(environment.iter().cloned())
+                .env("SHRAGA_KEEPER", &folder)
+                .env("SHRAGA_RELEASE", release)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log.unwrap())
+                .spawn()
+                .unwrap()
+        };
+        let next = scene.path("keep/next.json");
+        let thread = std::thread::spawn(move || {
+            loop {
+                let mut child = {
+                    let mut kept = shared.lock().unwrap();
+                    if kept.over {
+                        return;
+                    }
+                    let child = start(&release);
+                    kept.pid = child.id();
+                    kept.starts.push(release.clone());
+                    child
+                };
+                let code = child.wait().unwrap().code();
+                if code == Some(76) {
+                    let told: Value = serde_json::from_slice(&fs::read(&next).unwrap()).unwrap();
+                    told["to"].as_str().unwrap().clone_into(&mut release);
+                }
+                shared.lock().unwrap().codes.push(code);
+            }
+        });
+        Self {
+            kept,
+            thread: Some(thread),
+        }
+    }
+
+    fn end(&mut self, signal: &str) {
+        if let Some(thread) = self.thread.take() {
+            let mut kept = self.kept.lock().unwrap();
+            kept.over = true;
+            kept.signal(signal);
+            drop(kept);
+            thread.join().ok();
+        }
+    }
+
+    /// What was started, one after the other.
+    pub(crate) fn starts(&self) -> Vec<String> {
+        self.kept.lock().unwrap().starts.clone()
+    }
+
+    /// How the program ended each time; none: by a signal.
+    pub(crate) fn codes(&self) -> Vec<Option<i32>> {
+        self.kept.lock().unwrap().codes.clone()
+    }
+
+    /// Kills what it keeps as it is now.
+    pub(crate) fn kill(&self) {
+        self.kept.lock().unwrap().signal("-KILL");
+    }
+
+    /// Lets what it keeps stop in order, and starts nothing more.
+    pub(crate) fn stop(mut self) {
+        self.end("-TERM");
+        assert_eq!(self.codes().last(), Some(&Some(0)));
+    }
+}
+
+impl Kept {
+    fn signal(&self, signal: &str) {
+        let pid = self.pid.to_string();
+        Command::new("kill").args([signal, &pid]).status().unwrap();
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.end("-KILL");
+    }
+}
