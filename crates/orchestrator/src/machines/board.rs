@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use shraga_core::machine::{Machine, ProviderKind, Stage, Trouble};
-use shraga_core::time::Timestamp;
+use shraga_core::time::{Span, Timestamp};
 
 use super::observe::called;
 use crate::clock::Moment;
 
 /// Machines in trouble that a status names. More make a line that nobody reads.
 const HAMPERED_MAX: usize = 3;
+
+/// From what age on a look is told with it: younger ones are as of now.
+const AGE_TOLD: Span = Span::secs(5);
 
 /// Machines as last looked at, by provider.
 pub type Machines = BTreeMap<ProviderKind, Making>;
@@ -55,9 +58,10 @@ impl Making {
         coming.map(|(_, count)| count).sum()
     }
 
-    /// One line: how many there are, how far, and what is in the way.
+    /// One line: how many there are, how far, and what is in the way; as of when, where that is some time
+    /// before `now` (store time).
     #[must_use]
-    pub fn line(&self, provider: ProviderKind) -> impl fmt::Display {
+    pub fn line(&self, provider: ProviderKind, now: Option<Timestamp>) -> impl fmt::Display {
         let shown = self
             .stages
             .iter()
@@ -76,10 +80,13 @@ impl Making {
             None => self.hampered.iter().map(|it| format!("; {it}")).collect(),
         };
         let lacks = self.lacks.as_ref().map(|lacks| format!("; {lacks}"));
+        let age = self.looked.zip(now).map(|(looked, now)| now.since(looked));
+        let age = age.filter(|age| *age >= AGE_TOLD);
+        let age = age.map_or_else(String::new, |age| format!(" ({age} ago)"));
         let kind = called(provider);
         let (trouble, lacks) = (trouble.unwrap_or_default(), lacks.unwrap_or_default());
         format!(
-            "{kind} machines: {}{trouble}{hampered}{lacks}",
+            "{kind} machines: {}{age}{trouble}{hampered}{lacks}",
             parts.join(", ")
         )
     }

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use shraga_core::ids::UserId;
+use secrecy::SecretString;
+use shraga_core::ids::{UserId, WorkerId};
 use shraga_core::machine::{
     Found, FoundState, Inventory, MachineName, ProviderKind, Quota, Serves, Trouble, TroubleClass,
 };
@@ -93,6 +94,8 @@ struct Memory {
     accounts: HashMap<UserId, Uuid>,
     /// Where operations that were begun are asked after.
     begun: BTreeMap<MachineName, Begun>,
+    /// Tokens of workers that are not known to have arrived on their boxes.
+    minted: HashMap<WorkerId, SecretString>,
     rest: Rest,
     known: place::Known,
 }
@@ -224,7 +227,10 @@ impl DevBoxes {
         let found = found.map_err(|error| trouble(&error, now))?;
         let state = found.as_ref().map(found_state);
         let done = match (act.kind, state) {
-            (ActKind::Create, None) => self.create(act, &id).await,
+            (ActKind::Create, None) => {
+                self.revoke(act, now).await?;
+                self.create(act, &id).await
+            }
             (ActKind::Start, None) => return Err(not_there(&id, now)),
             (ActKind::Start, Some(FoundState::Asleep)) => {
                 self.begun(act, self.client.start(&id).await)
@@ -238,6 +244,7 @@ impl DevBoxes {
                 self.begun(act, self.client.stop(&id, sleeps).await)
             }
             (ActKind::Delete, Some(state)) if state != FoundState::Deleting => {
+                self.revoke(act, now).await?;
                 let deleted = self.client.delete(&id).await;
                 self.begun(act, deleted.map(|it| it.unwrap_or(Tracking::Nowhere)))
             }

@@ -10,6 +10,7 @@
 )]
 
 mod admins;
+mod box_tokens;
 mod cast;
 mod crashes;
 mod crowds;

@@ -20,7 +20,10 @@ use crate::display::table;
 use crate::display::time::{age, rfc3339};
 use crate::exit::{Exit, Failure};
 use crate::roles::session::{Caller, Session};
-use crate::tasks::{machines, workers as all};
+use crate::tasks::{events, machines, workers as all};
+
+/// Events of a machine that are told: a screen has no room for more.
+const TOLD_MAX: u32 = 20;
 
 /// How often a wish is written anew when the row changed under it, as for `drain`.
 const TRIES: u32 = 10;
@@ -87,7 +90,7 @@ impl Machines {
         let found = Found::read(&session).await?;
         match self.verb {
             None => list(&context, &found, self.all),
-            Some(Verb::Why { name }) => found.why(&context, &name),
+            Some(Verb::Why { name }) => found.why(&context, &session, &name).await,
             Some(Verb::Start(wanted)) => wish(&context, &session, wanted, Wish::Start).await,
             Some(Verb::Stop(wanted)) => wish(&context, &session, wanted, Wish::Stop).await,
             Some(Verb::Restart(wanted)) => wish(&context, &session, wanted, Wish::Restart).await,
@@ -120,11 +123,19 @@ impl Found {
             .map(|held| held.iter().filter(hers).count())
     }
 
-    fn why(&self, context: &Context, name: &str) -> Result<Exit, Failure> {
+    async fn why(&self, context: &Context, session: &Session, name: &str) -> Result<Exit, Failure> {
         let machine = machines::find(&self.workers, name)?;
         let held = self.held(&machine);
+        let told = match session.client.absent().has_table(Table::Events) {
+            true => {
+                let head = &machine.record.head;
+                events::of_machine(&session.client, machine.worker, head, TOLD_MAX).await?
+            }
+            false => Vec::new(),
+        };
         if context.output.json {
-            let object = machines::object(&context.config, &machine, held, self.now);
+            let mut object = machines::object(&context.config, &machine, held, self.now);
+            object["events"] = told.iter().map(events::Told::json).collect();
             context.output.object(&object)?;
             return Ok(Exit::Done);
         }
@@ -137,6 +148,11 @@ impl Found {
             context
                 .output
                 .line(format_args!("  {label} {}", one_line(&text)))?;
+        }
+        for told in told {
+            let at = paint(DIM, format!("{:<10}", "told"));
+            let (when, text) = (rfc3339(told.at), one_line(&told.text));
+            context.output.line(format_args!("  {at} {when} {text}"))?;
         }
         Ok(Exit::Done)
     }

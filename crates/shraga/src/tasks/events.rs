@@ -8,7 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use shraga_core::audit::is_orchestrators;
-use shraga_core::ids::{EventId, TaskId};
+use shraga_core::ids::{EventId, MirrorId, TaskId, WorkerId};
+use shraga_core::model::StreamHead;
+use shraga_core::plan::machines::STREAM as MACHINE;
 use shraga_core::row::Table;
 use shraga_core::status::EventKind;
 use shraga_core::time::{Span, Timestamp};
@@ -205,6 +207,39 @@ impl Seen {
         new.retain(|told| self.given.insert(told.event.id));
         new
     }
+}
+
+/// The newest events of a machine whose stream of them ends at `head`, at most `limit`, in order. They carry its
+/// worker's identity where others carry a task's.
+///
+/// # Errors
+/// Any error of the request.
+pub async fn of_machine(
+    client: &Client,
+    worker: WorkerId,
+    head: &StreamHead,
+    limit: u32,
+) -> Result<Vec<Told>, Error> {
+    if head.sequence == 0 {
+        return Ok(Vec::new());
+    }
+    let query = Query {
+        top: Some(limit),
+        order_by: vec![OrderBy {
+            column: "createdon".to_owned(),
+            descending: true,
+        }],
+        ..of(TaskId::new(worker.get()), None)
+    };
+    let page = client.page(Table::Events, &query, None).await?;
+    let mut told = read_all(page.rows.iter());
+    // At its computed identity stands what an orchestrator wrote.
+    told.retain(|told| {
+        let event = &told.event;
+        let id = EventId::of(MirrorId::new(worker.get()), &event.stream, event.sequence);
+        event.stream == MACHINE && event.sequence <= head.sequence && event.id == id
+    });
+    Ok(in_order(told))
 }
 
 /// The newest events of everything the caller may see, at most `limit`, in order.

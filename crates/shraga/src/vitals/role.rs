@@ -134,7 +134,8 @@ impl OrchestratorNow {
         let able = workers.map(|(able, all)| format!("{able} of {all} workers ready"));
         let wait = waiting.as_ref().map(|codes| format!("waiting for {codes}"));
         let machines = status.machines.iter();
-        let machines = machines.map(|(provider, making)| making.line(*provider).to_string());
+        let machines =
+            machines.map(|(provider, making)| making.line(*provider, status.last_tick).to_string());
         let words: Vec<String> = [Some(tasks), able, wait]
             .into_iter()
             .flatten()

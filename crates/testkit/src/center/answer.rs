@@ -84,7 +84,14 @@ pub(super) fn take(center: &Center, request: &Request<Bytes>) -> Taken {
         base: &base,
         faults: &faults,
     };
+    let installs = request.method() == Method::PUT && url.path().contains("/customizationGroups/");
+    if installs && desk.is(&Fault::LosesWishes) {
+        return Taken::Away("the connection was closed");
+    }
     let said = desk.answer(&mut state, request, &url);
+    if installs && desk.is(&Fault::LosesAnswers) {
+        return Taken::Away("the connection was closed before an answer");
+    }
     if let Some(last) = state.asked.last_mut() {
         last.status = Some(said.status);
     }

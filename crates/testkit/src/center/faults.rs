@@ -45,4 +45,8 @@ pub enum Fault {
     WantsPerson,
     /// Customization tasks that run now fail.
     CantInstall,
+    /// Requests for customization groups get lost on their way.
+    LosesWishes,
+    /// They arrive, and their answers get lost.
+    LosesAnswers,
 }

@@ -31,6 +31,7 @@ use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
 
 use look::Look;
+pub use write::STREAM;
 
 /// The next step of every machine, and of those that should be there.
 ///

@@ -15,7 +15,7 @@ use crate::time::{Month, Timestamp};
 
 /// Name of the stream of a machine's events. They carry its worker's identity where others carry a
 /// task's.
-const STREAM: &str = "machine";
+pub const STREAM: &str = "machine";
 
 /// The identity of a provider's tally: 128 bits that no computed identity has.
 fn tally_id(provider: ProviderKind) -> WorkerId {

@@ -3,6 +3,9 @@
 //!
 //! There is one group of a name on a box, and it runs once: that it is there is what says that it was asked for, also to
 //! an orchestrator that starts anew. A task that waits for the box's person is trouble that only she ends.
+//!
+//! A worker has one valid token. One whose group's request was lost is used for the next request, or revoked where
+//! nobody knows it any more; and all are revoked before a box of that name is made or deleted.
 
 use std::collections::BTreeMap;
 
@@ -73,7 +76,11 @@ impl DevBoxes {
         let told = |error: Error| trouble(&error, now);
         let group = GroupName::parse(GROUP).map_err(|error| told(error.into()))?;
         match self.client.customization(id, &group).await.map_err(told)? {
-            Some(seen) => hindrance(id, &group, &seen, now),
+            Some(seen) => {
+                // It has arrived.
+                self.memory().minted.remove(&act.worker);
+                hindrance(id, &group, &seen, now)
+            }
             None => {
                 let token = self.token(install, act, now).await?;
                 let task = install.task(act, token.as_deref());
@@ -93,6 +100,11 @@ impl DevBoxes {
         if !install.needs_token() {
             return Ok(None);
         }
+        let known = self.memory().minted.get(&act.worker).cloned();
+        if let Some(secret) = known {
+            return Ok(Some(secret.expose_secret().to_owned()));
+        }
+        self.revoke(act, now).await?;
         let (user, pool) = match act.serves {
             Serves::Person(user) => (user.to_string(), "dedicated"),
             Serves::Everyone => (self.me(now).await?, "shared"),
@@ -107,8 +119,30 @@ impl DevBoxes {
         };
         let made = self.store.create_token(&request).await;
         let made = made.map_err(|error| at_store(&error, now))?;
-        let secret = made.token.as_ref();
-        Ok(secret.map(|secret| secret.expose_secret().to_owned()))
+        let Some(secret) = made.token else {
+            return Ok(None);
+        };
+        self.memory().minted.insert(act.worker, secret.clone());
+        Ok(Some(secret.expose_secret().to_owned()))
+    }
+
+    /// Revokes the tokens of the machine's worker, where the installation makes any.
+    pub(super) async fn revoke(&self, act: &Act, now: Timestamp) -> Result<(), Trouble> {
+        let installs = self.center.install.as_ref();
+        if !installs.is_some_and(Install::needs_token) {
+            return Ok(());
+        }
+        self.memory().minted.remove(&act.worker);
+        let tokens = self.store.tokens().await;
+        let tokens = tokens.map_err(|error| at_store(&error, now))?;
+        for token in tokens.iter().filter(|it| it.worker == Some(act.worker)) {
+            match self.store.revoke_token(token.id).await {
+                // Somebody else was faster.
+                Ok(()) | Err(shraga_dataverse::Error::Missing(_)) => {}
+                Err(error) => return Err(at_store(&error, now)),
+            }
+        }
+        Ok(())
     }
 
     async fn me(&self, now: Timestamp) -> Result<String, Trouble> {
