@@ -28,11 +28,11 @@ fn goes_on(scene: &Scene, version: &str, running: usize) -> bool {
 
 /// Lets the agents end, and holds the end of each task against the promises: one agent, one attempt, each line once.
 fn all_is_well(scene: &Scene, tasks: &[String]) {
-    fs::write(scene.path("go"), "").unwrap();
+    fs::write(scene.path("go"), "").expect("the folder takes a file");
     for id in tasks {
         let task = scene.place.until_status(id, "Completed");
         assert_eq!(task["attempt"], 1, "{task:#}");
-        let result = task["result"].as_str().unwrap();
+        let result = task["result"].as_str().expect("it has a result");
         let started = scene.started();
         let runs = started.iter().filter(|(task, _)| task == id).count();
         assert_eq!(runs, 1, "{id} was begun again");
