@@ -45,7 +45,7 @@ pub trait Fetch: fmt::Debug + Send + Sync {
 /// Where programs are that somebody else built.
 #[derive(Clone, Debug)]
 pub struct Prebuilt {
-    /// An address (`https`), or a path; `{version}`, `{commit}`, `{os}` and `{arch}` are filled in.
+    /// An address (`https`), or a path, for this system; `{version}` and `{commit}` are filled in.
     pub from: String,
     /// The file of the commit with their sums, as `sha256sum` writes it.
     pub checksums: PathBuf,
@@ -68,8 +68,6 @@ impl Prebuilt {
         self.from
             .replace("{version}", release.version())
             .replace("{commit}", commit)
-            .replace("{os}", std::env::consts::OS)
-            .replace("{arch}", std::env::consts::ARCH)
     }
 
     /// Puts the program of `release` at `file`, executable. `source` has the commit's files.

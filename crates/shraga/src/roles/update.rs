@@ -79,7 +79,9 @@ fn prebuilt(config: &Config) -> Result<Option<Prebuilt>, Failure> {
         false => {}
     }
     Ok(Some(Prebuilt {
-        from: from.clone(),
+        from: from
+            .replace("{os}", std::env::consts::OS)
+            .replace("{arch}", std::env::consts::ARCH),
         checksums: config.update.checksums.clone(),
         fetch: Arc::new(Download),
     }))
