@@ -219,7 +219,8 @@ pub fn line(machine: &Machine, now: Timestamp) -> String {
     );
     if let Some(said) = &record.trouble {
         let (class, since) = (said.class, age(said.since, now));
-        line.push_str(&format!("; {class} for {since}: {}", trouble(said, now)));
+        let said = format!("; {class} for {since}: {}", trouble(said, now));
+        line.push_str(&said);
     }
     line
 }

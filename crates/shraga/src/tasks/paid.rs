@@ -70,7 +70,7 @@ impl Paid {
         let paid = machines.into_iter().filter_map(|machine| {
             let price = price(machine.record.provider);
             let ran = machine.record.ran(now) > Span::ZERO;
-            (price != Some(0) && ran).then(|| (machine.worker, (machine, price)))
+            (price != Some(0) && ran).then_some((machine.worker, (machine, price)))
         });
         Self {
             machines: paid.collect(),
