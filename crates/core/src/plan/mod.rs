@@ -26,6 +26,7 @@ pub mod budget;
 mod display;
 mod draft;
 mod explain;
+pub mod fleet;
 pub mod health;
 pub mod machines;
 pub mod mirror;

@@ -1,0 +1,428 @@
+//! Which worker may take a release, and when: one first, the others after it stayed well.
+//!
+//! Every permission is written together with the fleet's row, under the versions of both. So of two orchestrators one
+//! gives it, and none is given over a pause, a refusal or another canary that was written meanwhile. What must not be
+//! allowed any more is taken back before anything new is allowed.
+//!
+//! Never: two canaries of one release at once; a permission while the fleet is paused; a refused release again; an older
+//! one, or another build of the same version; anything for a worker that doesn't run from an installation.
+
+mod judge;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::fleet::{Canary, Fleet, Refused, Rollout, Said, Stage, Why};
+use crate::ids::{Etag, WorkerId};
+use crate::model::Worker;
+use crate::row::ChangeSet;
+use crate::status::{Pool, WorkerState};
+use crate::time::{Span, Timestamp};
+use crate::update::Release;
+
+use judge::{Judged, judge};
+pub use write::save;
+
+/// How lately a worker must have beaten to be the canary: four beats. Longer, and one that is gone is tried; shorter, and
+/// a slow store leaves none.
+const FRESH: Span = Span::secs(120);
+
+/// How long a worker that is not fit for it just now is waited for before there counts as being none. Longer delays the
+/// orchestrator's own update where nobody looks after silent workers.
+const EXPECTED: Span = Span::mins(30);
+
+/// How many workers are allowed a release at once. Each of them beats meanwhile, and one beat makes the whole write
+/// stale; fewer take longer for a large fleet.
+const WAVE: usize = 20;
+
+/// What was observed.
+#[derive(Clone, Debug, Default)]
+pub struct FleetSnapshot {
+    /// The fleet's row, with its version; `None` while there is none.
+    pub row: Option<(Etag, Fleet)>,
+    /// All rows of the workers table that could be read.
+    pub workers: Vec<Worker>,
+    /// Whether `workers` is all of them. Without, nothing is concluded from there being none.
+    pub complete: bool,
+    /// Attempts that workers hold.
+    pub leases: HashMap<WorkerId, u32>,
+    /// The newest release on the branch, if that is known; also one that this process runs already.
+    pub offered: Option<Release>,
+}
+
+/// What the operator decided, and who asks.
+#[derive(Clone, Debug)]
+pub struct FleetPolicy {
+    /// How two versions compare; `Equal` for those that can't be compared.
+    pub order: fn(&Release, &Release) -> Ordering,
+    /// How long the canary must stay well; `None`: all take a release at once.
+    pub canary: Option<Span>,
+    /// How long the canary may take until it runs the release: fetching, building and trying it included.
+    pub take_within: Span,
+    /// The release that this orchestrator runs, where it takes newer ones.
+    pub ours: Option<Release>,
+}
+
+impl FleetPolicy {
+    /// The longest that taking a release may last: an hour's build and the wait for another one's, trials, and a start.
+    pub const TAKE_WITHIN: Span = Span::mins(150);
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetPlan {
+    /// The writes. At most one of them writes the fleet's row.
+    pub sets: Vec<ChangeSet>,
+    /// The release that this orchestrator may take now, as far as was observed.
+    pub take: Option<Release>,
+    /// Things somebody should know.
+    pub notes: Vec<String>,
+    /// Whether something is under way, so that it is looked at again soon.
+    pub busy: bool,
+}
+
+/// What is looked at, with what follows from it at once.
+struct Look<'a> {
+    snapshot: &'a FleetSnapshot,
+    policy: &'a FleetPolicy,
+    now: Timestamp,
+    fleet: Fleet,
+}
+
+/// What is done next.
+struct Move<'a> {
+    fleet: Fleet,
+    allow: Vec<&'a Worker>,
+    why: String,
+}
+
+/// What to write, and whether this orchestrator may take a release itself.
+#[must_use]
+pub fn plan(snapshot: &FleetSnapshot, policy: &FleetPolicy, now: Timestamp) -> FleetPlan {
+    let fleet = snapshot.row.as_ref().map(|(_, fleet)| fleet.clone());
+    let look = Look {
+        snapshot,
+        policy,
+        now,
+        fleet: fleet.unwrap_or_default(),
+    };
+    let mut plan = FleetPlan {
+        take: look.take(),
+        notes: look.notes(),
+        busy: look.is_busy(),
+        ..FleetPlan::default()
+    };
+    if let Some(set) = look.failure() {
+        plan.sets.push(set);
+        return plan;
+    }
+    plan.sets = look.withdrawals();
+    if plan.sets.is_empty() && look.fleet.pause.is_none() {
+        plan.sets.extend(look.next().map(|next| {
+            let allow = next.allow.iter().map(|worker| write::allow(worker, &next));
+            let mut writes = vec![save(
+                snapshot.row.as_ref().map(|(etag, _)| etag),
+                &next.fleet,
+            )];
+            writes.extend(allow);
+            ChangeSet {
+                task: None,
+                why: next.why.clone(),
+                writes,
+            }
+        }));
+    }
+    plan
+}
+
+impl<'a> Look<'a> {
+    /// The release that may take the place of what is rolled out.
+    fn newer(&self) -> Option<&'a Release> {
+        let offered = self.snapshot.offered.as_ref()?;
+        let rollout = self.fleet.rollout.as_ref();
+        let newer = rollout.is_none_or(|rollout| {
+            // Another commit of the same version: the branch has no longer what is rolled out.
+            rollout.release != *offered
+                && (self.policy.order)(offered, &rollout.release) != Ordering::Less
+        });
+        let wanted = || self.workers().any(|worker| self.needs(worker, offered));
+        let free = newer && self.fleet.refuses(offered).is_none();
+        (free && (wanted() || self.is_newer(offered, self.policy.ours.as_ref()))).then_some(offered)
+    }
+
+    fn workers(&self) -> impl Iterator<Item = &'a Worker> + use<'a> {
+        let workers = self.snapshot.workers.iter();
+        workers.filter(|worker| worker.kind.runs_tasks())
+    }
+
+    fn is_newer(&self, release: &Release, than: Option<&Release>) -> bool {
+        than.is_some_and(|than| (self.policy.order)(release, than) == Ordering::Greater)
+    }
+
+    /// Whether the worker takes releases, runs an older one and has nothing against this.
+    fn needs(&self, worker: &Worker, release: &Release) -> bool {
+        let member = &worker.member;
+        let against = match &member.said {
+            Said::Unable(it, _) | Said::Failed(it, _) => it == release,
+            Said::Off | Said::On | Said::Making(_) | Said::Waiting(..) | Said::Other(_) => false,
+        };
+        worker.state != WorkerState::Deprovisioned
+            && member.said.takes()
+            && !against
+            && self.is_newer(release, member.release.as_ref())
+    }
+
+    fn seen_within(&self, worker: &Worker, span: Span) -> bool {
+        let seen = worker.last_seen;
+        seen.is_some_and(|seen| self.now.since(seen) <= span)
+    }
+
+    fn is_fit(&self, worker: &Worker, release: &Release) -> bool {
+        self.needs(worker, release)
+            && worker.state.takes_work()
+            && !worker.is_cordoned()
+            && worker.asked().is_none()
+            && self.seen_within(worker, FRESH)
+    }
+
+    /// Who tries the release first: an idle worker before a busy one, a shared one before one that is a person's.
+    fn choose(&self, release: &Release) -> Option<&'a Worker> {
+        let fit = self.workers().filter(|worker| self.is_fit(worker, release));
+        fit.min_by_key(|worker| {
+            let leases = self.snapshot.leases.get(&worker.id).copied().unwrap_or(0);
+            let busy = leases > 0 || worker.state == WorkerState::Busy;
+            (busy, worker.pool != Pool::Shared, leases, worker.id)
+        })
+    }
+
+    /// Whether somebody is likely to be fit soon.
+    fn is_expecting(&self, release: &Release) -> bool {
+        let coming = |worker: &Worker| {
+            self.needs(worker, release)
+                && !worker.state.is_gone()
+                && !worker.is_cordoned()
+                && self.seen_within(worker, EXPECTED)
+        };
+        !self.snapshot.complete || self.workers().any(coming)
+    }
+
+    /// What to do about a release that nobody tries yet, or whose canary is gone.
+    fn begin(&self, release: &Release, since: Timestamp) -> Option<Move<'a>> {
+        let open = Stage::Open(self.now);
+        let (stage, allow, why) = match (self.policy.canary, self.choose(release)) {
+            (None, _) => (open, None, format!("{release} may be taken by all")),
+            (Some(_), Some(worker)) => {
+                let canary = Stage::Canary(Canary {
+                    worker: worker.id,
+                    name: worker.name.clone(),
+                    allowed: self.now,
+                    well: None,
+                });
+                let why = format!("worker {} is to try {release} first", worker.name);
+                (canary, Some(worker), why)
+            }
+            (Some(_), None) if self.is_expecting(release) => return None,
+            (Some(_), None) => (open, None, format!("no worker can try {release} first")),
+        };
+        let rollout = Rollout {
+            release: release.clone(),
+            since,
+            stage,
+        };
+        let mut fleet = self.fleet.clone();
+        if let Some(before) = fleet.rollout.replace(rollout)
+            && (self.policy.order)(&before.release, release) == Ordering::Equal
+            && before.release != *release
+        {
+            let said = format!("the branch brought {release}");
+            self.refuse(&mut fleet, &before.release, Why::Replaced, said);
+        }
+        let allow = allow.into_iter().collect();
+        Some(Move { fleet, allow, why })
+    }
+
+    fn refuse(&self, fleet: &mut Fleet, release: &Release, why: Why, said: String) {
+        fleet.refused.push(Refused {
+            release: release.clone(),
+            why,
+            said,
+            at: self.now,
+        });
+        let excess = fleet
+            .refused
+            .len()
+            .saturating_sub(crate::fleet::MAX_REFUSED);
+        fleet.refused.drain(..excess);
+    }
+
+    fn next(&self) -> Option<Move<'a>> {
+        if let Some(newer) = self.newer() {
+            return self.begin(newer, self.now);
+        }
+        let rollout = self.fleet.rollout.as_ref()?;
+        match &rollout.stage {
+            Stage::Open(_) => self.next_wave(&rollout.release),
+            Stage::Canary(canary) => match judge(self, rollout, canary) {
+                // `failure` has seen to it.
+                Judged::Failed(_) | Judged::Going => None,
+                Judged::Gone(said) => {
+                    let next = self.begin(&rollout.release, rollout.since)?;
+                    let why = format!("worker {}: {said}; {}", canary.name, next.why);
+                    Some(Move { why, ..next })
+                }
+                Judged::Unasked(worker) => {
+                    let again = Canary {
+                        allowed: self.now,
+                        ..canary.clone()
+                    };
+                    let why = format!("worker {} may take {}", canary.name, rollout.release);
+                    Some(self.moved(rollout, Stage::Canary(again), vec![worker], why))
+                }
+                Judged::Well => {
+                    let well = Canary {
+                        well: Some(self.now),
+                        ..canary.clone()
+                    };
+                    let why = format!("worker {} runs {}", canary.name, rollout.release);
+                    Some(self.moved(rollout, Stage::Canary(well), Vec::new(), why))
+                }
+                Judged::Passed => {
+                    let why = format!(
+                        "worker {} stayed well with {}",
+                        canary.name, rollout.release
+                    );
+                    Some(self.moved(rollout, Stage::Open(self.now), Vec::new(), why))
+                }
+            },
+        }
+    }
+
+    fn moved(&self, from: &Rollout, stage: Stage, allow: Vec<&'a Worker>, why: String) -> Move<'a> {
+        let mut fleet = self.fleet.clone();
+        fleet.rollout = Some(Rollout {
+            stage,
+            ..from.clone()
+        });
+        Move { fleet, allow, why }
+    }
+
+    fn next_wave(&self, release: &Release) -> Option<Move<'a>> {
+        let waits = |worker: &&Worker| {
+            self.needs(worker, release) && worker.member.allowed.as_ref() != Some(release)
+        };
+        let allow: Vec<&Worker> = self.workers().filter(waits).take(WAVE).collect();
+        let why = format!("{} more workers may take {release}", allow.len());
+        let fleet = self.fleet.clone();
+        (!allow.is_empty()).then_some(Move { fleet, allow, why })
+    }
+
+    /// The end of a release whose canary failed, with its permission.
+    fn failure(&self) -> Option<ChangeSet> {
+        let (row, rollout) = (self.snapshot.row.as_ref()?, self.fleet.rollout.as_ref()?);
+        let Stage::Canary(canary) = &rollout.stage else {
+            return None;
+        };
+        let Judged::Failed(said) = judge(self, rollout, canary) else {
+            return None;
+        };
+        let said = format!("worker {}: {said}", canary.name);
+        let why = format!("{} is refused: {said}", rollout.release);
+        let mut fleet = self.fleet.clone();
+        fleet.rollout = None;
+        self.refuse(&mut fleet, &rollout.release, Why::Failed, said);
+        let mut writes = vec![save(Some(&row.0), &fleet)];
+        let worker = self.workers().find(|worker| worker.id == canary.worker);
+        let open = worker.filter(|worker| worker.member.outstanding().is_some());
+        writes.extend(open.map(write::withdraw));
+        Some(ChangeSet {
+            task: None,
+            why,
+            writes,
+        })
+    }
+
+    /// Permissions that were given, not taken, and must not be taken any more.
+    fn withdrawals(&self) -> Vec<ChangeSet> {
+        let unfounded = self.workers().filter(|worker| {
+            let allowed = worker.member.outstanding();
+            allowed.is_some_and(|release| !self.is_founded(worker, release))
+        });
+        let sets = unfounded.map(|worker| ChangeSet {
+            task: None,
+            why: format!("worker {} is to take nothing for now", worker.name),
+            writes: vec![write::withdraw(worker)],
+        });
+        sets.collect()
+    }
+
+    fn is_founded(&self, worker: &Worker, release: &Release) -> bool {
+        let Some(rollout) = self.fleet.rollout.as_ref() else {
+            return false;
+        };
+        let current = rollout.release == *release && self.newer().is_none();
+        if self.fleet.pause.is_some() || !current {
+            return false;
+        }
+        match &rollout.stage {
+            Stage::Open(_) => self.needs(worker, release),
+            Stage::Canary(canary) if canary.worker == worker.id => {
+                !matches!(judge(self, rollout, canary), Judged::Gone(_))
+            }
+            Stage::Canary(_) => false,
+        }
+    }
+
+    /// What this orchestrator may take.
+    fn take(&self) -> Option<Release> {
+        let rollout = self.fleet.rollout.as_ref()?;
+        let open = matches!(rollout.stage, Stage::Open(_)) && self.newer().is_none();
+        let mine = open && self.is_newer(&rollout.release, self.policy.ours.as_ref());
+        (mine && self.fleet.pause.is_none()).then(|| rollout.release.clone())
+    }
+
+    fn is_busy(&self) -> bool {
+        let canary = self.fleet.canary().is_some();
+        let rollout = self.fleet.rollout.as_ref();
+        let lives = |worker: &Worker| self.seen_within(worker, EXPECTED);
+        let waits = |release: &Release| {
+            self.workers()
+                .any(|worker| self.needs(worker, release) && lives(worker))
+        };
+        canary || self.newer().is_some() || rollout.is_some_and(|it| waits(&it.release))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(newer) = self.newer() {
+            let waits = self.policy.canary.is_some() && self.choose(newer).is_none();
+            if waits && self.fleet.pause.is_none() && self.is_expecting(newer) {
+                notes.push(format!("{newer} waits for a worker that can try it first"));
+            }
+        }
+        let Some(rollout) = &self.fleet.rollout else {
+            return notes;
+        };
+        for worker in self.workers() {
+            let (name, release) = (&worker.name, &rollout.release);
+            match &worker.member.said {
+                Said::Unable(it, why) if it == release => {
+                    notes.push(format!("worker {name} can't take {release}: {why}"));
+                }
+                Said::Failed(it, why) if it == release => {
+                    notes.push(format!("worker {name} failed with {release}: {why}"));
+                }
+                Said::Off
+                | Said::On
+                | Said::Making(_)
+                | Said::Waiting(..)
+                | Said::Unable(..)
+                | Said::Failed(..)
+                | Said::Other(_) => {}
+            }
+        }
+        notes
+    }
+}
