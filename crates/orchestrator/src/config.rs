@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shraga_core::ids::{BootId, UserId, WorkerId};
 use shraga_core::plan::Policy;
+use shraga_core::plan::fleet::FleetPolicy;
 use shraga_core::time::Span;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,8 @@ pub struct Config {
     /// Ends it between two ticks, for another process that takes its place at once: what is under way at providers of
     /// machines is awaited, and their machines are left alone.
     pub hand_over: CancellationToken,
+    /// How they are rolled out, beside the ticks; `None`: they are only noticed.
+    pub fleet: Option<FleetPolicy>,
     /// How long a tick that is applying may go on after the token was cancelled.
     pub drain: Duration,
     /// How long a run until idle may take.
@@ -96,6 +99,7 @@ impl Config {
             machines: machines::Settings::default(),
             update: None,
             hand_over: CancellationToken::new(),
+            fleet: None,
             drain: Duration::from_secs(10),
             once_deadline: Duration::from_secs(600),
         }

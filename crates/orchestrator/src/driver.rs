@@ -26,7 +26,7 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::consult::message;
 use crate::courtesy::Courtesy;
-use crate::fleet::Rolling;
+use crate::fleet::{self, Roller, Rolling};
 use crate::identity;
 use crate::lookout;
 use crate::machines::{self, Machines};
@@ -305,6 +305,17 @@ impl Orchestrator {
     fn look_after_parts(&self, below: &Stopper) -> Vec<JoinHandle<()>> {
         if let Some(update) = self.config.update.clone() {
             update::start(update, self.newer.clone(), below.clone());
+        }
+        if let Some(policy) = self.config.fleet.clone() {
+            let (client, newer, status) = (self.client.clone(), self.newer(), self.status());
+            let roller = Roller {
+                client,
+                policy,
+                newer,
+                status,
+                board: self.fleet.clone(),
+            };
+            fleet::start(roller, below.clone());
         }
         let (settings, status) = (&self.config.machines, self.board.reader());
         let until = (below, &self.stopper);

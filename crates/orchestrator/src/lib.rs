@@ -44,7 +44,7 @@ pub use census::Census;
 pub use clock::Moment;
 pub use config::{Config, LinkTries};
 pub use driver::{Finished, Left, Orchestrator, RunError};
-pub use fleet::Rolling;
+pub use fleet::{Rolling, roll_out};
 pub use status::{
     Counts, Degraded, LastResult, LeaseView, LoopStatus, Phase, Reason, Status, StoreKind,
 };

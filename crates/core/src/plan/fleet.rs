@@ -96,6 +96,8 @@ struct Look<'a> {
 struct Move<'a> {
     fleet: Fleet,
     allow: Vec<&'a Worker>,
+    /// Who is the canary no more.
+    leaves: Option<&'a Worker>,
     why: String,
 }
 
@@ -127,6 +129,7 @@ pub fn plan(snapshot: &FleetSnapshot, policy: &FleetPolicy, now: Timestamp) -> F
                 snapshot.row.as_ref().map(|(etag, _)| etag),
                 &next.fleet,
             )];
+            writes.extend(next.leaves.map(write::withdraw));
             writes.extend(allow);
             ChangeSet {
                 task: None,
@@ -158,21 +161,28 @@ impl<'a> Look<'a> {
         workers.filter(|worker| worker.kind.runs_tasks())
     }
 
+    fn worker(&self, id: WorkerId) -> Option<&'a Worker> {
+        self.workers().find(|worker| worker.id == id)
+    }
+
     fn is_newer(&self, release: &Release, than: Option<&Release>) -> bool {
         than.is_some_and(|than| (self.policy.order)(release, than) == Ordering::Greater)
     }
 
-    /// Whether the worker takes releases, runs an older one and has nothing against this.
-    fn needs(&self, worker: &Worker, release: &Release) -> bool {
+    /// Whether the worker takes releases, runs an older one and did not fail with this.
+    fn lacks(&self, worker: &Worker, release: &Release) -> bool {
         let member = &worker.member;
-        let against = match &member.said {
-            Said::Unable(it, _) | Said::Failed(it, _) => it == release,
-            Said::Off | Said::On | Said::Making(_) | Said::Waiting(..) | Said::Other(_) => false,
-        };
+        let failed = matches!(&member.said, Said::Failed(it, _) if it == release);
         worker.state != WorkerState::Deprovisioned
             && member.said.takes()
-            && !against
+            && !failed
             && self.is_newer(release, member.release.as_ref())
+    }
+
+    /// Whether it also can have it, as far as it knows.
+    fn needs(&self, worker: &Worker, release: &Release) -> bool {
+        let unable = matches!(&worker.member.said, Said::Unable(it, _) if it == release);
+        !unable && self.lacks(worker, release)
     }
 
     fn seen_within(&self, worker: &Worker, span: Span) -> bool {
@@ -241,7 +251,12 @@ impl<'a> Look<'a> {
             self.refuse(&mut fleet, &before.release, Why::Replaced, said);
         }
         let allow = allow.into_iter().collect();
-        Some(Move { fleet, allow, why })
+        Some(Move {
+            fleet,
+            allow,
+            leaves: None,
+            why,
+        })
     }
 
     fn refuse(&self, fleet: &mut Fleet, release: &Release, why: Why, said: String) {
@@ -271,7 +286,17 @@ impl<'a> Look<'a> {
                 Judged::Gone(said) => {
                     let next = self.begin(&rollout.release, rollout.since)?;
                     let why = format!("worker {}: {said}; {}", canary.name, next.why);
-                    Some(Move { why, ..next })
+                    let known = self.worker(canary.worker);
+                    // Also what it took: it may go back to an older one, and would take it once more.
+                    let leaves = known.filter(|worker| {
+                        let chosen = next.allow.iter().any(|it| it.id == worker.id);
+                        !chosen && worker.member.allowed.is_some()
+                    });
+                    Some(Move {
+                        leaves,
+                        why,
+                        ..next
+                    })
                 }
                 Judged::Unasked(worker) => {
                     let again = Canary {
@@ -306,17 +331,28 @@ impl<'a> Look<'a> {
             stage,
             ..from.clone()
         });
-        Move { fleet, allow, why }
+        Move {
+            fleet,
+            allow,
+            leaves: None,
+            why,
+        }
     }
 
     fn next_wave(&self, release: &Release) -> Option<Move<'a>> {
+        // Who can't have it tries again by itself, as long as it may.
         let waits = |worker: &&Worker| {
-            self.needs(worker, release) && worker.member.allowed.as_ref() != Some(release)
+            self.lacks(worker, release) && worker.member.allowed.as_ref() != Some(release)
         };
         let allow: Vec<&Worker> = self.workers().filter(waits).take(WAVE).collect();
         let why = format!("{} more workers may take {release}", allow.len());
         let fleet = self.fleet.clone();
-        (!allow.is_empty()).then_some(Move { fleet, allow, why })
+        (!allow.is_empty()).then_some(Move {
+            fleet,
+            allow,
+            leaves: None,
+            why,
+        })
     }
 
     /// The end of a release whose canary failed, with its permission.
@@ -334,9 +370,9 @@ impl<'a> Look<'a> {
         fleet.rollout = None;
         self.refuse(&mut fleet, &rollout.release, Why::Failed, said);
         let mut writes = vec![save(Some(&row.0), &fleet)];
-        let worker = self.workers().find(|worker| worker.id == canary.worker);
-        let open = worker.filter(|worker| worker.member.outstanding().is_some());
-        writes.extend(open.map(write::withdraw));
+        let worker = self.worker(canary.worker);
+        let allowed = worker.filter(|worker| worker.member.allowed.is_some());
+        writes.extend(allowed.map(write::withdraw));
         Some(ChangeSet {
             task: None,
             why,
@@ -367,7 +403,7 @@ impl<'a> Look<'a> {
             return false;
         }
         match &rollout.stage {
-            Stage::Open(_) => self.needs(worker, release),
+            Stage::Open(_) => self.lacks(worker, release),
             Stage::Canary(canary) if canary.worker == worker.id => {
                 !matches!(judge(self, rollout, canary), Judged::Gone(_))
             }

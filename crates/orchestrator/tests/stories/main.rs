@@ -18,6 +18,7 @@ mod dev_boxes;
 mod dev_boxes_kept;
 mod dev_boxes_reached;
 mod fencing;
+mod fleet;
 mod late;
 mod legacy;
 mod lesser;

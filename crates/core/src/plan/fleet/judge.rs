@@ -30,7 +30,7 @@ pub(super) enum Judged<'a> {
 
 /// How the canary does, by its row.
 pub(super) fn judge<'a>(look: &Look<'a>, rollout: &Rollout, canary: &Canary) -> Judged<'a> {
-    let Some(worker) = look.workers().find(|worker| worker.id == canary.worker) else {
+    let Some(worker) = look.worker(canary.worker) else {
         return match look.snapshot.complete {
             true => Judged::Gone("its row is gone".to_owned()),
             false => Judged::Going,

@@ -65,6 +65,9 @@ impl World {
     fn new() -> Self {
         let mut scene = Scene::of(WORKERS as u128);
         scene.snapshot.offered = None;
+        for row in &mut scene.snapshot.workers {
+            row.etag = Etag::new("0");
+        }
         Self {
             scene,
             offered: [None, None],
@@ -151,7 +154,9 @@ impl World {
             (Event::Silent(_), _) => worker.suspicion = Some(Suspicion { beat: 1, at: now }),
             (Event::Answer(_), _) => worker.suspicion = None,
             (Event::Drain(_), _) => worker.drained = worker.drained.xor(Some(now)),
-            (Event::ByHand(_), _) => worker.member.release = Some(release(5)),
+            (Event::ByHand(_), _) if worker.member.release < Some(release(5)) => {
+                worker.member.release = Some(release(5));
+            }
             (_, _) => return,
         }
         self.touch(Some(number));
@@ -169,7 +174,7 @@ impl World {
         };
         match &write.condition {
             Condition::Absent => self.scene.snapshot.row.is_none(),
-            Condition::Version(tag) => tag.as_str() == version.to_string() || version == 0,
+            Condition::Version(tag) => tag.as_str() == version.to_string(),
         }
     }
 
