@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use crate::time::Timestamp;
 
+pub mod keep;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,8 @@ pub enum Step {
     Install,
     /// The links are turned to it.
     Swap,
+    /// It runs, and has to prove itself.
+    Health,
 }
 
 impl Step {
@@ -107,6 +110,7 @@ impl Step {
             Self::Test => "test",
             Self::Install => "install",
             Self::Swap => "swap",
+            Self::Health => "health",
         }
     }
 }
@@ -202,7 +206,7 @@ impl Record {
             return Next::GivenUp(failed(to, step, &said, now));
         }
         let step = match cut_short.map(|left| left.step) {
-            Some(Step::Swap) => Step::Swap,
+            Some(Step::Swap | Step::Health) => Step::Swap,
             Some(Step::Stage | Step::Build | Step::Test | Step::Install) | None => Step::Stage,
         };
         Next::Go(UnderWay {
@@ -258,6 +262,13 @@ impl Record {
         self.failed.push(failed);
         let too_many = self.failed.len().saturating_sub(MAX_FAILED);
         self.failed.drain(..too_many);
+    }
+
+    /// `release` ran and did not prove itself.
+    pub fn fell(&mut self, release: &Release, said: &str, now: Timestamp) {
+        let under_way = self.under_way.take();
+        self.remember(failed(release, Some(Step::Health), said, now));
+        self.under_way = under_way.filter(|going| going.to != *release);
     }
 
     /// A person went back from `release`.

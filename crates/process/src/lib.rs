@@ -11,6 +11,7 @@
 //! A program that leaves its group on purpose (`setsid`) escapes, but for one under a supervisor on
 //! Linux: containing hostile programs is a sandbox's work. Nothing here decides what is run, and nothing logs arguments or output.
 
+mod child;
 mod environment;
 pub mod holder;
 pub mod lasting;
@@ -21,6 +22,7 @@ pub mod supervise;
 mod tests;
 mod tool;
 
+pub use child::Child;
 pub use environment::{GIT_PATIENCE, GIT_REMOTE, GIT_SSH, allowed_environment};
 pub use os::{GroupRecord, end_group};
 pub use running::{Ended, Ending, Exit, Pipe, ProcessError, Program, Running, Sink, Stop};

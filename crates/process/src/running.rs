@@ -320,7 +320,7 @@ impl Running {
 /// Waits for the program itself. The group's own way of waiting goes on until its last member has ended,
 /// where this process is the parent of those too (a supervisor is): a silent process that the program left
 /// behind would hold it up for ever.
-async fn itself(group: &mut dyn ChildWrapper) -> io::Result<ExitStatus> {
+pub(crate) async fn itself(group: &mut dyn ChildWrapper) -> io::Result<ExitStatus> {
     group.inner_mut().wait().await
 }
 
@@ -356,7 +356,7 @@ async fn feed(stdin: &mut Option<(ChildStdin, Vec<u8>)>) {
     clippy::disallowed_methods,
     reason = "a bounded instant, met when a program was just installed and another started beside it"
 )]
-fn spawn(command: &mut CommandWrap) -> io::Result<Box<dyn ChildWrapper>> {
+pub(crate) fn spawn(command: &mut CommandWrap) -> io::Result<Box<dyn ChildWrapper>> {
     let mut tries = 1;
     loop {
         match command.spawn() {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shraga_core::time::Timestamp;
 use tokio::time::Instant;
 
 /// The end of a span that several steps share.
@@ -17,6 +18,23 @@ impl Deadline {
     /// How much is left; zero when it has passed.
     pub(crate) fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Time since something began, as a time of its own that never jumps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elapsed(Instant);
+
+impl Elapsed {
+    /// Begins now.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since then.
+    pub(crate) fn now(self) -> Timestamp {
+        let millis = self.0.elapsed().as_millis();
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 }
 

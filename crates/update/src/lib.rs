@@ -12,6 +12,7 @@ mod check;
 mod clock;
 mod compatibility;
 mod git;
+mod keep;
 mod kept;
 mod layout;
 mod make;
@@ -31,6 +32,7 @@ use shraga_core::update::Release;
 
 pub use apply::{Applied, Installed, apply, installed, roll_back, root_of};
 pub use check::check;
+pub use keep::{HAND_OVER, KeepError, News, Order, keep};
 pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE, latest};
 pub use layout::PROGRAM;
 pub use make::{Made, Site, make};

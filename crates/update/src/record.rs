@@ -14,12 +14,13 @@ use shraga_core::update::{Failed, Record, Release, Step, UnderWay};
 /// Form of the file.
 const FORM: u32 = 1;
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step::Stage,
     Step::Build,
     Step::Test,
     Step::Install,
     Step::Swap,
+    Step::Health,
 ];
 
 #[derive(Serialize, Deserialize)]

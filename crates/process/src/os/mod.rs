@@ -30,7 +30,7 @@ impl GroupRecord {
     }
 
     /// Whether the leader itself lives; `None` where the system can't be asked.
-    pub(crate) fn leader_lives(&self) -> Option<bool> {
+    pub fn leader_lives(&self) -> Option<bool> {
         imp::lives(self)
     }
 }
