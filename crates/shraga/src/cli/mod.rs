@@ -11,6 +11,7 @@ pub mod costs;
 pub mod doctor;
 pub mod drain;
 mod dry_run;
+pub mod keep;
 mod leaving;
 pub mod list;
 pub mod logs;
@@ -104,6 +105,7 @@ enum Verb {
     Serve(serve::Serve),
     Orchestrate(orchestrate::Orchestrate),
     Worker(worker::Worker),
+    Keep(keep::Keep),
     Submit(submit::Submit),
     List(list::List),
     Show(show::Show),
@@ -269,6 +271,7 @@ impl Verb {
             // What is found is told once: the log tells only what was asked for.
             Self::Doctor(_) => drop(flags.entry("log.level").or_insert_with(|| "off".to_owned())),
             Self::Update(verb) => verb.overrides(flags),
+            Self::Keep(verb) => verb.overrides(flags),
             Self::Orchestrate(_)
             | Self::Submit(_)
             | Self::List(_)
@@ -302,6 +305,7 @@ impl Verb {
             Self::Serve(_) => Some("serve"),
             Self::Orchestrate(verb) if !verb.dry_run => Some("orchestrate"),
             Self::Worker(_) => Some("worker"),
+            Self::Keep(_) => Some("keep"),
             Self::Up(verb) if !verb.demo => Some("up"),
             _ => None,
         }
@@ -313,6 +317,7 @@ impl Verb {
             Self::Serve(verb) => verb.run(context).await,
             Self::Orchestrate(verb) => verb.run(context).await,
             Self::Worker(verb) => verb.run(context).await,
+            Self::Keep(verb) => verb.run(context).await,
             Self::Submit(verb) => verb.run(context).await,
             Self::List(verb) => verb.run(context).await,
             Self::Show(verb) => verb.run(context).await,

@@ -309,6 +309,8 @@ sections! {
         build_timeout_seconds: Seconds = Seconds(3600);
         /// Seconds that each trial of what was built may take.
         trial_timeout_seconds: Seconds = Seconds(120);
+        /// Seconds that a version on trial may take after its start until it does its work; then the one before runs again.
+        health_seconds: Seconds = Seconds(180);
         /// A file of those whose ssh keys may have signed the commit (`man ssh-keygen`, ALLOWED SIGNERS). Unset:
         /// signatures are not looked at.
         signers: Option<PathBuf> = None;

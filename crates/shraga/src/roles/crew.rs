@@ -41,14 +41,14 @@ const OWN_WORKERS: u32 = 8;
 
 /// Variables that are this process's own, and mean something else to a worker.
 const OWN_VARIABLES: [&str; 8] = [
-    shraga_update::FOLDER_VARIABLE,
-    shraga_update::RELEASE_VARIABLE,
     "DATAVERSE_URL",
     "DATAVERSE_TOKEN",
     "SHRAGA_WORKER_ID",
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
+    shraga_update::FOLDER_VARIABLE,
+    shraga_update::RELEASE_VARIABLE,
 ];
 
 /// The orchestrator and the workers.

@@ -8,6 +8,7 @@ mod crew;
 mod dev_boxes;
 mod download;
 pub mod folder;
+pub mod keep;
 pub(crate) mod local;
 pub mod machines;
 pub mod orchestrator;

@@ -29,6 +29,7 @@ use crate::exit::Failure;
 use crate::roles::signals::Stop;
 
 pub(crate) use meter::{around, left};
+pub(crate) use notify::Manager;
 pub(crate) use role::Role;
 
 /// Where health and metrics are shown.
@@ -97,6 +98,7 @@ impl Vitals {
         tokio::spawn(pulse::run(
             Arc::clone(&state),
             notify::Manager::from_environment(),
+            shraga_update::Kept::from(&crate::config::env::all()),
             stop.drain.clone(),
             ended.clone(),
         ));

@@ -13,13 +13,13 @@ const AHEAD: u32 = 3;
 
 /// The service manager that started this process.
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(crate) struct Manager {
     watchdog: Option<Duration>,
 }
 
 impl Manager {
     /// As the environment says.
-    pub(super) fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         #[cfg(unix)]
         let watchdog = sd_notify::watchdog_enabled();
         #[cfg(not(unix))]
@@ -28,29 +28,29 @@ impl Manager {
     }
 
     /// How often it is to hear that the process is well; `None` when it doesn't ask.
-    pub(super) fn every(&self) -> Option<Duration> {
+    pub(crate) fn every(&self) -> Option<Duration> {
         self.watchdog.map(|period| period / AHEAD)
     }
 
     /// The process can do its work.
-    pub(super) fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.tell(Told::Ready);
     }
 
     /// What it does, in a line for `systemctl status`.
-    pub(super) fn status(&self, status: &str) {
+    pub(crate) fn status(&self, status: &str) {
         self.tell(Told::Status(&clean::one_line(status)));
     }
 
     /// It is well. When this isn't said in time, the manager restarts the process.
-    pub(super) fn well(&self) {
+    pub(crate) fn well(&self) {
         if self.watchdog.is_some() {
             self.tell(Told::Well);
         }
     }
 
     /// It was told to stop and finishes what it has.
-    pub(super) fn stopping(&self) {
+    pub(crate) fn stopping(&self) {
         self.tell(Told::Stopping);
         self.tell(Told::Status("stopping: finishing what is under way"));
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shraga_update::Kept;
 use shraga_web::Vitals;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ pub(super) struct Pulse {
     stopping: bool,
     stuck: bool,
     beaten: Option<Instant>,
+    /// Whom this process tells that it lives, if it is kept.
+    kept: Option<Kept>,
     /// Requests sent until the last heartbeat.
     sent: u64,
     /// How often it was well, and how many heartbeats there were.
@@ -39,11 +42,15 @@ pub(super) struct Pulse {
 pub(super) async fn run(
     state: Arc<State>,
     manager: Manager,
+    kept: Option<Kept>,
     drain: CancellationToken,
     ended: CancellationToken,
 ) {
     let look = manager.every().map_or(LOOK, |every| every.min(LOOK));
-    let mut pulse = Pulse::of(manager);
+    let mut pulse = Pulse {
+        kept,
+        ..Pulse::of(manager)
+    };
     while clock::pause(look, &ended).await {
         pulse.look(&state, drain.is_cancelled());
     }
@@ -58,6 +65,7 @@ impl Pulse {
             stopping: false,
             stuck: false,
             beaten: None,
+            kept: None,
             sent: 0,
             well: 0,
             beats: 0,
@@ -92,6 +100,7 @@ impl Pulse {
             None => {
                 self.well += 1;
                 self.manager.well();
+                self.tell_keeper(state);
                 if was_stuck {
                     tracing::info!("{} gets on again", state.name);
                 }
@@ -102,6 +111,23 @@ impl Pulse {
                 tracing::error!("{why}");
             }
             Some(_) => {}
+        }
+    }
+
+    /// Says that this process lives, to the keeper that started it: it ends one that is silent.
+    fn tell_keeper(&self, state: &State) {
+        let Some(kept) = &self.kept else {
+            return;
+        };
+        let complaint = state.readiness().complaint();
+        let pulse = shraga_update::Pulse {
+            pid: std::process::id(),
+            beat: self.well,
+            healthy: complaint.is_none(),
+            says: complaint.unwrap_or_else(|| format!("{} is well", state.name)),
+        };
+        if let Err(error) = kept.pulse(&pulse) {
+            tracing::debug!(%error, "the keeper was not told");
         }
     }
 
