@@ -133,6 +133,12 @@ impl Launch {
             turn: false,
         }
     }
+
+    /// Whether it is still there, and nobody found it failing meanwhile.
+    fn can_run(&self, there: &Installation) -> bool {
+        let release = self.release.as_ref();
+        release.is_some_and(|to| there.there.contains(to) && !there.failed.contains(to))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -150,8 +156,8 @@ struct Run {
 
 #[derive(Clone, Debug)]
 enum Phase {
-    /// Nothing runs until then.
-    Rests(Timestamp),
+    /// Nothing runs until then; what was handed over to goes on then, where that is not decided anew.
+    Rests(Timestamp, Option<Box<Launch>>),
     Runs(Box<Run>),
     /// It was told to end with the keeper.
     Leaves,
@@ -177,7 +183,7 @@ impl Keeper {
         Self {
             health,
             memory,
-            phase: Phase::Rests(now),
+            phase: Phase::Rests(now, None),
             ends: 0,
             blamed: None,
         }
@@ -212,7 +218,7 @@ impl Keeper {
 
     fn stop(&mut self) -> Vec<Act> {
         match std::mem::replace(&mut self.phase, Phase::Leaves) {
-            Phase::Rests(_) => vec![Act::Leave],
+            Phase::Rests(..) => vec![Act::Leave],
             Phase::Runs(_) | Phase::Leaves => Vec::new(),
         }
     }
@@ -220,9 +226,13 @@ impl Keeper {
     fn tick(&mut self, there: &Installation, now: Timestamp) -> Vec<Act> {
         match &mut self.phase {
             Phase::Leaves => Vec::new(),
-            Phase::Rests(until) if now < *until => Vec::new(),
-            Phase::Rests(_) => {
-                let (launch, before) = self.first(there);
+            Phase::Rests(until, _) if now < *until => Vec::new(),
+            Phase::Rests(_, next) => {
+                let next = next.take().filter(|next| next.can_run(there));
+                let (launch, before) = match next {
+                    Some(next) => self.next(*next),
+                    None => self.first(there),
+                };
                 before.into_iter().chain(self.begin(launch, now)).collect()
             }
             Phase::Runs(run) if run.ending.is_some() => Vec::new(),
@@ -351,7 +361,7 @@ impl Keeper {
         let run = match std::mem::replace(&mut self.phase, Phase::Leaves) {
             Phase::Runs(run) => *run,
             Phase::Leaves => return vec![Act::Leave],
-            rests @ Phase::Rests(_) => {
+            rests @ Phase::Rests(..) => {
                 self.phase = rests;
                 return Vec::new();
             }
@@ -360,8 +370,20 @@ impl Keeper {
             return self.back_to(next, now);
         }
         match (end, run.launch.before) {
-            (End::HandOver { to, turn }, _) => {
-                self.hand_over(to, turn, run.launch.release, there, now)
+            (End::HandOver { to, turn }, before) => {
+                let from = before.or(run.launch.release);
+                match self.handed_over(to, turn, from, there) {
+                    Err((failed, why)) => {
+                        let rest = self.rest(&why, now);
+                        failed.into_iter().chain([rest]).collect()
+                    }
+                    Ok(launch) if run.proved => {
+                        let (launch, noted) = self.next(launch);
+                        noted.into_iter().chain(self.begin(launch, now)).collect()
+                    }
+                    // Two that hand over to each other must not do so without end and rest.
+                    Ok(launch) => vec![self.rest_before(launch, now)],
+                }
             }
             (End::Other(said), Some(back)) => {
                 let said = format!("{said} before it had proved itself");
@@ -381,13 +403,29 @@ impl Keeper {
     }
 
     fn rest(&mut self, said: &str, now: Timestamp) -> Act {
-        let rest = FIRST_REST.times(1 << self.ends.min(16)).min(LONGEST_REST);
-        self.ends = self.ends.saturating_add(1);
-        self.phase = Phase::Rests(now.plus(rest));
+        let rest = self.rest_with(None, now);
         Act::Say(format!(
             "{said}; it is started again in {} s",
             rest.as_secs()
         ))
+    }
+
+    /// The same, after a hand-over by one that had not proved itself.
+    fn rest_before(&mut self, next: Launch, now: Timestamp) -> Act {
+        let to = next.release.as_ref().map(ToString::to_string);
+        let rest = self.rest_with(Some(Box::new(next)), now);
+        Act::Say(format!(
+            "it handed over before it had proved itself; {} is started in {} s",
+            to.unwrap_or_default(),
+            rest.as_secs()
+        ))
+    }
+
+    fn rest_with(&mut self, next: Option<Box<Launch>>, now: Timestamp) -> Span {
+        let rest = FIRST_REST.times(1 << self.ends.min(16)).min(LONGEST_REST);
+        self.ends = self.ends.saturating_add(1);
+        self.phase = Phase::Rests(now.plus(rest), next);
+        rest
     }
 
     /// Goes back after a trial that failed. The trial is over, whatever comes of this.
@@ -403,42 +441,42 @@ impl Keeper {
             .collect()
     }
 
-    fn hand_over(
-        &mut self,
+    /// What is started after a hand-over; or why not, and what is to be remembered of it.
+    fn handed_over(
+        &self,
         to: Release,
         turn: bool,
         from: Option<Release>,
         there: &Installation,
-        now: Timestamp,
-    ) -> Vec<Act> {
-        let tries = self.tries(&to);
-        let too_often = tries > MAX_TRIES;
+    ) -> Result<Launch, (Option<Act>, String)> {
+        let too_often = self.tries(&to) > MAX_TRIES;
         let refused = match () {
             () if !there.there.contains(&to) => Some("is not installed"),
             () if there.failed.contains(&to) => Some("failed before"),
             () if too_often => Some(CUT_SHORT),
             () => None,
         };
-        if let Some(why) = refused {
-            // Remembered, so that it is not asked for again and again.
-            let failed = from.filter(|_| too_often).map(|back| Act::Failed {
-                release: to.clone(),
-                said: format!("it {CUT_SHORT}"),
-                back,
+        let Some(why) = refused else {
+            return Ok(Launch {
+                before: from.filter(|from| *from != to),
+                release: Some(to),
+                turn,
             });
-            let rest = self.rest(&format!("it hands over to {to}, which {why}"), now);
-            return failed.into_iter().chain([rest]).collect();
-        }
-        let launch = Launch {
-            before: from.filter(|from| *from != to),
-            release: Some(to),
-            turn,
         };
-        let remembered = self.note_trial(&launch, tries);
-        remembered
-            .into_iter()
-            .chain(self.begin(launch, now))
-            .collect()
+        // Remembered, so that it is not asked for again and again.
+        let failed = from.filter(|_| too_often).map(|back| Act::Failed {
+            release: to.clone(),
+            said: format!("it {CUT_SHORT}"),
+            back,
+        });
+        Err((failed, format!("it hands over to {to}, which {why}")))
+    }
+
+    /// A trial that is about to be begun, and what has to be written down before.
+    fn next(&mut self, launch: Launch) -> (Launch, Vec<Act>) {
+        let tries = launch.release.as_ref().map_or(1, |to| self.tries(to));
+        let noted = self.note_trial(&launch, tries);
+        (launch, noted.into_iter().collect())
     }
 
     /// How often `to` will have been begun with the next try.

@@ -276,6 +276,43 @@ fn a_program_that_falls_silent_is_ended_and_started_again_but_one_that_never_pul
 }
 
 #[test]
+fn versions_that_hand_over_before_they_proved_themselves_rest_in_between() {
+    let there = installation(&["1.0.0", "1.1.0", "1.2.0"]);
+    let mut keeper = on_trial(&there);
+    let mut now = 20;
+    for (number, wait) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+        let next = ["1.2.0", "1.1.0"][number % 2];
+        let said = keeper.step(to(next), &there, at(now));
+        assert!(matches!(&said[..], [Act::Say(_)]), "{said:?}");
+        assert_eq!(keeper.step(Event::Tick, &there, at(now + wait - 1)), []);
+        now += wait;
+        let begun = keeper.step(Event::Tick, &there, at(now));
+        assert!(matches!(&begun[0], Act::Remember(_)), "{begun:?}");
+        assert_eq!(begun[1..], [start(next, true)]);
+    }
+    // What is gone back to is what proved itself, and not the one that handed over.
+    let back = keeper.step(crash(), &there, at(now));
+    assert!(back.contains(&start("1.0.0", false)), "{back:?}");
+    let _ = keeper.step(WELL, &there, at(now + 1));
+    assert_eq!(keeper.memory().proven, Some(release("1.0.0")));
+}
+
+#[test]
+fn what_is_gone_or_failed_when_the_rest_is_over_is_not_begun() {
+    for failed in [true, false] {
+        let mut there = installation(&["1.0.0", "1.1.0", "1.2.0"]);
+        let mut keeper = on_trial(&there);
+        let _ = keeper.step(to("1.2.0"), &there, at(20));
+        match failed {
+            true => there.failed.push(release("1.2.0")),
+            false => there.there.retain(|there| *there != release("1.2.0")),
+        }
+        let begun = keeper.step(Event::Tick, &there, at(21));
+        assert_eq!(begun, [start("1.0.0", false)]);
+    }
+}
+
+#[test]
 fn a_keeper_that_is_told_to_end_waits_for_its_program_and_starts_no_other() {
     let there = installation(&["1.0.0", "1.1.0"]);
     for end in [crash(), to("1.1.0")] {
