@@ -132,6 +132,7 @@ pub async fn keep(
         began,
         pulse: None,
         unwritten: Vec::new(),
+        said_unwritable: false,
         tell,
         left: false,
     };
@@ -201,6 +202,8 @@ struct Keeping<'a> {
     pulse: Option<Pulse>,
     /// Words for the installation's record, which somebody else has now.
     unwritten: Vec<Word>,
+    /// It was said that they can't be written.
+    said_unwritable: bool,
     tell: &'a mut (dyn FnMut(News) + Send),
     left: bool,
 }
@@ -352,24 +355,38 @@ impl Keeping<'_> {
         }
     }
 
-    /// Writes what is unwritten, unless somebody else has the installation: then it is tried at the next look.
+    /// Writes what is unwritten, unless somebody else has the installation or the disk refuses: then it is tried at the next
+    /// look, and counts meanwhile all the same.
     async fn write(&mut self) {
         let Some(layout) = self.layout.clone().filter(|_| !self.unwritten.is_empty()) else {
             return;
         };
-        let Ok(Some(_held)) = layout.hold(Duration::ZERO).await else {
-            return;
-        };
-        let mut record = layout.record();
-        for word in &self.unwritten {
-            match word {
-                Word::Failed(release, said) => record.fell(release, said, (self.order.wall)()),
-                Word::Forgiven(release) => record.forgive(release),
+        let refused = match layout.hold(Duration::ZERO).await {
+            Ok(None) => return,
+            Ok(Some(_held)) => {
+                let mut record = layout.record();
+                for word in &self.unwritten {
+                    match word {
+                        Word::Failed(release, said) => {
+                            record.fell(release, said, (self.order.wall)());
+                        }
+                        Word::Forgiven(release) => record.forgive(release),
+                    }
+                }
+                layout.keep(&record).err()
             }
-        }
-        match layout.keep(&record) {
-            Ok(()) => self.unwritten.clear(),
-            Err(error) => tracing::error!(%error, "the installation's record can't be written"),
+            Err(error) => Some(error),
+        };
+        match refused {
+            None => {
+                self.unwritten.clear();
+                self.said_unwritable = false;
+            }
+            // Said once: it is tried again four times a second.
+            Some(error) if !std::mem::replace(&mut self.said_unwritable, true) => {
+                tracing::error!(%error, "the installation's record can't be written; it is tried again");
+            }
+            Some(_) => {}
         }
     }
 

@@ -321,6 +321,33 @@ async fn a_failure_is_remembered_once_whoever_updates_lets_go_of_the_installatio
 }
 
 #[tokio::test]
+async fn a_failure_that_the_disk_does_not_take_counts_all_the_same_and_is_written_later() {
+    let scene = Scene::new(&[("1.0.0", HANDS_OVER), ("1.1.0", "exit 1")]).await;
+    let running = scene.keep(HANG);
+    scene
+        .until("it proves itself", |scene| scene.proven().is_some())
+        .await;
+    // No file can be made there, whoever asks: as on a full disk.
+    let in_the_way = scene.layout.root().join("record.new");
+    fs::create_dir(&in_the_way).unwrap();
+    for starts in [3, 4] {
+        scene.hand_over("1.1.0", true);
+        scene
+            .until("the one before runs", |scene| {
+                scene.started().len() == starts
+            })
+            .await;
+    }
+    assert_eq!(scene.started(), ["1.0.0", "1.1.0", "1.0.0", "1.0.0"]);
+    assert!(scene.failed().is_empty());
+    fs::remove_dir(&in_the_way).unwrap();
+    scene
+        .until("it is remembered", |scene| !scene.failed().is_empty())
+        .await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_keeper_is_told_who_has_the_folder() {
     let scene = Scene::new(&[("1.0.0", WELL)]).await;
     let running = scene.keep(HANG);
