@@ -60,7 +60,8 @@ impl Scene {
         );
         fs::write(&program, text).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        self.layout.install(&program, &release(version)).unwrap();
+        Layout::copy(&program, &self.layout.begin().unwrap()).unwrap();
+        self.layout.install(&release(version)).unwrap();
     }
 
     fn order(&self, health: Duration) -> Order {
