@@ -177,8 +177,9 @@ fn a_machine_that_ran_and_failed_is_repaired_once_and_one_that_never_ran_is_not(
     world.file(person(1), 3);
     run(&mut world, &mut us, 200);
     let broken = name(&world);
-    let breaks =
-        |world: &mut World| drop(world.provider.boxes.insert(broken.clone(), State::Failed));
+    let breaks = |world: &mut World| {
+        world.provider.boxes.insert(broken.clone(), State::Failed);
+    };
     breaks(&mut world);
     run(&mut world, &mut us, 300);
     assert_eq!(asked(&world, ActKind::Repair), 1);
@@ -227,4 +228,57 @@ fn where_nothing_can_be_restarted_it_is_stopped_and_started() {
     assert_eq!(asked(&world, ActKind::Restart), 0);
     assert_eq!(asked(&world, ActKind::Start), 1);
     assert_eq!(world.stages(), [Stage::Up]);
+}
+
+#[test]
+fn a_wish_to_restart_what_was_not_made_does_not_keep_it() {
+    let (mut world, mut us) = (World::new(of_people()), Orchestrator::default());
+    world.provider.bars = Some(Trouble {
+        class: TroubleClass::Denied,
+        said: "we may not".to_owned(),
+        since: world.at(),
+        again: None,
+    });
+    world.file(person(1), 3);
+    run(&mut world, &mut us, 100);
+    assert_eq!(world.stages(), [Stage::Wanted]);
+    world.wish(0, Wish::Restart);
+    world.tasks.clear();
+    run(&mut world, &mut us, 100);
+    assert_eq!(world.stages(), [Stage::Gone]);
+}
+
+#[test]
+fn one_that_turns_out_to_be_only_stopped_is_started_before_one_that_was_wanted_instead() {
+    let full = Group {
+        total: 1,
+        mend_after: None,
+        cool_down: Span::secs(10),
+        ..of_people()
+    };
+    let (mut world, mut us) = (World::new(full), Orchestrator::default());
+    world.file(person(1), 3);
+    run(&mut world, &mut us, 200);
+    let name = name(&world);
+    world.provider.boxes.insert(name.clone(), State::Failed);
+    run(&mut world, &mut us, 200);
+    assert_eq!(world.stages(), [Stage::Wanted, Stage::Failed]);
+    world.provider.boxes.insert(name, State::Asleep);
+    run(&mut world, &mut us, 200);
+    assert_eq!(world.stages(), [Stage::Up, Stage::Gone]);
+    assert_eq!(world.provider.made, 1);
+}
+
+#[test]
+fn a_cordoned_machine_that_fails_is_no_longer_cordoned() {
+    let (mut world, mut us) = working(of_people());
+    world.tasks.truncate(1);
+    world.wish(0, Wish::Stop);
+    run(&mut world, &mut us, 30);
+    assert_eq!(world.stages(), [Stage::Cordoned]);
+    let name = name(&world);
+    world.provider.boxes.insert(name, State::Failed);
+    run(&mut world, &mut us, 200);
+    assert_eq!(world.stages(), [Stage::Failed]);
+    assert_eq!(world.records()[0].wish, None);
 }

@@ -451,6 +451,13 @@ fn given_up(look: &Look<'_>, machine: &Machine, said: &str) -> Option<Next> {
     if until > look.now {
         return None;
     }
+    // What was asked a moment ago may still arrive: until then its place is taken.
+    let asked = record
+        .tried
+        .map(|tried| tried.plus(look.group.repeat_after));
+    if let Some(arrives) = asked.filter(|at| *at > look.now) {
+        return Some(Next::Wait(Some(arrives)));
+    }
     let last = record
         .trouble
         .as_ref()

@@ -37,6 +37,7 @@ pub(super) fn add(look: &Look<'_>, plan: &mut MachinePlan) {
     }
     more(look, Serves::Everyone, missing_in_pool(look), plan);
     wished(look, plan);
+    start_instead(look, plan);
     withdraw(look, plan);
     ask(look, plan);
 }
@@ -159,18 +160,51 @@ fn wished(look: &Look<'_>, plan: &mut MachinePlan) {
     }
 }
 
+/// A machine that was wanted while another was failing is not made when that one turns out to be only stopped: stopped
+/// ones fill the places in which it would be made.
+fn start_instead(look: &Look<'_>, plan: &mut MachinePlan) {
+    for wanted in wanted(look).filter(|it| it.record.wish.is_none()) {
+        let there = look.of(wanted.record.serves).find(|it| {
+            let asleep = it.record.stage == Stage::Asleep && it.record.wish.is_none();
+            asleep && is_asleep(look, it) && !is_moved(plan, it)
+        });
+        let (Some(there), false) = (there, is_moved(plan, wanted)) else {
+            continue;
+        };
+        let none = wanted.record.at(Stage::Gone, look.now);
+        let why = format!("{} is there, and is started instead", there.record.name);
+        step(plan, wanted, &none, None, &why);
+        let next = start_record(&there.record, look.now);
+        let why = "there is work for it";
+        step(plan, there, &next, Some(ActKind::Start), why);
+    }
+}
+
+/// Whether a step writes this machine's row already.
+fn is_moved(plan: &MachinePlan, machine: &Machine) -> bool {
+    let moved = plan.steps.iter().filter_map(|step| step.set.as_ref());
+    let mut writes = moved.flat_map(|set| &set.writes);
+    writes.any(|write| write.id == machine.worker.get())
+}
+
 /// A machine that was wanted, was not asked for, and that nobody needs any more.
 fn withdraw(look: &Look<'_>, plan: &mut MachinePlan) {
     let mut pool = look.count(Serves::Everyone, Stage::is_coming);
     for machine in wanted(look) {
+        if is_moved(plan, machine) {
+            continue;
+        }
         let record = &machine.record;
         let spare = match (record.serves, record.wish) {
             (_, Some(Wish::Stop | Wish::Delete)) => true,
-            (_, Some(Wish::Start | Wish::Restart)) => false,
-            (Serves::Person(user), None) => {
+            (_, Some(Wish::Start)) => false,
+            // What was not made needs no restart.
+            (Serves::Person(user), None | Some(Wish::Restart)) => {
                 look.count(record.serves, Stage::is_coming) > look.demand.of(user).kept
             }
-            (Serves::Everyone, None) => look.demand.waiting == 0 && pool > look.group.pool_min,
+            (Serves::Everyone, None | Some(Wish::Restart)) => {
+                look.demand.waiting == 0 && pool > look.group.pool_min
+            }
         };
         if spare && look.snapshot.open_complete {
             pool = pool.saturating_sub(u32::from(record.serves == Serves::Everyone));
@@ -190,12 +224,7 @@ fn wanted<'l>(look: &'l Look<'_>) -> impl Iterator<Item = &'l Machine> {
 fn ask(look: &Look<'_>, plan: &mut MachinePlan) {
     let mut asked = !look.snapshot.workers_complete;
     for machine in wanted(look) {
-        let worker = machine.worker.get();
-        let moved = plan.steps.iter().filter_map(|step| step.set.as_ref());
-        if moved
-            .flat_map(|set| &set.writes)
-            .any(|write| write.id == worker)
-        {
+        if is_moved(plan, machine) {
             continue;
         }
         match may_make(look, machine) {

@@ -22,6 +22,13 @@ pub(super) fn cordoned(look: &Look<'_>, machine: &Machine, found: Option<&Found>
     if fresh && matches!(state, Some(FoundState::Asleep)) && !look.may_run(machine) {
         return to(asleep_now(look, machine), None, "it was stopped");
     }
+    if let Some(found) = found.filter(|it| fresh && it.state == FoundState::Failed)
+        && !look.beats(machine)
+    {
+        let mut next = fault(look, machine, found);
+        next.wish = record.wish.filter(|wish| *wish != Wish::Stop);
+        return to(next, None, "it failed");
+    }
     let known = matches!(
         state,
         Some(FoundState::Running | FoundState::Starting | FoundState::Making)
