@@ -73,10 +73,19 @@ pub enum Break {
     IgnoreDrain,
     /// An orchestrator counts the time when it could not look as time that it watched.
     WatchThroughOutages,
+    /// The provider is asked although what was to be written before was refused.
+    AskUnwritten,
+    /// An orchestrator looks at machines and sees no work.
+    ForgetOpen,
+    /// The store ignores `If-Match` where machines are written.
+    CarelessTally,
 }
 
 impl Break {
-    /// All of them.
+    /// Those of histories of machines.
+    pub const OF_MACHINES: [Self; 3] = [Self::AskUnwritten, Self::ForgetOpen, Self::CarelessTally];
+
+    /// All of those of histories of tasks.
     pub const ALL: [Self; 31] = [
         Self::NoEtag,
         Self::RandomMirrorId,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use shraga_core::plan::machines::ActKind;
 use shraga_core::reason::Reason;
 use shraga_core::row::{
     ChangeSet, Column, Condition, Table, Value, Write, events, tasks, users, workers,
@@ -198,6 +199,82 @@ kinds! {
     }
 }
 
+kinds! {
+    /// What can go wrong in a history of machines.
+    MachineFault {
+        /// An orchestrator forgets all that is not in the store.
+        OrchestratorCrash = "orchestrator crash",
+        /// A store without change sets makes the first write of a set, and not the rest.
+        LeftBetweenWrites = "left between two writes",
+        /// What was to be written is, and nobody hears of it.
+        LostAnswerOfStore = "lost answer of the store",
+        /// An orchestrator ends between writing and asking.
+        DiesBeforeAsking = "died before asking",
+        /// A request to the provider never arrives.
+        LostRequest = "lost request",
+        /// It is carried out, and nobody hears of it.
+        LostReply = "lost reply",
+        /// It arrives when nobody waits for it any more.
+        LateRequest = "late request",
+        /// The provider stops answering, or answers again.
+        ProviderAway = "provider away",
+        /// What it makes from now on fails, or doesn't any more.
+        MakesBad = "makes what fails",
+        /// It says that it makes none, or makes some again.
+        Barred = "makes none",
+        /// Workers say nothing though their machines run, or speak again.
+        Mute = "workers mute",
+        /// A machine stops by itself.
+        Ends = "machine ends",
+        /// A machine fails.
+        Breaks = "machine breaks",
+        /// A machine is in a state that nobody knows.
+        Odd = "unknown state",
+        /// A machine is deleted behind everybody's back.
+        Vanishes = "machine vanishes",
+        /// The provider is going to stop a machine by itself.
+        Scheduled = "scheduled stop",
+    }
+}
+
+kinds! {
+    /// What is done in a history of machines, where it changed something at the provider.
+    MachineDeed {
+        /// One is made.
+        Create = "make",
+        /// One is started.
+        Start = "start",
+        /// One is stopped.
+        Stop = "stop",
+        /// One is deleted.
+        Delete = "delete",
+        /// One is started anew.
+        Restart = "restart",
+        /// One is mended.
+        Repair = "repair",
+        /// A scheduled stop is delayed.
+        Delay = "delay a stop",
+        /// An admin wishes something.
+        Wish = "wish",
+    }
+}
+
+impl MachineDeed {
+    /// What a request comes to; nothing for one that changes nothing.
+    pub(crate) const fn of(kind: ActKind) -> Option<Self> {
+        Some(match kind {
+            ActKind::Create => Self::Create,
+            ActKind::Start => Self::Start,
+            ActKind::Stop { .. } => Self::Stop,
+            ActKind::Delete => Self::Delete,
+            ActKind::Restart => Self::Restart,
+            ActKind::Repair => Self::Repair,
+            ActKind::Delay { .. } => Self::Delay,
+            ActKind::Link => return None,
+        })
+    }
+}
+
 /// How often each thing happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -210,6 +287,14 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    pub(crate) fn machine_fault(&mut self, fault: MachineFault) {
+        *self.faults.entry(fault.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn machine_deed(&mut self, deed: MachineDeed) {
+        *self.deeds.entry(deed.as_str()).or_default() += 1;
+    }
+
     pub(crate) fn fault(&mut self, fault: Fault) {
         *self.faults.entry(fault.as_str()).or_default() += 1;
     }

@@ -18,6 +18,7 @@ mod judge;
 mod legacy;
 mod lesser;
 mod lives;
+mod machines;
 mod many;
 mod misfortune;
 mod money;
@@ -38,7 +39,7 @@ mod worker;
 mod world;
 
 pub use breaks::Break;
-pub use coverage::{Coverage, Deed, Fault};
+pub use coverage::{Coverage, Deed, Fault, MachineDeed, MachineFault};
 pub use many::{Totals, run_all};
 pub use promises::{Promise, Violation};
 pub use shrink::{Shrunk, shrink};
@@ -49,6 +50,8 @@ use world::World;
 /// How histories are run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    /// Whether they are of machines rather than of tasks.
+    pub machines: bool,
     /// A rule of the shipped code to break on purpose, to see that the simulator notices.
     pub broken: Option<Break>,
     /// Whether to keep a line for every step.
@@ -81,5 +84,13 @@ pub struct History {
 /// Runs the history of `seed`.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> History {
-    World::new(Script::of(seed), options).run()
+    live(Script::of(seed), options)
+}
+
+/// Runs the history of a script.
+fn live(script: Script, options: &Options) -> History {
+    match options.machines {
+        true => machines::World::new(script, options).run(),
+        false => World::new(script, options).run(),
+    }
 }

@@ -27,6 +27,14 @@ pub enum Promise {
     NoResultLost,
     /// Nobody spends more than she may, on a task or on a day.
     BudgetsHold,
+    /// No more machines are made than limits allow.
+    CapsHold,
+    /// A machine that holds a lease is not stopped.
+    LeasesStay,
+    /// A machine that is not ours, or in a state that nobody knows, is not touched.
+    OthersMachines,
+    /// Every machine that we made has a row.
+    MachinesKnown,
     /// A worker that is drained begins nothing new.
     DrainedRest,
     /// A question waits for its person, and goes on with her answer to it alone.
@@ -49,6 +57,10 @@ impl fmt::Display for Promise {
             Self::SlotsHold => "slots hold and no attempt runs twice at once",
             Self::NoResultLost => "no finished result is lost",
             Self::BudgetsHold => "nobody spends more than she may",
+            Self::CapsHold => "no more machines are made than limits allow",
+            Self::LeasesStay => "a machine that holds a lease is not stopped",
+            Self::OthersMachines => "what is not ours, or not understood, is not touched",
+            Self::MachinesKnown => "every machine that we made has a row",
             Self::DrainedRest => "a drained worker begins nothing new",
             Self::AnswersFit => "a question waits for its person's own answer",
             Self::AuditVerifies => "event streams are gapless and chained",

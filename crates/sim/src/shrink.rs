@@ -6,8 +6,7 @@
 use crate::lesser::Abilities;
 use crate::promises::Promise;
 use crate::script::{Script, Step};
-use crate::world::World;
-use crate::{History, Options};
+use crate::{History, Options, live};
 
 /// Histories tried at most. More would shorten a trace by little and take minutes.
 const TRIES: u32 = 4_000;
@@ -33,7 +32,7 @@ pub fn shrink(seed: u64, options: &Options) -> Option<Shrunk> {
         trace: false,
         ..options.clone()
     };
-    let history = World::new(script.clone(), &quietly).run();
+    let history = live(script.clone(), &quietly);
     let violation = history.violation?;
     let mut search = Search {
         options: quietly,
@@ -66,7 +65,7 @@ pub fn shrink(seed: u64, options: &Options) -> Option<Shrunk> {
         trace: true,
         ..options.clone()
     };
-    let history = World::new(script, &options).run();
+    let history = live(script, &options);
     Some(Shrunk { history, steps, of })
 }
 
@@ -82,7 +81,7 @@ impl Search {
             return false;
         }
         self.tries -= 1;
-        let history = World::new(script.clone(), &self.options).run();
+        let history = live(script.clone(), &self.options);
         history
             .violation
             .is_some_and(|violation| violation.promise == self.promise)

@@ -23,12 +23,17 @@ use crate::roles::signals;
 /// Several orchestrators, workers (also the original's) and people act on one simulated store, in an
 /// order and with faults that a seed decides: crashes, lost replies, repeated, delayed, torn and
 /// throttled requests, outages, clocks that are off. They run the decisions that this program ships.
+///
+/// With --machines the histories are of machines instead: orchestrators look after what a provider makes,
+/// while requests and replies are lost or late, machines fail, end or vanish, and orchestrators die between
+/// a write and its request.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   shraga sim
   shraga sim --seed 1 --histories 1000000
   shraga sim --seed 42 --histories 1 --trace
+  shraga sim --machines --histories 10000
 
 Exits 0 only if every history kept every promise; 1 with the seed, the step and the promise that was
 broken; 75 when interrupted before all had run.")]
@@ -39,6 +44,9 @@ pub struct Sim {
     /// How many histories
     #[arg(long, value_name = "M", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     histories: u64,
+    /// Histories of machines, rather than of tasks
+    #[arg(long)]
+    machines: bool,
     /// Show what happened in the history that broke a promise, made as short as it goes; of a single
     /// history that broke none, all of it
     #[arg(long)]
@@ -67,6 +75,13 @@ impl Sim {
         Ok(self.exit(&totals))
     }
 
+    fn options(&self) -> Options {
+        Options {
+            machines: self.machines,
+            ..Options::default()
+        }
+    }
+
     const fn exit(&self, totals: &Totals) -> Exit {
         match totals.failed {
             Some(_) => Exit::Failed,
@@ -83,7 +98,7 @@ impl Sim {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let bar = output.live.then(|| bar(self.histories));
         let begun = AtomicU64::new(0);
-        let totals = run_all(self.seed..end, &Options::default(), threads, || {
+        let totals = run_all(self.seed..end, &self.options(), threads, || {
             let begun = begun.fetch_add(1, Ordering::Relaxed);
             if let Some(bar) = &bar {
                 bar.set_position(begun.saturating_sub(threads.get() as u64));
@@ -103,11 +118,11 @@ impl Sim {
             return Vec::new();
         }
         match &totals.failed {
-            Some((seed, _)) => shrink(*seed, &Options::default()).map_or_else(Vec::new, shown),
+            Some((seed, _)) => shrink(*seed, &self.options()).map_or_else(Vec::new, shown),
             None if self.histories == 1 => {
                 let options = Options {
                     trace: true,
-                    ..Options::default()
+                    ..self.options()
                 };
                 run(self.seed, &options).trace
             }
@@ -128,7 +143,8 @@ impl Sim {
         if let Some((seed, violation)) = &totals.failed {
             output.line(format_args!("seed {seed}, {violation}"))?;
             if !self.trace {
-                let again = format!("shraga sim --seed {seed} --histories 1 --trace");
+                let kind = if self.machines { " --machines" } else { "" };
+                let again = format!("shraga sim{kind} --seed {seed} --histories 1 --trace");
                 output.talk(format_args!("hint: see how it came to that: {again}"));
             }
             return Ok(());
@@ -251,6 +267,7 @@ mod tests {
     const FIVE: Sim = Sim {
         seed: 3,
         histories: 5,
+        machines: false,
         trace: false,
     };
 
@@ -304,10 +321,22 @@ mod tests {
     }
 
     #[test]
+    fn histories_of_machines_are_others() {
+        let machines = Sim {
+            machines: true,
+            ..FIVE
+        };
+        let totals = machines.simulate(8, OUTPUT).unwrap();
+        let object = object(&machines, &totals, &[], Duration::ZERO);
+        assert!(object["deeds"]["make"].as_u64() > Some(0), "{object}");
+    }
+
+    #[test]
     fn a_single_history_shows_all_of_its_trace() {
         let one = Sim {
             seed: 3,
             histories: 1,
+            machines: false,
             trace: true,
         };
         let trace = one.trace(&Totals::default());
