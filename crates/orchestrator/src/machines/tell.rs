@@ -69,11 +69,13 @@ pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
             ActKind::Delete => {
                 tracing::info!(machine = name, "deleting {kind} {name}: {}", act.why);
             }
-            ActKind::Restart => {
-                tracing::info!(machine = name, "restarting {kind} {name}: {}", act.why);
-            }
-            ActKind::Repair => {
-                tracing::info!(machine = name, "repairing {kind} {name}: {}", act.why);
+            ActKind::Restart | ActKind::Repair => {
+                let mends = if act.kind == ActKind::Repair {
+                    "repairing"
+                } else {
+                    "restarting"
+                };
+                tracing::info!(machine = name, "{mends} {kind} {name}: {}", act.why);
             }
             ActKind::Delay { until } => tracing::info!(
                 machine = name,

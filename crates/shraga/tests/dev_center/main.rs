@@ -6,11 +6,6 @@
 //! paused time, so that hours of waiting take seconds; while the binary runs, time stands still.
 
 #![cfg(test)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests may fail loudly"
-)]
 
 #[path = "../common/mod.rs"]
 mod common;
