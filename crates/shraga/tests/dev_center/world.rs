@@ -191,7 +191,9 @@ impl World {
     pub(crate) fn status(&self) -> String {
         let all = self.machines.borrow();
         let making = all.get(&ProviderKind::DevBox);
-        making.map_or_else(String::new, |it| it.line(ProviderKind::DevBox, None).to_string())
+        making.map_or_else(String::new, |it| {
+            it.line(ProviderKind::DevBox, None).to_string()
+        })
     }
 
     /// Runs the binary with the admin's token while time stands still: what it printed, whatever it ends with.
