@@ -6,7 +6,8 @@
 //! would be in each other's way.
 
 mod memory;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::collections::BTreeMap;

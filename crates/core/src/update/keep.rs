@@ -448,7 +448,7 @@ impl Keeper {
         turn: bool,
         from: Option<Release>,
         there: &Installation,
-    ) -> Result<Launch, (Option<Act>, String)> {
+    ) -> Result<Launch, (Vec<Act>, String)> {
         let too_often = self.tries(&to) > MAX_TRIES;
         let refused = match () {
             () if !there.there.contains(&to) => Some("is not installed"),
@@ -469,6 +469,7 @@ impl Keeper {
             said: format!("it {CUT_SHORT}"),
             back,
         });
+        let failed = failed.into_iter().collect();
         Err((failed, format!("it hands over to {to}, which {why}")))
     }
 

@@ -66,24 +66,28 @@ pub(super) fn acts(snapshot: &MachineSnapshot, acts: &[Act], now: Timestamp) {
                 let why = format!("{name} has had nothing to do{idle}");
                 tracing::info!(machine = name, "shrinking to {left}: {why}");
             }
-            ActKind::Delete => {
-                tracing::info!(machine = name, "deleting {kind} {name}: {}", act.why);
-            }
-            ActKind::Restart | ActKind::Repair => {
-                let mends = if act.kind == ActKind::Repair {
-                    "repairing"
-                } else {
-                    "restarting"
-                };
-                tracing::info!(machine = name, "{mends} {kind} {name}: {}", act.why);
-            }
-            ActKind::Delay { until } => tracing::info!(
-                machine = name,
-                "delaying the stop of {kind} {name} until {until}: {}",
-                act.why
-            ),
-            ActKind::Link => tracing::debug!(machine = name, "asking where {name} is"),
+            ActKind::Delete
+            | ActKind::Restart
+            | ActKind::Repair
+            | ActKind::Delay { .. }
+            | ActKind::Link => to_one(act, kind),
         }
+    }
+}
+
+/// What changes no number of machines.
+fn to_one(act: &Act, kind: &str) {
+    let (name, why) = (act.name.as_str(), &act.why);
+    match act.kind {
+        ActKind::Delete => tracing::info!(machine = name, "deleting {kind} {name}: {why}"),
+        ActKind::Restart => tracing::info!(machine = name, "restarting {kind} {name}: {why}"),
+        ActKind::Repair => tracing::info!(machine = name, "repairing {kind} {name}: {why}"),
+        ActKind::Delay { until } => tracing::info!(
+            machine = name,
+            "delaying the stop of {kind} {name} until {until}: {why}"
+        ),
+        ActKind::Link => tracing::debug!(machine = name, "asking where {name} is"),
+        ActKind::Create | ActKind::Start | ActKind::Stop { .. } => {}
     }
 }
 

@@ -1,9 +1,7 @@
 //! Real processes: small scripts that pulse, crash, hang and hand over.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::time::Instant;
-
 use shraga_core::time::Timestamp;
+use std::os::unix::fs::PermissionsExt as _;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -115,10 +113,13 @@ impl Scene {
     }
 
     async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
-        let began = Instant::now();
+        let began = Elapsed::start();
         while !is(self) {
             let (started, record) = (self.started(), self.layout.record());
-            assert!(began.elapsed() < HANG, "{what}: {started:?} {record:?}");
+            assert!(
+                began.now() < Timestamp::from_secs(60),
+                "{what}: {started:?} {record:?}"
+            );
             crate::clock::pause(Duration::from_millis(20)).await;
         }
     }
