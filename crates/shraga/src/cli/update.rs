@@ -1,5 +1,7 @@
 //! `shraga update`: whether a newer version is on the branch, and taking one into use, without a store.
 
+mod fleet;
+
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -13,10 +15,11 @@ use crate::config::Overrides;
 use crate::display::clean::one_line;
 use crate::exit::{Exit, Failure};
 use crate::roles::update::{root, settings, site};
+use crate::tasks::fleet::{json as json_of, lines};
 
 /// Look for a newer version, take it into use, or go back
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["check", "now", "rollback"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["check", "now", "rollback", "pause", "resume"])))]
 #[command(after_help = "\
 Examples:
   shraga update --check
@@ -25,6 +28,8 @@ Examples:
   shraga update --now --root /opt/shraga --repo /srv/shraga.git-checkout
   shraga update --now --to 1.4.0
   shraga update --rollback
+  shraga update --pause --why 'a demonstration until noon'
+  shraga update --resume
 
 --check fetches the branch from the checkout's remote `origin` and compares the file VERSION there with what \
 is installed, or else with the checkout's. It changes no work tree, and needs no store. Exits 0 when it could tell \
@@ -35,7 +40,11 @@ or its VERSION is missing.
 --now builds the branch's commit in a folder of its own, tries what was built, puts it into ROOT/versions and turns \
 the link ROOT/current to it. Nothing that runs is touched: what is started next from ROOT/current/shraga is the new \
 version. A version that failed is not tried again until the branch has another commit, or --to names it. Exits 1 when \
-the version failed, and 7 while another update is under way.")]
+the version failed, and 7 while another update is under way.
+
+--pause is for all machines of a store: no worker and no orchestrator takes a release by itself until --resume, and what \
+was allowed and not taken is taken back. Both need an admin's token. --check says what is rolled out where it finds a \
+store within 5 s; it needs none.")]
 pub struct Update {
     /// Only look
     #[arg(long)]
@@ -46,8 +55,17 @@ pub struct Update {
     /// Go back to the version before
     #[arg(long)]
     rollback: bool,
+    /// Let no worker and no orchestrator of the store take a release by itself
+    #[arg(long)]
+    pause: bool,
+    /// Let them go on
+    #[arg(long)]
+    resume: bool,
+    /// Why, for those who wonder
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["check", "now", "rollback", "resume"])]
+    why: Option<String>,
     /// This version, which may be older or have failed before: the branch's, or one that is still there
-    #[arg(long, value_name = "VERSION", conflicts_with_all = ["check", "rollback"])]
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["check", "rollback", "pause", "resume"])]
     to: Option<String>,
     /// The git checkout to compare [default: the working directory's, else the program's]
     #[arg(long, value_name = "DIR")]
@@ -69,6 +87,12 @@ impl Update {
     pub(crate) async fn run(self, context: Context) -> Result<Exit, Failure> {
         if self.check {
             return look(&context).await;
+        }
+        if self.pause {
+            return fleet::pause(&context, self.why.as_deref()).await;
+        }
+        if self.resume {
+            return fleet::resume(&context).await;
         }
         let Some(root) = root(&context.config) else {
             let said = "this program does not run from an installation that can be updated";
@@ -98,15 +122,25 @@ impl Update {
 }
 
 async fn look(context: &Context) -> Result<Exit, Failure> {
-    let found = check(&settings(&context.config)).await;
+    let settings = settings(&context.config);
+    let (found, known) = tokio::join!(check(&settings), fleet::near(context));
     if context.output.json {
-        context.output.object(&as_json(&found))?;
+        let mut object = as_json(&found);
+        object["fleet"] = known
+            .as_ref()
+            .map_or(serde_json::Value::Null, |known| json_of(&known.fleet));
+        context.output.object(&object)?;
     } else if found.state.is_told() {
         let advice = found.advice();
         context.output.line(one_line(&found.to_string()))?;
         advice
             .iter()
             .for_each(|advice| context.output.talk(one_line(advice)));
+    }
+    if let Some(known) = known.filter(|_| !context.output.json) {
+        for line in lines(&known) {
+            context.output.line(one_line(&line))?;
+        }
     }
     unknown(&found).map_or(Ok(Exit::Done), Err)
 }

@@ -3,10 +3,12 @@
 use anstyle::Style;
 use clap::Args;
 use serde_json::json;
+use shraga_core::fleet::Said;
 use shraga_core::model::{Mirror, Worker};
 use shraga_core::row::Table;
 use shraga_core::status::WorkerState;
 use shraga_core::time::Timestamp;
+use shraga_core::update::Release;
 use shraga_dataverse::Role;
 
 use super::Context;
@@ -75,6 +77,7 @@ fn print(context: &Context, workers: &[Seen<'_>], now: Timestamp) -> String {
             "USED",
             "AGENTS",
             "LABELS",
+            "VERSION",
             "LAST SEEN",
             "ID",
         ],
@@ -89,11 +92,30 @@ fn print(context: &Context, workers: &[Seen<'_>], now: Timestamp) -> String {
             (slots(worker, *used), plain),
             (worker.agents.join(", "), plain),
             (worker.labels.join(", "), plain),
+            version(worker),
             (seen.unwrap_or_else(|| "never".to_owned()), DIM),
             (worker.id.to_string(), DIM),
         ]);
     }
     table.print()
+}
+
+/// The version it runs, and the one it may take or failed with.
+fn version(worker: &Worker) -> (String, Style) {
+    let member = &worker.member;
+    let runs = member.release.as_ref().map(Release::version);
+    let runs = runs.or(member.version.as_deref()).unwrap_or("-");
+    match (&member.said, member.outstanding()) {
+        (Said::Failed(release, _), _) => (
+            format!("{runs}, {} failed", release.version()),
+            color(anstyle::AnsiColor::Red),
+        ),
+        (_, Some(release)) => (
+            format!("{runs} > {}", release.version()),
+            color(anstyle::AnsiColor::Yellow),
+        ),
+        (_, None) => (runs.to_owned(), Style::new()),
+    }
 }
 
 /// `2/4`, or only how many there are.
@@ -137,6 +159,10 @@ fn object(worker: &Worker, used: Option<usize>) -> serde_json::Value {
         "drained_since": worker.drained.map(rfc3339),
         "labels": worker.labels,
         "agents": worker.agents,
+        "version": worker.member.version,
+        "release": worker.member.release.as_ref().map(ToString::to_string),
+        "allowed_release": worker.member.allowed.as_ref().map(ToString::to_string),
+        "update": worker.member.said.to_string(),
         "owner": worker.owner.to_string(),
         "last_seen": worker.last_seen.map(rfc3339),
         "last_assigned": worker.last_assigned.map(rfc3339),

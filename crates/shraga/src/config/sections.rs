@@ -316,6 +316,9 @@ sections! {
         signers: Option<PathBuf> = None;
         /// Whether a daemon that `shraga keep` keeps running takes newer versions by itself.
         apply: bool = false;
+        /// Minutes that the first worker to take a new release (the canary) must have stayed well with it before the
+        /// others may take it; `off`: all take it at once.
+        canary_minutes: OrOff = OrOff(Some(10));
         /// Minutes between checks of `shraga orchestrate`; 0 or `off`: never.
         check_minutes: Every = Every(10), env "SHRAGA_UPDATE_MINUTES";
     }

@@ -26,6 +26,7 @@ mod sandbox;
 mod schema;
 pub mod show;
 mod state_file;
+mod update;
 
 pub use finding::{Finding, Severity};
 
@@ -92,6 +93,7 @@ async fn of_the_store(case: &Case<'_>) -> Vec<Finding> {
     found.extend(permissions::check(&store).await);
     found.extend(another_admin::check(&store).await);
     found.extend(machines::check(&store).await);
+    found.extend(update::check(&store).await);
     found.extend(limits::check(case, &store));
     found
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shraga_core::ids::{BootId, WorkerId};
 use shraga_core::plan::Policy;
 use shraga_core::plan::budget::Budgets;
+use shraga_core::plan::fleet::FleetPolicy;
 use shraga_core::plan::shares::Shares;
 use shraga_core::time::Span;
 use shraga_dataverse::{Client, Role};
@@ -21,6 +22,7 @@ use crate::config::{Config, Unchecked, env};
 use crate::exit::{Exit, Failure};
 use crate::state::keeper::Keeper;
 use crate::state::{self, State};
+use crate::tasks::fleet;
 use crate::vitals::{self, MetricsArgs, Vitals};
 
 /// Runs the orchestrator until it is told to stop, or with `once` until nothing is left to do.
@@ -45,6 +47,7 @@ pub async fn run(
     let taking = Taking::of(&context.config)?.filter(|_| !once);
     if let Some(taking) = &taking {
         settings.hand_over = taking.ticks_end.clone();
+        settings.fleet = Some(roll_out(&context.config, taking));
     }
     let orchestrator = Orchestrator::new(client.clone(), settings, stop.drain.clone());
     let status = orchestrator.status();
@@ -120,7 +123,10 @@ pub(crate) fn make_local(
     let mut settings = settings(config, &keeper);
     settings.boot = Some(BootId::new(folder.store.organization_id()));
     match taking {
-        Some(taking) => settings.hand_over = taking.ticks_end.clone(),
+        Some(taking) => {
+            settings.hand_over = taking.ticks_end.clone();
+            settings.fleet = Some(roll_out(config, taking));
+        }
         None => settings.update = None,
     }
     settings.machines = machines;
@@ -140,6 +146,11 @@ fn settings(config: &Config, keeper: &Keeper) -> shraga_orchestrator::Config {
     settings.policy = policy(config);
     settings.update = Some(update::settings(config));
     settings
+}
+
+/// How releases are rolled out by an orchestrator that takes them itself.
+fn roll_out(config: &Config, taking: &Taking) -> FleetPolicy {
+    fleet::policy(config, Some(taking.running().clone()))
 }
 
 /// The Dev Box settings, right or wrong.

@@ -153,7 +153,7 @@ impl Taker {
                 Turn::HandOver(release) => return self.ask(release).await,
                 Turn::Stay => {
                     if may.is_none() {
-                        self.said.send_replace(Said::On);
+                        self.calm();
                     }
                     None
                 }
@@ -174,6 +174,17 @@ impl Taker {
                 _ = clock::pause(Duration::from_millis(left), &never) => {}
             }
         }
+    }
+
+    /// Nothing is to be taken (any more). What could not be taken stays said: nobody would look for another otherwise.
+    fn calm(&self) {
+        self.said.send_if_modified(|said| match said {
+            Said::Off | Said::On | Said::Unable(..) | Said::Failed(..) => false,
+            Said::Making(_) | Said::Waiting(..) | Said::Other(_) => {
+                *said = Said::On;
+                true
+            }
+        });
     }
 
     async fn make(&self, release: Release) -> Tried {
@@ -268,12 +279,9 @@ pub(crate) fn of<T: Send + Sync + 'static>(
     allowed
 }
 
-/// What an orchestrator may take.
+/// What an orchestrator may take: once the fleet's canary stayed well with it, and not while the fleet is paused.
 pub(crate) fn of_orchestrator(orchestrator: &Orchestrator) -> Allowed {
-    of(orchestrator.newer(), |found| {
-        let found = found.as_ref().filter(|found| found.state.is_newer());
-        found.and_then(|found| found.release.clone())
-    })
+    of(orchestrator.fleet(), |rolling| rolling.take.clone())
 }
 
 /// What a worker may take, as its row says.

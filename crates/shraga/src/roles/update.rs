@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shraga_core::update::Release;
 use shraga_update::{
     FOLDER_VARIABLE, Kept, Prebuilt, RELEASE_VARIABLE, Settings, Site, installed, root_of,
 };
@@ -27,7 +28,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         }
     };
     // What runs here counts, whatever others in the same root run by now.
-    let runs = kept().and_then(|kept| kept.release().cloned());
+    let runs = runs();
     let current = runs.or_else(|| root(config).and_then(|root| installed(&root).current));
     Settings {
         places,
@@ -107,4 +108,9 @@ pub(crate) fn site(config: &Config, root: PathBuf) -> Result<Site, Failure> {
             .transpose()?,
         here: std::env::current_dir()?,
     })
+}
+
+/// The release that this process runs, where a keeper started it from an installation.
+pub(crate) fn runs() -> Option<Release> {
+    kept()?.release().cloned()
 }

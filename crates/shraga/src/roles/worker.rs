@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::told;
 use super::session::{Caller, Session};
 use super::taking::{self, Taking};
-use super::{agents, processes, signals};
+use super::{agents, processes, signals, update};
 use crate::cli::{Context, supervise};
 use crate::clock;
 use crate::config::{Config, env};
@@ -179,6 +179,7 @@ pub(crate) fn settings(config: &Config, name: &str, folder: PathBuf) -> shraga_w
     settings.checkpoint = config.worker.checkpoint_minutes.duration();
     settings.environment = env::all();
     settings.version = env!("CARGO_PKG_VERSION").to_owned();
+    settings.release = update::runs();
     settings.beat = config.worker.beat_seconds.duration();
     settings.grace = config.worker.grace_seconds.duration();
     settings.repositories = Repositories {

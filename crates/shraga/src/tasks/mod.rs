@@ -3,6 +3,7 @@
 pub mod candidates;
 pub mod events;
 mod find;
+pub mod fleet;
 pub mod machines;
 mod names;
 pub mod overview;
