@@ -20,7 +20,7 @@ impl Doomed {
     /// The only one there is.
     fn of(place: &Place) -> Self {
         let machine = machine(place);
-        let text = |key: &str| machine[key].as_str().unwrap().to_owned();
+        let text = |key: &str| machine[key].as_str().expect("it is text").to_owned();
         let folder = place.data().join("machines").join(text("name"));
         assert!(folder.join("token").is_file());
         Self {
@@ -32,7 +32,7 @@ impl Doomed {
 
     fn has_token(&self, place: &Place) -> bool {
         let tokens = place.json(&["token", "list"]);
-        let tokens = tokens.as_array().unwrap().clone();
+        let tokens = tokens.as_array().expect("a list").clone();
         tokens.iter().any(|it| it["worker"] == self.worker.as_str())
     }
 
@@ -163,7 +163,7 @@ fn a_machine_is_removed_only_when_its_reports_were_taken() {
         why.out.contains("reports of it were not taken yet")
     });
     until("its worker brings the report home", || !report.exists());
-    assert_eq!(outbox(&doomed.folder), [spoiled.clone()]);
+    assert_eq!(outbox(&doomed.folder), std::slice::from_ref(&spoiled));
     assert!(doomed.has_token(&place), "its worker needs it");
     std::fs::remove_file(&spoiled).unwrap();
     doomed.is_gone(&place);
