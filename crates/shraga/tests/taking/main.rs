@@ -46,6 +46,15 @@ fn all_is_well(scene: &Scene, tasks: &[String]) {
     }
 }
 
+/// Ends what goes on until it is told, however this is left.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_pushed_version_is_taken_in_mid_run_under_load_and_no_agent_is_restarted() {
     let scene = Scene::new();
@@ -54,6 +63,7 @@ fn a_pushed_version_is_taken_in_mid_run_under_load_and_no_agent_is_restarted() {
     let agents = scene.started();
     let enough = AtomicBool::new(false);
     let quick: Vec<String> = thread::scope(|scope| {
+        let stop = Stop(&enough);
         let filer = scope.spawn(|| {
             let mut filed = Vec::new();
             while !enough.load(Ordering::Relaxed) {
@@ -73,7 +83,7 @@ fn a_pushed_version_is_taken_in_mid_run_under_load_and_no_agent_is_restarted() {
                 .iter()
                 .any(|(version, running)| version == "1.1.0" && *running >= AGENTS)
         });
-        enough.store(true, Ordering::Relaxed);
+        drop(stop);
         filer.join().unwrap()
     });
     assert!(
@@ -81,7 +91,8 @@ fn a_pushed_version_is_taken_in_mid_run_under_load_and_no_agent_is_restarted() {
         "{:?}",
         keeper.starts()
     );
-    assert_eq!(keeper.codes(), [Some(76)]);
+    until("it has proved itself", || scene.is_in_use("1.1.0"));
+    assert_eq!(keeper.starts().len(), 2, "each version was started once");
     for (_, pid) in &agents {
         assert!(fs::exists(format!("/proc/{pid}")).unwrap() || !cfg!(target_os = "linux"));
     }
@@ -121,6 +132,7 @@ fn a_daemon_that_is_killed_at_any_step_of_its_hand_over_loses_nothing() {
             .last()
             .is_some_and(|release| release.starts_with("1.1.0-"))
     });
+    until("it has proved itself", || scene.is_in_use("1.1.0"));
     keeper.kill();
     until("it goes on after that", || goes_on(&scene, "1.1.0", 3));
     all_is_well(&scene, &tasks);
@@ -141,15 +153,15 @@ fn what_can_not_or_must_not_be_taken_changes_nothing() {
     let keeper = scene.keep(&UP);
     let tasks = scene.at_work(2);
     let refused = |words: &str| {
-        started_anew_says(&scene, &keeper, "the newer version is not taken");
-        assert!(scene.place.said().contains(words), "{}", scene.place.said());
+        started_anew_says(&scene, &keeper, words);
         until("it runs on", || goes_on(&scene, "1.0.0", 2));
     };
     scene.release("1.1.0", "echo this does not compile >&2; exit 3");
-    refused("this does not compile");
+    refused("is not taken: 1.1.0-");
+    assert!(scene.place.said().contains("this does not compile"));
     // A file may become no larger: what a full disk does to a build.
     scene.release("1.2.0", "ulimit -f 1; trap '' XFSZ");
-    refused("1.2.0-");
+    refused("is not taken: 1.2.0-");
     scene.begin_history_anew();
     scene.release("0.9.0", "");
     let ran = scene
@@ -166,6 +178,37 @@ fn what_can_not_or_must_not_be_taken_changes_nothing() {
     scene.release("1.3.0", "");
     keeper.kill();
     until("the next version goes on", || goes_on(&scene, "1.3.0", 2));
+    all_is_well(&scene, &tasks);
+    keeper.stop();
+}
+
+/// Lets the program of a version fall over as soon as it is started as a daemon: no trial before shows that.
+const FALLS: &str =
+    "sed -i 's/_ => panic/Some(\"up\") => std::process::exit(3), _ => panic/' src/main.rs";
+
+#[test]
+fn a_version_that_falls_over_is_left_for_the_one_before_and_the_agents_go_on() {
+    let scene = Scene::new();
+    let keeper = scene.keep(&UP);
+    let tasks = scene.at_work(3);
+    scene.release("1.1.0", FALLS);
+    started_anew_says(&scene, &keeper, "going back to 1.0.0-");
+    until("the one before goes on", || goes_on(&scene, "1.0.0", 3));
+    until("it is not tried again", || {
+        scene.place.said().contains("is not taken: 1.1.0-")
+    });
+    let begun = |version: &str| {
+        let starts = keeper.starts().into_iter();
+        starts.filter(|start| start.starts_with(version)).count()
+    };
+    assert_eq!(begun("1.1.0-"), 1, "{:?}", keeper.starts());
+    assert!(scene.is_in_use("1.0.0"));
+    scene.release("1.2.0", "");
+    keeper.kill();
+    until("the next one has proved itself", || {
+        scene.is_in_use("1.2.0")
+    });
+    until("it goes on", || goes_on(&scene, "1.2.0", 3));
     all_is_well(&scene, &tasks);
     keeper.stop();
 }

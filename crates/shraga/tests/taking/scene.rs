@@ -1,14 +1,11 @@
 //! An installation whose versions run the program under test, a keeper of it, and agents that wait.
 //!
 //! A version is a package of its own, built by cargo without a network: it tells its own version, has no rules to try in
-//! histories, and is the real program otherwise. What keeps it running is the least of a keeper: it starts what is to go on, and
-//! starts it again when it was killed.
+//! histories, and is the real program otherwise.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -127,10 +124,14 @@ impl Scene {
 
     /// Keeps `shraga ARGS...` of the installation running, until dropped.
     pub(crate) fn keep(&self, args: &[&str]) -> Keeper {
-        let release = fs::read_link(self.path("root/current")).unwrap();
-        let release = release.file_name().unwrap().to_str().unwrap().to_owned();
-        fs::remove_file(self.place.data().join("endpoint.json")).ok();
-        Keeper::start(self, args, release)
+        Keeper::start(self, args)
+    }
+
+    /// Whether this version is the one in use.
+    pub(crate) fn is_in_use(&self, version: &str) -> bool {
+        let link = fs::read_link(self.path("root/current")).unwrap();
+        let release = link.file_name().unwrap().to_string_lossy().into_owned();
+        release.starts_with(&format!("{version}-"))
     }
 
     /// Files a task as often as it takes: the store is away for a moment while versions change.
@@ -175,120 +176,70 @@ fn prepare(command: &mut Command, place: &Path) {
         .env_remove("SHRAGA_UPDATE_MINUTES");
 }
 
-/// How the program ended each time, and what was started after it.
-#[derive(Debug, Default)]
-struct Kept {
-    pid: u32,
-    starts: Vec<String>,
-    codes: Vec<Option<i32>>,
-    over: bool,
-}
-
+/// `shraga keep` and what it keeps; both are killed when dropped.
 pub(crate) struct Keeper {
-    kept: Arc<Mutex<Kept>>,
-    thread: Option<JoinHandle<()>>,
+    keeper: Child,
+    /// The keeper's record of its program.
+    record: PathBuf,
+    /// What both say.
+    log: PathBuf,
 }
 
 impl Keeper {
-    fn start(scene: &Scene, args: &[&str], mut release: String) -> Self {
-        let kept = Arc::new(Mutex::new(Kept::default()));
-        let folder = scene.path("keep");
-        fs::create_dir_all(&folder).unwrap();
-        let (root, log) = (scene.path("root"), scene.path("stderr.log"));
-        let template = scene.command(args);
-        let environment: Vec<_> = template
-            .get_envs()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
-            .collect();
-        let (args, dir): (Vec<String>, _) = (
-            args.iter().map(|&arg| arg.to_owned()).collect(),
-            scene.place.path().to_owned(),
-        );
-        let shared = Arc::clone(&kept);
-        let start = move |release: &str| {
-            let log = fs::File::options().create(true).append(true).open(&log);
-            fs::remove_file(folder.join("next.json")).ok();
-            Command::new(root.join("versions").join(release).join("shraga"))
-                .args(&args)
-                .current_dir(&dir)
-                .env_clear()
-                .envs(environment.iter().cloned())
-                .env("SHRAGA_KEEPER", &folder)
-                .env("SHRAGA_RELEASE", release)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log.unwrap())
-                .spawn()
-                .unwrap()
-        };
-        let next = scene.path("keep/next.json");
-        let thread = std::thread::spawn(move || {
-            loop {
-                let mut child = {
-                    let mut kept = shared.lock().unwrap();
-                    if kept.over {
-                        return;
-                    }
-                    let child = start(&release);
-                    kept.pid = child.id();
-                    kept.starts.push(release.clone());
-                    child
-                };
-                let code = child.wait().unwrap().code();
-                if code == Some(76) {
-                    let told: Value = serde_json::from_slice(&fs::read(&next).unwrap()).unwrap();
-                    told["to"].as_str().unwrap().clone_into(&mut release);
-                }
-                shared.lock().unwrap().codes.push(code);
-            }
-        });
+    fn start(scene: &Scene, args: &[&str]) -> Self {
+        let log = scene.path("stderr.log");
+        let mut all = vec!["keep", "--root", "root", "--"];
+        all.extend_from_slice(args);
+        let keeper = scene
+            .command(&all)
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
         Self {
-            kept,
-            thread: Some(thread),
+            keeper,
+            record: scene.path("root/keep").join(args[0]).join("child.json"),
+            log,
         }
     }
 
-    fn end(&mut self, signal: &str) {
-        if let Some(thread) = self.thread.take() {
-            let mut kept = self.kept.lock().unwrap();
-            kept.over = true;
-            kept.signal(signal);
-            drop(kept);
-            thread.join().ok();
-        }
-    }
-
-    /// What was started, one after the other.
+    /// The versions that were started, one after the other.
     pub(crate) fn starts(&self) -> Vec<String> {
-        self.kept.lock().unwrap().starts.clone()
-    }
-
-    /// How the program ended each time; none: by a signal.
-    pub(crate) fn codes(&self) -> Vec<Option<i32>> {
-        self.kept.lock().unwrap().codes.clone()
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        let release = |line: &str| {
+            let (_, rest) = line.split_once("INFO  started")?;
+            let (_, rest) = rest.split_once("release=")?;
+            rest.split_whitespace().next().map(str::to_owned)
+        };
+        said.lines().filter_map(release).collect()
     }
 
     /// Kills what it keeps as it is now.
     pub(crate) fn kill(&self) {
-        self.kept.lock().unwrap().signal("-KILL");
+        let record: Value = serde_json::from_slice(&fs::read(&self.record).unwrap()).unwrap();
+        signal("-KILL", &record["pid"].to_string());
     }
 
     /// Lets what it keeps stop in order, and starts nothing more.
     pub(crate) fn stop(mut self) {
-        self.end("-TERM");
-        assert_eq!(self.codes().last(), Some(&Some(0)));
+        signal("-TERM", &self.keeper.id().to_string());
+        assert!(self.keeper.wait().unwrap().success());
     }
 }
 
-impl Kept {
-    fn signal(&self, signal: &str) {
-        let pid = self.pid.to_string();
-        Command::new("kill").args([signal, &pid]).status().unwrap();
-    }
+fn signal(which: &str, pid: &str) {
+    Command::new("kill").args([which, pid]).status().unwrap();
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.end("-KILL");
+        // Ended already, or ended now with what a failed test leaves running.
+        if let Ok(None) = self.keeper.try_wait() {
+            self.keeper.kill().ok();
+            self.keeper.wait().ok();
+            if self.record.exists() {
+                self.kill();
+            }
+        }
     }
 }
