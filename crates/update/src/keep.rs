@@ -239,7 +239,10 @@ impl Keeping<'_> {
     async fn look(&mut self) {
         (self.tell)(News::Alive);
         self.write().await;
-        let pulse = self.child.as_ref().and(kept::latest(&self.order.folder));
+        let pulse = kept::latest(&self.order.folder);
+        // One that a killed keeper left behind may still write here.
+        let runs = self.child.as_ref().map(|child| child.record().pid);
+        let pulse = pulse.filter(|pulse| runs == Some(pulse.pid));
         if let Some(pulse) = pulse.filter(|pulse| self.pulse.as_ref() != Some(pulse)) {
             let healthy = pulse.healthy;
             let says = self.pulse.as_ref().map(|before| before.says.as_str());

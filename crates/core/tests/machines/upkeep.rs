@@ -210,24 +210,42 @@ fn an_admins_restart_waits_until_nothing_is_held() {
     run(&mut world, &mut us, 200);
     assert_eq!(world.stages(), [Stage::Cordoned], "it holds a task");
     world.tasks.clear();
-    run(&mut world, &mut us, 100);
-    assert_eq!(asked(&world, ActKind::Restart), 1);
+    run(&mut world, &mut us, 110);
+    assert_eq!(
+        asked(&world, ActKind::Restart),
+        0,
+        "one that is told to restart takes work again until it goes down"
+    );
+    assert_eq!(
+        asked(&world, ActKind::Start),
+        1,
+        "it is stopped and started"
+    );
     assert_eq!(world.stages(), [Stage::Up]);
     assert_eq!(world.records()[0].wish, None);
 }
 
 #[test]
-fn where_nothing_can_be_restarted_it_is_stopped_and_started() {
-    let (mut world, mut us) = working(Group {
-        mend_after: None,
-        ..of_people()
-    });
-    world.tasks.clear();
-    world.wish(0, Wish::Restart);
-    run(&mut world, &mut us, 110);
-    assert_eq!(asked(&world, ActKind::Restart), 0);
-    assert_eq!(asked(&world, ActKind::Start), 1);
-    assert_eq!(world.stages(), [Stage::Up]);
+fn a_machine_that_sleeps_with_a_lease_is_not_deleted_before_that_is_taken_from_it() {
+    let (mut world, mut us) = working(of_people());
+    world.tasks.truncate(1);
+    let sleeping = name(&world);
+    world.wish(0, Wish::Delete);
+    run(&mut world, &mut us, 100);
+    assert_eq!(world.stages(), [Stage::Cordoned], "it holds a task");
+    world.provider.boxes.insert(sleeping, State::Asleep);
+    world.mute = true;
+    let worker = world.rows.values().find(|row| row.machine.is_some());
+    let worker = worker.map(|row| row.id).unwrap();
+    let mut slept = false;
+    for _ in 0..60 {
+        run(&mut world, &mut us, 10);
+        let holds = world.held(worker) > 0;
+        slept |= holds && world.stages() == [Stage::Asleep];
+        assert!(!holds || asked(&world, ActKind::Delete) == 0);
+    }
+    assert!(slept, "it slept with its lease for a while");
+    assert_eq!(asked(&world, ActKind::Delete), 1);
 }
 
 #[test]

@@ -264,6 +264,11 @@ fn idle(look: &Look<'_>, machine: &Machine) -> Next {
         let wish = "an admin wishes it to end";
         return to(record.at(Stage::Cordoned, look.now), None, wish);
     }
+    if record.wish == Some(Wish::Start) {
+        let mut next = record.clone();
+        (next.wish, next.used_until) = (None, Some(look.now));
+        return to(next, None, "it runs, as an admin wished");
+    }
     if look.held(machine) > 0 {
         return used(look, machine);
     }
@@ -275,7 +280,7 @@ fn idle(look: &Look<'_>, machine: &Machine) -> Next {
         return Next::Wait(Some(until));
     }
     let spare = look.holds_nothing(machine) && !is_wanted(look, machine);
-    if !spare || record.wish == Some(Wish::Start) {
+    if !spare {
         return Next::Wait(None);
     }
     let why = format!("it has had nothing to do for {idle_stop}");

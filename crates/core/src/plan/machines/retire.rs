@@ -100,7 +100,11 @@ pub(super) fn asleep(look: &Look<'_>, machine: &Machine, found: Option<&Found>) 
             let until = kept.map(|kept| record.since.plus(kept));
             let expired = until.is_some_and(|until| until <= look.now);
             match record.wish {
-                Some(Wish::Delete) => ask(look, machine, Stage::Deleting, ActKind::Delete),
+                Some(Wish::Delete) if look.holds_nothing(machine) => {
+                    ask(look, machine, Stage::Deleting, ActKind::Delete)
+                }
+                // What it held is taken from it once its worker has been silent for long enough.
+                Some(Wish::Delete) => Next::Wait(None),
                 Some(Wish::Start | Wish::Restart) => {
                     start(look, machine, "an admin wishes it to run")
                 }
