@@ -468,6 +468,9 @@ async fn started(
     })
 }
 
+/// The signal that no program ends itself by: the system sends it where memory runs out.
+const KILLED: i32 = 9;
+
 /// The standard output of a program that ended well.
 fn ended_well(output: &ToolOutput, whole: bool) -> Result<String, Trouble> {
     let complaint = String::from_utf8_lossy(&output.err);
@@ -482,6 +485,10 @@ fn ended_well(output: &ToolOutput, whole: bool) -> Result<String, Trouble> {
         _ if !whole => Err(Trouble::Version("it prints without end".to_owned())),
         Exit::Code(0) => Ok(String::from_utf8_lossy(&output.out).into_owned()),
         Exit::Code(code) => Err(Trouble::Version(format!("exit code {code}: {last}"))),
+        Exit::Signal(KILLED) => {
+            let said = "it was killed from outside: is there enough memory?".to_owned();
+            Err(Trouble::Machine(Refused::Machine(said)))
+        }
         Exit::Signal(signal) => Err(Trouble::Version(format!("signal {signal}: {last}"))),
     }
 }

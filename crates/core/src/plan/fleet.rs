@@ -198,13 +198,13 @@ impl<'a> Look<'a> {
             && self.seen_within(worker, FRESH)
     }
 
-    /// Who tries the release first: an idle worker before a busy one, a shared one before one that is a person's.
+    /// Who tries the release first: a shared worker before one that is a person's, an idle one before a busy one.
     fn choose(&self, release: &Release) -> Option<&'a Worker> {
         let fit = self.workers().filter(|worker| self.is_fit(worker, release));
         fit.min_by_key(|worker| {
             let leases = self.snapshot.leases.get(&worker.id).copied().unwrap_or(0);
             let busy = leases > 0 || worker.state == WorkerState::Busy;
-            (busy, worker.pool != Pool::Shared, leases, worker.id)
+            (worker.pool != Pool::Shared, busy, leases, worker.id)
         })
     }
 

@@ -148,6 +148,21 @@ async fn a_build_or_a_program_that_hangs_is_ended_and_counts_as_failed() {
 }
 
 #[tokio::test]
+async fn a_build_that_is_killed_from_outside_says_nothing_about_the_version() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    let killed = "if [ ! -e ../../room ]; then kill -9 $$; fi";
+    scene.release_with("1.0.0", killed, "exit 0");
+    let done = apply(&settings, &site, None, now()).await;
+    assert!(
+        matches!(&done, Err(Refused::Machine(said)) if said.contains("memory")),
+        "{done:?}"
+    );
+    fs::write(site.root.join("room"), "").unwrap();
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.0.0");
+}
+
+#[tokio::test]
 async fn a_disk_that_is_full_says_nothing_about_the_version() {
     let scene = Scene::new();
     let (site, settings) = (scene.site(), scene.settings());

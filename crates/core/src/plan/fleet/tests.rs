@@ -195,6 +195,11 @@ fn one_worker_tries_it_and_the_others_follow_once_it_stayed_well() {
     scene.snapshot.workers.push(worker(4, 0));
     scene.settle();
     assert_eq!(scene.allowed(), ["w4"]);
+    let mut scene = Scene::of(2);
+    scene.worker(1).pool = Pool::Dedicated;
+    scene.worker(2).state = WorkerState::Busy;
+    scene.settle();
+    assert_eq!(scene.allowed(), ["w2"], "a person's own comes last");
 }
 
 #[test]
