@@ -103,11 +103,11 @@ fn a_pushed_version_is_taken_in_mid_run_under_load_and_no_agent_is_restarted() {
     keeper.stop();
 }
 
-/// Kills the daemon once its log has more of these words than before.
+/// Kills the daemon of version 1.0.0 once its log has more of these words than before.
 fn kill_once_said(scene: &Scene, keeper: &Keeper, words: &str) {
     let before = scene.place.said().matches(words).count();
     until(words, || scene.place.said().matches(words).count() > before);
-    keeper.kill();
+    keeper.kill_version("1.0.0");
 }
 
 #[test]

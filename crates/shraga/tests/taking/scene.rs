@@ -205,11 +205,20 @@ impl Keeper {
 
     /// The versions that were started, one after the other.
     pub(crate) fn starts(&self) -> Vec<String> {
+        let started = self.started().into_iter();
+        started.map(|(release, _)| release).collect()
+    }
+
+    /// The same, each with its process.
+    fn started(&self) -> Vec<(String, String)> {
         let said = fs::read_to_string(&self.log).unwrap_or_default();
         let release = |line: &str| {
             let (_, rest) = line.split_once("INFO  started")?;
             let (_, rest) = rest.split_once("release=")?;
-            rest.split_whitespace().next().map(str::to_owned)
+            let (release, rest) = rest.split_once(' ')?;
+            let (_, pid) = rest.split_once("pid=")?;
+            let pid = pid.split_whitespace().next()?;
+            Some((release.to_owned(), pid.to_owned()))
         };
         said.lines().filter_map(release).collect()
     }
@@ -218,6 +227,14 @@ impl Keeper {
     pub(crate) fn kill(&self) {
         let record: Value = serde_json::from_slice(&fs::read(&self.record).unwrap()).unwrap();
         signal("-KILL", &record["pid"].to_string());
+    }
+
+    /// Kills the last process of this version, if it still runs, and never the one that goes on after it.
+    pub(crate) fn kill_version(&self, version: &str) {
+        let mut started = self.started().into_iter();
+        let last = started.rfind(|(release, _)| release.starts_with(&format!("{version}-")));
+        let (_, pid) = last.unwrap();
+        signal("-KILL", &pid);
     }
 
     /// Lets what it keeps stop in order, and starts nothing more.
