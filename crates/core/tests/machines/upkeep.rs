@@ -210,19 +210,24 @@ fn an_admins_restart_waits_until_nothing_is_held() {
     run(&mut world, &mut us, 200);
     assert_eq!(world.stages(), [Stage::Cordoned], "it holds a task");
     world.tasks.clear();
-    run(&mut world, &mut us, 110);
-    assert_eq!(
-        asked(&world, ActKind::Restart),
-        0,
-        "one that is told to restart takes work again until it goes down"
-    );
-    assert_eq!(
-        asked(&world, ActKind::Start),
-        1,
-        "it is stopped and started"
-    );
+    run(&mut world, &mut us, 100);
+    assert_eq!(asked(&world, ActKind::Restart), 1);
     assert_eq!(world.stages(), [Stage::Up]);
     assert_eq!(world.records()[0].wish, None);
+}
+
+#[test]
+fn where_nothing_can_be_restarted_it_is_stopped_and_started() {
+    let (mut world, mut us) = working(Group {
+        mend_after: None,
+        ..of_people()
+    });
+    world.tasks.clear();
+    world.wish(0, Wish::Restart);
+    run(&mut world, &mut us, 110);
+    assert_eq!(asked(&world, ActKind::Restart), 0);
+    assert_eq!(asked(&world, ActKind::Start), 1);
+    assert_eq!(world.stages(), [Stage::Up]);
 }
 
 #[test]

@@ -35,17 +35,18 @@ pub(super) fn due(look: &Look<'_>, machine: &Machine) -> Option<Timestamp> {
     (!machine.record.mended && at > look.now).then_some(at)
 }
 
-/// Restarts a machine as an admin wishes, which holds nothing. It is stopped and started: one that is told to restart
-/// takes work again until it goes down.
+/// Restarts a machine as an admin wishes, which holds nothing. Where it can't be, it is stopped and started.
 pub(super) fn wished(look: &Look<'_>, machine: &Machine) -> Next {
     let record = &machine.record;
     let why = "an admin wishes it to be restarted";
+    if look.group.mend_after.is_some() {
+        return to(anew(record, look.now), Some(ActKind::Restart), why);
+    }
     let mut next = record.at(Stage::Stopping, look.now);
     next.wish = Some(Wish::Start);
     next.tried = Some(look.now);
     next.tries = 1;
-    // One that is hibernated goes on as it was.
-    let hibernate = false;
+    let hibernate = look.group.hibernate;
     to(next, Some(ActKind::Stop { hibernate }), why)
 }
 
