@@ -90,6 +90,13 @@ impl Machine {
         self.held.is_empty()
     }
 
+    /// Whether lines of an agent that ended are still to be told before its report: they are known here alone.
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        let mut held = self.held.values();
+        held.any(|held| matches!(held.stage, Stage::Saving(..) | Stage::Settling(..)))
+    }
+
     /// One step at the store's time `now`.
     #[must_use]
     pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {

@@ -112,6 +112,7 @@ impl Driver {
     /// Whether all that this process began to write is written.
     fn is_written(&self) -> bool {
         self.keeper.rests()
+            && !self.machine.is_settling()
             && self.outgoing.is_empty()
             && self.sending.is_empty()
             && self.looking.is_none()
