@@ -43,7 +43,7 @@ impl Driver {
 
     /// Those that still have not begun are asked to end.
     pub(super) fn press(&mut self) {
-        if self.in_trouble() {
+        if self.is_held_up() {
             self.leaving = Leaving::HandingOver(Due::after(self.config.settling));
             return;
         }
@@ -86,10 +86,10 @@ impl Driver {
             | Leaving::HandedOver => false,
         };
         let begun = !self.machine.is_claiming() && !self.sessions.any_at(Stand::Beginning);
-        if settled && begun && !self.in_trouble() {
+        if settled && begun && !self.is_held_up() {
             self.freeze();
         }
-        if self.leaving == Leaving::Frozen && self.in_trouble() {
+        if self.leaving == Leaving::Frozen && self.is_held_up() {
             self.sessions.door().open();
             self.leaving = Leaving::HandingOver(Due::after(self.config.settling));
         } else if self.leaving == Leaving::Frozen && self.is_written() {
@@ -104,6 +104,12 @@ impl Driver {
         }
     }
 
+    /// Whether something must still happen that one who begins nothing any more can't do: the store must be there
+    /// again, or the last lines of an agent that ended must be told, if need be again after a pause.
+    fn is_held_up(&self) -> bool {
+        self.in_trouble() || self.machine.is_settling()
+    }
+
     /// Whether nothing runs any more. What came of it may still wait for the store, on disk.
     fn is_empty(&self) -> bool {
         self.sessions.count() == 0 && !self.machine.is_claiming() && !self.look_wanted
@@ -112,7 +118,6 @@ impl Driver {
     /// Whether all that this process began to write is written.
     fn is_written(&self) -> bool {
         self.keeper.rests()
-            && !self.machine.is_settling()
             && self.outgoing.is_empty()
             && self.sending.is_empty()
             && self.looking.is_none()
