@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::ids::{Etag, UserId, WorkerId};
+use crate::ids::{BootId, Etag, UserId, WorkerId};
 use crate::model::{StreamHead, Worker};
 use crate::status::{Unknown, WorkerState, words};
 use crate::time::{Month, Span, Timestamp};
@@ -89,7 +89,7 @@ words! {
 }
 
 impl Stage {
-    /// Whether its worker may be given tasks: assign looks at this beside what the worker says itself.
+    /// Whether a worker of such a machine may be given tasks, unless the machine is being mended ([`Record::takes_work`]).
     #[must_use]
     pub const fn takes_work(self) -> bool {
         match self {
@@ -270,6 +270,8 @@ pub struct Record {
     pub wish: Option<Wish>,
     /// Whether it was restarted or repaired, and its worker has not checked in since. That is done once.
     pub mended: bool,
+    /// The worker that ran on it before it was mended last: one that beats under this boot outlived that.
+    pub boot_before: Option<BootId>,
     /// The stop by its provider that was delayed last.
     pub delayed: Option<Delayed>,
     /// What somebody should change at the provider, since it is bad for this machine's worker.
@@ -304,6 +306,7 @@ impl Record {
             up: Span::ZERO,
             wish: None,
             mended: false,
+            boot_before: None,
             delayed: None,
             advice: None,
             head: StreamHead::default(),
@@ -321,6 +324,13 @@ impl Record {
             trouble: None,
             ..self.clone()
         }
+    }
+
+    /// Whether its worker may be given tasks. Not one that may still run from before it was mended: it is about to be
+    /// taken down.
+    #[must_use]
+    pub fn takes_work(&self) -> bool {
+        self.stage.takes_work() && !(self.stage == Stage::Starting && self.mended)
     }
 
     /// How long it has run until `now`, over all machines of this name.
@@ -377,7 +387,7 @@ impl Note {
     #[must_use]
     pub fn takes_work(&self) -> bool {
         match self {
-            Self::Machine(record) => record.stage.takes_work(),
+            Self::Machine(record) => record.takes_work(),
             Self::Tally(_) | Self::Unknown(_) => false,
         }
     }
@@ -396,6 +406,8 @@ pub struct Machine {
     pub state: WorkerState,
     /// Attempts it runs at once; 0 until it has said so.
     pub slots: u32,
+    /// The process that last spoke for the worker.
+    pub boot: Option<BootId>,
     /// Store time of the worker's last beat.
     pub last_seen: Option<Timestamp>,
     /// Whether an operator wants it to take nothing new.
@@ -417,6 +429,7 @@ impl Machine {
             owner: worker.owner,
             state: worker.state,
             slots: worker.slots,
+            boot: worker.boot,
             last_seen: worker.last_seen,
             drained: worker.drained.is_some(),
             record: (**record).clone(),

@@ -28,7 +28,8 @@ impl Record {
             .known("up_since", self.up_since)
             .int("up_ms", self.up.as_millis())
             .known("wish", self.wish)
-            .known("advice", self.advice.as_ref());
+            .known("advice", self.advice.as_ref())
+            .known("boot_before", self.boot_before);
         if self.mended {
             object = object.yes_no("mended", true);
         }

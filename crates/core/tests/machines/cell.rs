@@ -38,6 +38,7 @@ pub(crate) fn read(json: &str) -> Note {
         up: Span::millis(get(&json, "up_ms").unwrap().parse().unwrap()),
         wish: get(&json, "wish").map(|it| it.parse().unwrap()),
         mended: get(&json, "mended").is_some(),
+        boot_before: get(&json, "boot_before").map(|it| it.parse().unwrap()),
         delayed: delayed.map(|it| Delayed {
             due: time(&it, "due").unwrap(),
             until: time(&it, "until").unwrap(),

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use shraga_core::ids::BootId;
 use shraga_core::machine::{
     Found, FoundState, Inventory, MachineName, ProviderKind, Trouble, TroubleClass,
 };
 use shraga_core::plan::machines::{Act, ActKind};
 use shraga_core::time::Timestamp;
+use uuid::Uuid;
 
 /// Seconds that making and starting take.
 pub(crate) const MAKING: i64 = 60;
@@ -38,8 +40,12 @@ pub(crate) struct Provider {
     pub(crate) stops: BTreeMap<MachineName, Timestamp>,
     /// Whether it passes over wishes to do so later.
     pub(crate) insists: bool,
+    /// Whether it accepts wishes to restart, and does nothing.
+    pub(crate) deaf: bool,
     /// Everything it was asked to do, in order.
     pub(crate) asked: Vec<Act>,
+    /// How often each began to run: its worker is another process each time.
+    boots: BTreeMap<MachineName, u128>,
     /// Machines it began to make.
     pub(crate) made: u32,
 }
@@ -108,6 +114,7 @@ impl Provider {
             (ActKind::Delete, Some(_)) => {
                 self.boxes.remove(&act.name);
             }
+            (ActKind::Restart, Some(State::Running)) if self.deaf => {}
             (ActKind::Restart, Some(State::Running)) | (ActKind::Repair, Some(State::Failed)) => {
                 let until = now + STARTING;
                 self.boxes
@@ -141,7 +148,8 @@ impl Provider {
                 self.boxes.insert(name.clone(), State::Asleep);
             }
         }
-        for state in self.boxes.values_mut() {
+        for (name, state) in &mut self.boxes {
+            let before = state.clone();
             *state = match state.clone() {
                 State::Making { until, fails } if until <= now => match fails {
                     true => State::Failed,
@@ -150,6 +158,16 @@ impl Provider {
                 State::Starting { until } if until <= now => State::Running,
                 other => other,
             };
+            if before != State::Running && *state == State::Running {
+                *self.boots.entry(name.clone()).or_default() += 1;
+            }
         }
+    }
+
+    /// The process that runs as a machine's worker, if the machine runs.
+    pub(crate) fn boot(&self, name: &MachineName) -> Option<BootId> {
+        let boots = self.boots.get(name).copied().unwrap_or(0);
+        let runs = self.boxes.get(name) == Some(&State::Running);
+        runs.then(|| BootId::new(Uuid::from_u128(boots)))
     }
 }

@@ -8,7 +8,7 @@ use shraga_core::time::{Span, Timestamp};
 use crate::orchestrator::{Orchestrator, Reply};
 use crate::provider::State;
 use crate::stories::{asked, of_people, run};
-use crate::world::{World, person};
+use crate::world::{Fate, World, person};
 
 fn name(world: &World) -> MachineName {
     world.records()[0].name.clone()
@@ -167,6 +167,12 @@ fn a_restart_brings_the_worker_and_the_next_time_it_is_restarted_again() {
     run(&mut world, &mut us, 450);
     world.mute = false;
     run(&mut world, &mut us, 60);
+    assert_eq!(
+        world.stages(),
+        [Stage::Starting],
+        "the request may still arrive"
+    );
+    run(&mut world, &mut us, 80);
     assert_eq!(world.stages(), [Stage::Up]);
     assert!(!world.records()[0].mended, "it may be mended again");
 }
@@ -210,10 +216,48 @@ fn an_admins_restart_waits_until_nothing_is_held() {
     run(&mut world, &mut us, 200);
     assert_eq!(world.stages(), [Stage::Cordoned], "it holds a task");
     world.tasks.clear();
-    run(&mut world, &mut us, 100);
+    run(&mut world, &mut us, 140);
     assert_eq!(asked(&world, ActKind::Restart), 1);
     assert_eq!(world.stages(), [Stage::Up]);
     assert_eq!(world.records()[0].wish, None);
+}
+
+#[test]
+fn a_machine_takes_nothing_until_the_restart_that_was_wished_is_over_even_if_the_request_was_lost()
+{
+    let (mut world, mut us) = working(of_people());
+    world.tasks.clear();
+    world.wish(0, Wish::Restart);
+    run(&mut world, &mut us, 50);
+    world.pass(10);
+    us.look(&world);
+    us.carry_out(&mut world, Reply::Dies);
+    assert_eq!(world.stages(), [Stage::Starting]);
+    assert_eq!(asked(&world, ActKind::Restart), 0, "nobody asked");
+    let before = world.provider.boot(&name(&world));
+    world.file(person(1), 3);
+    for _ in 0..20 {
+        run(&mut world, &mut us, 10);
+        let rows = world.rows.clone();
+        world.assign(&rows);
+        let taken = world.tasks.iter().any(|task| task.fate != Fate::Pending);
+        let restarted = world.provider.boot(&name(&world)) != before;
+        assert!(restarted || !taken, "it is about to go down");
+    }
+    assert_eq!(asked(&world, ActKind::Restart), 1, "by whoever looks next");
+    run(&mut world, &mut us, 100);
+    assert_eq!(world.stages(), [Stage::Up]);
+}
+
+#[test]
+fn a_worker_that_no_restart_ends_takes_work_again_after_three() {
+    let (mut world, mut us) = working(of_people());
+    world.tasks.clear();
+    world.provider.deaf = true;
+    world.wish(0, Wish::Restart);
+    run(&mut world, &mut us, 460);
+    assert_eq!(asked(&world, ActKind::Restart), 3);
+    assert_eq!(world.stages(), [Stage::Up]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shraga_core::ids::{Etag, UserId, WorkerId};
+use shraga_core::ids::{BootId, Etag, UserId, WorkerId};
 use shraga_core::machine::{MachineName, Note, ProviderKind, Record, Stage, Wish};
 use shraga_core::model::Worker;
 use shraga_core::plan::machines::{Group, MachinePolicy, MachineSnapshot, Open};
@@ -12,7 +12,7 @@ use shraga_core::time::{Span, Timestamp};
 use uuid::Uuid;
 
 use crate::cell;
-use crate::provider::{Provider, State};
+use crate::provider::Provider;
 
 /// Monday, 1 June 2026, so that months end far from where these histories do.
 pub(crate) const BEGIN: i64 = 1_780_300_800;
@@ -202,10 +202,10 @@ impl World {
         stages
     }
 
-    /// The machine whose worker this is, at the provider.
-    fn box_of(&self, worker: &Worker) -> Option<&State> {
+    /// The process that runs as this worker, if its machine runs.
+    fn boot_of(&self, worker: &Worker) -> Option<BootId> {
         let name: MachineName = worker.name.parse().ok()?;
-        self.provider.boxes.get(&name)
+        self.provider.boot(&name)
     }
 
     /// Time goes by: machines come up, their workers beat and take what is theirs, what is lost is
@@ -223,10 +223,11 @@ impl World {
     fn beat(&mut self) {
         let running: Vec<Worker> = self.rows.values().cloned().collect();
         for mut row in running {
-            let runs = self.box_of(&row) == Some(&State::Running) && !self.mute;
-            if !runs || row.kind == WorkerKind::Orchestrator {
+            let boot = self.boot_of(&row).filter(|_| !self.mute);
+            if boot.is_none() || row.kind == WorkerKind::Orchestrator {
                 continue;
             }
+            row.boot = boot;
             row.state = WorkerState::Ready;
             row.last_seen = Some(self.at());
             let (id, worker, cordoned) = (row.id.get(), row.id, row.is_cordoned());

@@ -4,7 +4,7 @@
 //! after must not be taken for one that nobody does.
 
 use serde::Deserialize;
-use shraga_core::ids::UserId;
+use shraga_core::ids::{BootId, UserId};
 use shraga_core::machine::{Delayed, Note, Record, Serves, Tally, Trouble};
 use shraga_core::model::StreamHead;
 use shraga_core::time::{Span, Timestamp};
@@ -45,6 +45,8 @@ struct NoteJson {
     wish: Option<String>,
     #[serde(default)]
     mended: bool,
+    #[serde(default)]
+    boot_before: Option<Uuid>,
     #[serde(default)]
     delayed: Option<DelayedJson>,
     #[serde(default)]
@@ -144,6 +146,7 @@ fn parse(json: NoteJson) -> Option<Note> {
         up: Span::millis(json.up_ms),
         wish,
         mended: json.mended,
+        boot_before: json.boot_before.map(BootId::new),
         delayed,
         advice: json.advice,
         head: head.unwrap_or_default(),
@@ -198,6 +201,7 @@ mod tests {
             up: Span::mins(90),
             wish: Some(Wish::Delete),
             mended: true,
+            boot_before: Some(BootId::new(Uuid::from_u128(3))),
             delayed: Some(Delayed {
                 due: NOON,
                 until: NOON.plus(Span::mins(60)),

@@ -93,6 +93,7 @@ mod tests {
             owner: admin,
             state: WorkerState::Provisioning,
             slots: 1,
+            boot: None,
             last_seen: None,
             drained: false,
         }

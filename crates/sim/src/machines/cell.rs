@@ -41,6 +41,7 @@ fn note(json: &Json) -> Option<Note> {
         up: Span::millis(json["up_ms"].as_i64().unwrap_or(0)),
         wish: word(json, "wish"),
         mended: json["mended"].as_bool().unwrap_or(false),
+        boot_before: word(json, "boot_before"),
         delayed: json.get("delayed").and_then(delayed),
         advice: text(json, "advice"),
         head: head.unwrap_or_default(),

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use shraga_core::ids::BootId;
 use shraga_core::machine::{
     Found, FoundState, Inventory, MachineName, ProviderKind, Trouble, TroubleClass,
 };
 use shraga_core::plan::machines::{Act, ActKind};
 use shraga_core::time::{Span, Timestamp};
+use uuid::Uuid;
 
 /// How long making, starting and stopping take.
 const MAKING: Span = Span::secs(60);
@@ -37,6 +39,8 @@ pub(super) struct Provider {
     pub(super) barred: bool,
     /// When it is going to stop machines by itself.
     pub(super) stops: BTreeMap<MachineName, Timestamp>,
+    /// How often each began to run: its worker is another process each time.
+    pub(super) boots: BTreeMap<MachineName, u128>,
 }
 
 pub(super) fn trouble(now: Timestamp) -> Trouble {
@@ -136,7 +140,8 @@ impl Provider {
                 self.boxes.insert(name, State::Asleep);
             }
         }
-        for state in self.boxes.values_mut() {
+        for (name, state) in &mut self.boxes {
+            let before = state.clone();
             *state = match state.clone() {
                 State::Making { until, fails } if until <= now => match fails {
                     true => State::Failed,
@@ -146,6 +151,16 @@ impl Provider {
                 State::Stopping { until } if until <= now => State::Asleep,
                 other => other,
             };
+            if before != State::Running && *state == State::Running {
+                *self.boots.entry(name.clone()).or_default() += 1;
+            }
         }
+    }
+
+    /// The process that runs as a machine's worker, if the machine runs.
+    pub(super) fn boot(&self, name: &MachineName) -> Option<BootId> {
+        let boots = self.boots.get(name).copied().unwrap_or(0);
+        let runs = self.boxes.get(name) == Some(&State::Running);
+        runs.then(|| BootId::new(Uuid::from_u128(boots)))
     }
 }

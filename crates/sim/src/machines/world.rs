@@ -251,10 +251,8 @@ impl World {
             return Ok(());
         }
         let fate = if self.faulty { self.dice.u8(0..16) } else { 15 };
-        // Nobody hears of one that is late: it counts as failed. The shipped orchestrator asks right after it looked,
-        // and waits longer than this for an answer before anything else is done to a machine that starts anew.
-        let soon = act.tried.plus(TICK) > self.now;
-        let can_be_late = soon && !matches!(act.kind, ActKind::Restart | ActKind::Repair);
+        // Nobody hears of one that is late: it counts as failed. The shipped orchestrator asks right after it looked.
+        let can_be_late = act.tried.plus(TICK) > self.now;
         let answer = match fate {
             0 => {
                 self.fault(Fault::LostRequest);
@@ -384,14 +382,15 @@ impl World {
             .filter(|row| row.kind != WorkerKind::Orchestrator)
         {
             let name: Option<MachineName> = row.name.parse().ok();
-            let state = name.and_then(|name| self.provider.boxes.get(&name));
-            if self.mute || state != Some(&State::Running) {
+            let boot = name.and_then(|name| self.provider.boot(&name));
+            let Some(boot) = boot.filter(|_| !self.mute) else {
                 continue;
-            }
+            };
             let now = self.now;
             self.rows.change(row.id.get(), |row| {
                 row.state = WorkerState::Ready;
                 row.last_seen = Some(now);
+                row.boot = Some(boot);
             });
             for task in &mut self.tasks {
                 let mine = matches!(task.fate, Fate::Assigned(to, _) if to == row.id);
@@ -504,6 +503,7 @@ impl World {
         self.mute = false;
         self.provider = Provider {
             boxes: std::mem::take(&mut self.provider.boxes),
+            boots: std::mem::take(&mut self.provider.boots),
             ..Provider::default()
         };
         for state in self

@@ -162,12 +162,8 @@ fn creating(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
 
 fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     let record = &machine.record;
-    // The worker of before may beat until a restart has begun.
-    let begins_anew = |found: &Found| {
-        use FoundState::{Making, Starting, Stopping};
-        record.mended && matches!(found.state, Making | Starting | Stopping)
-    };
-    if let Some(next) = checked_in(look, machine).filter(|_| !found.is_some_and(begins_anew)) {
+    let outlives = record.mended && !mend::is_over(look, machine, found);
+    if let Some(next) = checked_in(look, machine).filter(|_| !outlives) {
         return next;
     }
     let Some(found) = found else {
@@ -178,15 +174,8 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
         FoundState::Running => {
             let said = "it runs, but no worker has checked in from it";
             let next = given_up(look, machine, said).or_else(|| mend::restart(look, machine));
-            next.unwrap_or_else(|| {
-                match (
-                    again(look, machine, ActKind::Start),
-                    mend::due(look, machine),
-                ) {
-                    (Next::Wait(Some(due)), Some(mend)) => Next::Wait(Some(due.min(mend))),
-                    (next, _) => next,
-                }
-            })
+            next.or_else(|| mend::restart_again(look, machine))
+                .unwrap_or_else(|| install(look, machine))
         }
         FoundState::Making | FoundState::Starting => patient(
             look,
@@ -208,6 +197,15 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
             to(next, None, "it could not be started")
         }
         FoundState::Other(said) => patient_with(look, machine, TroubleClass::Malformed, said),
+    }
+}
+
+/// Asks again for what makes a worker of a machine that runs.
+fn install(look: &Look<'_>, machine: &Machine) -> Next {
+    let next = again(look, machine, ActKind::Start);
+    match (next, mend::due(look, machine)) {
+        (Next::Wait(Some(due)), Some(mend)) => Next::Wait(Some(due.min(mend))),
+        (next, _) => next,
     }
 }
 
@@ -316,7 +314,7 @@ fn checked_in(look: &Look<'_>, machine: &Machine) -> Option<Next> {
     let mut next = record.at(Stage::Up, look.now);
     next.ready_on = record.ready_on.or(Some(look.now));
     next.up_since = record.up_since.or(Some(since));
-    next.mended = false;
+    (next.mended, next.boot_before) = (false, None);
     Some(to(next, None, "its worker checked in"))
 }
 

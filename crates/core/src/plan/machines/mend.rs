@@ -1,12 +1,18 @@
 //! Mending a machine before it is given up: restarting one that runs without a worker, repairing one that failed.
 //!
 //! Once each time its worker was there. Never: one that may hold a task.
+//!
+//! Until that is over the machine takes no work, though its worker of before may beat for a while: what it took would be
+//! lost with it. It is over when another process speaks for the worker, and nothing that was asked may still arrive.
 
 use super::ActKind;
 use super::advance::{Next, is_wanted, to};
 use super::look::Look;
-use crate::machine::{Machine, Record, Stage, Wish};
+use crate::machine::{Found, FoundState, Machine, Record, Stage, Wish};
 use crate::time::Timestamp;
+
+/// How often a restart is asked for that nothing comes of: then a worker from before it is good enough.
+const RESTARTS: u32 = 3;
 
 /// Restarts a machine that runs, and from which no worker has checked in for long.
 pub(super) fn restart(look: &Look<'_>, machine: &Machine) -> Option<Next> {
@@ -20,7 +26,7 @@ pub(super) fn restart(look: &Look<'_>, machine: &Machine) -> Option<Next> {
     let next = Record {
         since: record.since,
         tries: record.tries.saturating_add(1),
-        ..anew(record, look.now)
+        ..anew(machine, look.now)
     };
     let why = match wished {
         true => "an admin wishes it to be restarted",
@@ -40,7 +46,7 @@ pub(super) fn wished(look: &Look<'_>, machine: &Machine) -> Next {
     let record = &machine.record;
     let why = "an admin wishes it to be restarted";
     if look.group.mend_after.is_some() {
-        return to(anew(record, look.now), Some(ActKind::Restart), why);
+        return to(anew(machine, look.now), Some(ActKind::Restart), why);
     }
     let mut next = record.at(Stage::Stopping, look.now);
     next.wish = Some(Wish::Start);
@@ -61,15 +67,54 @@ pub(super) fn repair(look: &Look<'_>, machine: &Machine) -> Option<Next> {
         return None;
     }
     let why = "the provider says that it failed: it is repaired once";
-    Some(to(anew(record, look.now), Some(ActKind::Repair), why))
+    Some(to(anew(machine, look.now), Some(ActKind::Repair), why))
+}
+
+/// Whether what a machine was mended by has come to its end, so that the worker that beats is one of afterwards.
+pub(super) fn is_over(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> bool {
+    use FoundState::{Making, Starting, Stopping};
+    let begins = found.is_some_and(|it| matches!(it.state, Making | Starting | Stopping));
+    let other = machine.record.boot_before.is_none() || machine.boot != machine.record.boot_before;
+    let given_up = machine.record.tries >= RESTARTS;
+    !begins && (other || given_up) && arrived(look, machine) <= look.now
+}
+
+/// When nothing that was asked of a machine may still arrive.
+fn arrived(look: &Look<'_>, machine: &Machine) -> Timestamp {
+    let record = &machine.record;
+    let asked = record.tried.unwrap_or(record.since);
+    asked.plus(look.group.repeat_after).plus(look.group.settle)
+}
+
+/// Waits for a restart while the worker beats; asks again once nothing may come of it any more.
+pub(super) fn restart_again(look: &Look<'_>, machine: &Machine) -> Option<Next> {
+    let record = &machine.record;
+    let asked = record.tried.unwrap_or(record.since);
+    if !record.mended || !machine.checked_in_since(asked) {
+        return None;
+    }
+    let again = record.trouble.as_ref().and_then(|trouble| trouble.again);
+    let due = arrived(look, machine).max(again.unwrap_or_default());
+    if due > look.now || !look.holds_nothing(machine) {
+        return Some(Next::Wait(Some(due).filter(|due| *due > look.now)));
+    }
+    let mut next = record.clone();
+    next.tried = Some(look.now);
+    next.tries = record.tries.saturating_add(1);
+    if let Some(trouble) = &mut next.trouble {
+        trouble.again = None;
+    }
+    let why = "its worker still runs from before: it is restarted again";
+    Some(to(next, Some(ActKind::Restart), why))
 }
 
 /// The record of a machine that starts anew.
-fn anew(record: &Record, now: Timestamp) -> Record {
-    let mut next = record.at(Stage::Starting, now);
+fn anew(machine: &Machine, now: Timestamp) -> Record {
+    let mut next = machine.record.at(Stage::Starting, now);
     next.tried = Some(now);
     next.tries = 1;
     next.wish = None;
     next.mended = true;
+    next.boot_before = machine.boot;
     next
 }

@@ -50,6 +50,7 @@ fn machine(number: u128, provider: ProviderKind, slots: u32, minutes: i64) -> Ma
         owner: UserId::new(Uuid::from_u128(number)),
         state: WorkerState::Ready,
         slots,
+        boot: None,
         last_seen: None,
         drained: false,
         record,
