@@ -202,7 +202,7 @@ impl Record {
         let tries = cut_short.map_or(0, |left| left.tries);
         if tries >= MAX_TRIES && !wanted.named {
             let step = cut_short.map(|left| left.step);
-            let said = format!("it was cut short {tries} times");
+            let said = format!("it was cut short, or took too long, {tries} times");
             return Next::GivenUp(failed(to, step, &said, now));
         }
         let step = match cut_short.map(|left| left.step) {

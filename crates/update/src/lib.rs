@@ -8,6 +8,7 @@
 
 mod apply;
 mod branch;
+mod build;
 mod check;
 mod clock;
 mod compatibility;

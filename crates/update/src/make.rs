@@ -12,8 +12,9 @@ use std::time::Duration;
 use shraga_core::time::Timestamp;
 use shraga_core::update::store::Verdict;
 use shraga_core::update::{Failed, Next, Record, Release, Step, UnderWay, Wanted};
-use shraga_process::{Exit, ToolError, ToolOutput, allowed_environment, end_noted, tool_noted};
+use shraga_process::{Exit, end_noted};
 
+use crate::build::{Trouble, build, ended_well, run, started};
 use crate::check::{Newest, newest};
 use crate::compatibility;
 use crate::kept::{FOLDER_VARIABLE, RELEASE_VARIABLE};
@@ -22,22 +23,6 @@ use crate::prebuilt::{Lacking, Prebuilt};
 use crate::refused::Refused;
 use crate::stage::{Unstaged, stage};
 use crate::{Settings, version};
-
-/// What a build may see of the environment beside the harmless basics: where its tools are and how they reach a registry.
-const BUILD_ENVIRONMENT: [&str; 12] = [
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "CARGO_NET_OFFLINE",
-    "CARGO_BUILD_JOBS",
-    "CC",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-];
 
 /// What is tried of a built program: its arguments. Each has to end well.
 const TRIALS: [&[&str]; 3] = [
@@ -50,12 +35,6 @@ const TRIALS: [&[&str]; 3] = [
 
 /// How a program of ours ends that is asked for a verb it doesn't have.
 const UNKNOWN_VERB: i32 = 2;
-
-/// What is kept of a build's or a trial's answer. More on standard output ends it.
-const OUTPUT_BYTES: usize = 16 * 1024 * 1024;
-
-/// What a full disk sounds like, from whatever program met it.
-const DISK_FULL: &str = "No space left on device";
 
 /// Where versions go, and how they are made.
 #[derive(Clone, Debug)]
@@ -253,6 +232,8 @@ impl<'a> Work<'a> {
                     Some(failed) => self.remember(record, failed)?,
                     None => Refused::Machine(said),
                 },
+                // It stays under way, and counts as cut short: nobody knows whether the machine or the version is slow.
+                Trouble::Late(said) => Refused::Machine(said),
                 Trouble::Machine(refused) => {
                     record.put_off();
                     // On a full disk this may fail too; then the try counts as cut short.
@@ -292,7 +273,10 @@ impl<'a> Work<'a> {
         let program = self.layout.begin().map_err(disk)?;
         match &self.site.prebuilt {
             Some(prebuilt) => self.bring(prebuilt, found, release, &program).await?,
-            None => Layout::copy(&self.build().await?, &program).map_err(disk)?,
+            None => {
+                let built = build(self.settings, self.site, &self.layout).await?;
+                Layout::copy(&built, &program).map_err(disk)?;
+            }
         }
         self.came_to(record, Step::Test).map_err(Trouble::Machine)?;
         self.test(&program, release).await?;
@@ -315,29 +299,6 @@ impl<'a> Work<'a> {
             Lacking::Commit(said) => Trouble::Version(said),
             Lacking::Machine(said) => Trouble::Machine(Refused::Machine(said)),
         })
-    }
-
-    async fn build(&self) -> Result<PathBuf, Trouble> {
-        let names: Vec<String> = BUILD_ENVIRONMENT.map(str::to_owned).into();
-        let mut env = allowed_environment(&self.settings.environment, &names);
-        let build = self.layout.build();
-        env.insert("CARGO_TARGET_DIR".to_owned(), build.display().to_string());
-        let argv: Vec<&str> = self.site.build.iter().map(String::as_str).collect();
-        let deadline = self.site.build_deadline;
-        let program = build.join(&self.site.artefact);
-        // What an earlier build left must not pass for this one's.
-        crate::layout::remove(&program)
-            .map_err(self.disk())
-            .map_err(Trouble::Machine)?;
-        let note = self.layout.note();
-        run(&argv, &self.layout.source(), env, deadline, &note).await?;
-        match program.is_file() {
-            true => Ok(program),
-            false => Err(Trouble::Version(format!(
-                "nothing was built as {}",
-                self.site.artefact.display()
-            ))),
-        }
     }
 
     /// Tries what was built, as the daemons would run it.
@@ -371,8 +332,9 @@ impl<'a> Work<'a> {
         let argv = [name, "schema", "trial", "--json"];
         let (here, deadline) = (&self.site.here, self.site.trial_deadline);
         let note = self.layout.note();
-        let (output, whole) =
-            started(&argv, here, self.trial_environment(), deadline, &note).await?;
+        let (output, whole) = started(&argv, here, self.trial_environment(), deadline, &note)
+            .await
+            .map_err(|trouble| trouble.of("schema trial"))?;
         if output.exit == Exit::Code(UNKNOWN_VERB) {
             tracing::warn!("the version can't be asked whether it reads the store that is here");
             return Ok(());
@@ -416,79 +378,5 @@ impl<'a> Work<'a> {
         crate::layout::remove(&self.layout.build()).map_err(self.disk())?;
         self.layout.tidy().map_err(self.disk())?;
         Ok(Refused::Failed(failed))
-    }
-}
-
-/// Why a version isn't there.
-#[derive(Debug)]
-enum Trouble {
-    /// For a reason of its own.
-    Version(String),
-    /// For a reason of this machine's.
-    Machine(Refused),
-}
-
-impl Trouble {
-    /// The same, saying what was tried.
-    fn of(self, tried: &str) -> Self {
-        match self {
-            Self::Version(said) => Self::Version(format!("`{tried}`: {said}")),
-            Self::Machine(refused) => Self::Machine(refused),
-        }
-    }
-}
-
-/// Runs a program of the version's to its end; its standard output.
-async fn run(
-    argv: &[&str],
-    dir: &Path,
-    env: BTreeMap<String, String>,
-    deadline: Duration,
-    note: &Path,
-) -> Result<String, Trouble> {
-    let (output, whole) = started(argv, dir, env, deadline, note).await?;
-    ended_well(&output, whole)
-}
-
-/// Runs a program of the version's to its end, whichever that is; whether all it printed was kept.
-async fn started(
-    argv: &[&str],
-    dir: &Path,
-    env: BTreeMap<String, String>,
-    deadline: Duration,
-    note: &Path,
-) -> Result<(ToolOutput, bool), Trouble> {
-    let ran = tool_noted(argv, dir, env, deadline, OUTPUT_BYTES, note).await;
-    ran.map_err(|error| match error {
-        ToolError::TooLong { .. } => Trouble::Version(error.to_string()),
-        ToolError::Process(_) | ToolError::TooMuch { .. } | ToolError::Failed { .. } => {
-            let said = shraga_core::causes::chain(&error);
-            Trouble::Machine(Refused::Machine(said))
-        }
-    })
-}
-
-/// The signal that no program ends itself by: the system sends it where memory runs out.
-const KILLED: i32 = 9;
-
-/// The standard output of a program that ended well.
-fn ended_well(output: &ToolOutput, whole: bool) -> Result<String, Trouble> {
-    let complaint = String::from_utf8_lossy(&output.err);
-    if complaint.contains(DISK_FULL) && output.exit != Exit::Code(0) {
-        let said = format!("the disk is full ({DISK_FULL})");
-        return Err(Trouble::Machine(Refused::Machine(said)));
-    }
-    let last = complaint.lines().rfind(|line| !line.trim().is_empty());
-    let last = last.unwrap_or("it said nothing");
-    let last = last.trim().replace(char::is_control, " ");
-    match output.exit {
-        _ if !whole => Err(Trouble::Version("it prints without end".to_owned())),
-        Exit::Code(0) => Ok(String::from_utf8_lossy(&output.out).into_owned()),
-        Exit::Code(code) => Err(Trouble::Version(format!("exit code {code}: {last}"))),
-        Exit::Signal(KILLED) => {
-            let said = "it was killed from outside: is there enough memory?".to_owned();
-            Err(Trouble::Machine(Refused::Machine(said)))
-        }
-        Exit::Signal(signal) => Err(Trouble::Version(format!("signal {signal}: {last}"))),
     }
 }

@@ -131,11 +131,20 @@ async fn a_build_or_a_program_that_hangs_is_ended_and_counts_as_failed() {
     let (mut site, settings) = (scene.site(), scene.settings());
     site.build_deadline = Duration::from_secs(2);
     scene.release_with("1.0.0", "sleep 600", "exit 0");
+    // A slow machine does that too, so one time says nothing; but nobody builds for ever.
+    for _ in 0..3 {
+        let done = apply(&settings, &site, None, now()).await;
+        assert!(
+            matches!(&done, Err(Refused::Machine(said)) if said.contains("took longer")),
+            "{done:?}"
+        );
+    }
     let (step, said) = failed(apply(&settings, &site, None, now()).await);
     assert!(
-        step == Some(Step::Build) && said.contains("took longer"),
+        step == Some(Step::Build) && said.contains("3 times"),
         "{step:?}: {said}"
     );
+    assert_eq!(scene.builds(), 3);
     site.build_deadline = Duration::from_secs(60);
     site.trial_deadline = Duration::from_secs(2);
     scene.release("1.1.0", "exec sleep 600");
@@ -145,6 +154,34 @@ async fn a_build_or_a_program_that_hangs_is_ended_and_counts_as_failed() {
         "{step:?}: {said}"
     );
     assert_eq!(installed(&site.root).current, None);
+}
+
+#[tokio::test]
+async fn what_can_not_be_fetched_says_nothing_about_the_version_and_wrong_files_do() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.fetching_site(), scene.settings());
+    scene.package("1.0.0", "");
+    // Nobody listens there.
+    scene.needs("http://127.0.0.1:1/away");
+    let done = apply(&settings, &site, None, now()).await;
+    assert!(
+        matches!(&done, Err(Refused::Machine(said)) if said.contains("fetched")),
+        "{done:?}"
+    );
+    // It counts for nothing, so that it never becomes too many.
+    assert_eq!(installed(&site.root).record.under_way, None);
+    for (file, text) in [
+        ("Cargo.lock", "version = 4\n"),
+        ("Cargo.toml", "[package\n"),
+    ] {
+        scene.package("1.1.0", "");
+        scene.file(file, text);
+        scene.commit("wrong");
+        let (step, said) = failed(apply(&settings, &site, None, now()).await);
+        assert_eq!(step, Some(Step::Build), "{said}");
+    }
+    scene.package("1.1.0", "");
+    assert_eq!(brought(apply(&settings, &site, None, now()).await), "1.1.0");
 }
 
 #[tokio::test]

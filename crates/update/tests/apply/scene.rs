@@ -104,6 +104,33 @@ impl Scene {
         }
     }
 
+    /// The same, where what a version needs is fetched first.
+    pub(crate) fn fetching_site(&self) -> Site {
+        let build = ["cargo", "build", "--release", "--locked"];
+        Site {
+            build: build.map(str::to_owned).into(),
+            ..self.site()
+        }
+    }
+
+    /// Lets the package of the version need another one, which is in a repository at `address`.
+    pub(crate) fn needs(&self, address: &str) {
+        let read = |name| fs::read_to_string(self.origin().join(name)).unwrap();
+        let (manifest, lock) = (read("Cargo.toml"), read("Cargo.lock"));
+        let commit = "a".repeat(40);
+        let need =
+            format!("[dependencies]\naway = {{ git = \"{address}\", rev = \"{commit}\" }}\n");
+        self.file("Cargo.toml", &format!("{manifest}{need}"));
+        let source = format!("git+{address}?rev={commit}#{commit}");
+        let away = format!("name = \"away\"\nversion = \"1.0.0\"\nsource = \"{source}\"\n");
+        let lock = lock.replace("[[package]]", &format!("[[package]]\n{away}\n[[package]]"));
+        self.file(
+            "Cargo.lock",
+            &format!("{lock}dependencies = [\n \"away\",\n]\n"),
+        );
+        self.commit("needs another");
+    }
+
     /// A version whose program is a shell script that tells its version and then does this.
     pub(crate) fn release(&self, version: &str, program: &str) {
         self.release_with(version, "", program);
@@ -150,7 +177,7 @@ impl Scene {
         fs::write(self.origin().join(name), text).unwrap();
     }
 
-    fn commit(&self, message: &str) {
+    pub(crate) fn commit(&self, message: &str) {
         self.at_origin(&["add", "--all"]);
         self.at_origin(&["commit", "--quiet", "--allow-empty", "-m", message]);
     }
