@@ -224,6 +224,8 @@ kinds! {
         Barred = "makes none",
         /// Workers say nothing though their machines run, or speak again.
         Mute = "workers mute",
+        /// A worker dies, and its machine runs on.
+        WorkerDies = "worker dies",
         /// A machine stops by itself.
         Ends = "machine ends",
         /// A machine fails.

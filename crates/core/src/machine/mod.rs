@@ -268,7 +268,9 @@ pub struct Record {
     pub up: Span,
     /// What an admin wants of it.
     pub wish: Option<Wish>,
-    /// Whether it was restarted or repaired, and its worker has not checked in since. That is done once.
+    /// How often it failed since its worker was there for a while.
+    pub failures: u32,
+    /// Whether it was restarted or repaired, and its worker has not been there for a while since. That is done once.
     pub mended: bool,
     /// The worker that ran on it before it was mended last: one that beats under this boot outlived that.
     pub boot_before: Option<BootId>,
@@ -305,6 +307,7 @@ impl Record {
             up_since: None,
             up: Span::ZERO,
             wish: None,
+            failures: 0,
             mended: false,
             boot_before: None,
             delayed: None,

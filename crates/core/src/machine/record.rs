@@ -30,6 +30,9 @@ impl Record {
             .known("wish", self.wish)
             .known("advice", self.advice.as_ref())
             .known("boot_before", self.boot_before);
+        if self.failures > 0 {
+            object = object.int("failures", self.failures);
+        }
         if self.mended {
             object = object.yes_no("mended", true);
         }

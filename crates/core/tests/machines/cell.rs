@@ -37,6 +37,7 @@ pub(crate) fn read(json: &str) -> Note {
         up_since: time(&json, "up_since"),
         up: Span::millis(get(&json, "up_ms").unwrap().parse().unwrap()),
         wish: get(&json, "wish").map(|it| it.parse().unwrap()),
+        failures: get(&json, "failures").map_or(0, |it| it.parse().unwrap()),
         mended: get(&json, "mended").is_some(),
         boot_before: get(&json, "boot_before").map(|it| it.parse().unwrap()),
         delayed: delayed.map(|it| Delayed {

@@ -11,6 +11,7 @@ mod cell;
 mod orchestrator;
 mod promises;
 mod provider;
+mod silence;
 mod stories;
 mod upkeep;
 mod world;

@@ -174,6 +174,7 @@ fn a_restart_brings_the_worker_and_the_next_time_it_is_restarted_again() {
     );
     run(&mut world, &mut us, 80);
     assert_eq!(world.stages(), [Stage::Up]);
+    run(&mut world, &mut us, 110);
     assert!(!world.records()[0].mended, "it may be mended again");
 }
 
@@ -187,7 +188,7 @@ fn a_machine_that_ran_and_failed_is_repaired_once_and_one_that_never_ran_is_not(
         world.provider.boxes.insert(broken.clone(), State::Failed);
     };
     breaks(&mut world);
-    run(&mut world, &mut us, 300);
+    run(&mut world, &mut us, 400);
     assert_eq!(asked(&world, ActKind::Repair), 1);
     assert_eq!(world.stages(), [Stage::Up]);
     world.mute = true;

@@ -44,6 +44,8 @@ struct NoteJson {
     #[serde(default)]
     wish: Option<String>,
     #[serde(default)]
+    failures: u32,
+    #[serde(default)]
     mended: bool,
     #[serde(default)]
     boot_before: Option<Uuid>,
@@ -145,6 +147,7 @@ fn parse(json: NoteJson) -> Option<Note> {
         up_since: maybe(json.up_since.as_deref())?,
         up: Span::millis(json.up_ms),
         wish,
+        failures: json.failures,
         mended: json.mended,
         boot_before: json.boot_before.map(BootId::new),
         delayed,
@@ -200,6 +203,7 @@ mod tests {
             up_since: Some(NOON),
             up: Span::mins(90),
             wish: Some(Wish::Delete),
+            failures: 2,
             mended: true,
             boot_before: Some(BootId::new(Uuid::from_u128(3))),
             delayed: Some(Delayed {

@@ -40,6 +40,7 @@ fn note(json: &Json) -> Option<Note> {
         up_since: time(json, "up_since"),
         up: Span::millis(json["up_ms"].as_i64().unwrap_or(0)),
         wish: word(json, "wish"),
+        failures: number(json, "failures"),
         mended: json["mended"].as_bool().unwrap_or(false),
         boot_before: word(json, "boot_before"),
         delayed: json.get("delayed").and_then(delayed),

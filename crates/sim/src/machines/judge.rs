@@ -50,7 +50,9 @@ impl World {
             let serves = Serves::Person(*person);
             let hers = self.rows.records().filter(|(_, record)| {
                 let there = !matches!(record.stage, Stage::Wanted | Stage::Gone | Stage::Failed);
-                record.serves == serves && there
+                // One that failed before it ran a worker is deleted, and never served her.
+                let failed = record.stage == Stage::Deleting && record.ready_on.is_none();
+                record.serves == serves && there && !failed
             });
             let hers = hers.count();
             // One that failed may come back beside the one that took its place.

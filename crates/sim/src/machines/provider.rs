@@ -1,7 +1,7 @@
 //! A provider of machines by its state: they take their time, fail, end by themselves, and are there whether anybody
 //! heard of it or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shraga_core::ids::BootId;
 use shraga_core::machine::{
@@ -41,6 +41,8 @@ pub(super) struct Provider {
     pub(super) stops: BTreeMap<MachineName, Timestamp>,
     /// How often each began to run: its worker is another process each time.
     pub(super) boots: BTreeMap<MachineName, u128>,
+    /// Those that run and whose worker has died.
+    pub(super) dead: BTreeSet<MachineName>,
 }
 
 pub(super) fn trouble(now: Timestamp) -> Trouble {
@@ -153,6 +155,7 @@ impl Provider {
             };
             if before != State::Running && *state == State::Running {
                 *self.boots.entry(name.clone()).or_default() += 1;
+                self.dead.remove(name);
             }
         }
     }
@@ -161,6 +164,7 @@ impl Provider {
     pub(super) fn boot(&self, name: &MachineName) -> Option<BootId> {
         let boots = self.boots.get(name).copied().unwrap_or(0);
         let runs = self.boxes.get(name) == Some(&State::Running);
-        runs.then(|| BootId::new(Uuid::from_u128(boots)))
+        let lives = runs && !self.dead.contains(name);
+        lives.then(|| BootId::new(Uuid::from_u128(boots)))
     }
 }

@@ -459,6 +459,10 @@ impl World {
                 self.mute = !self.mute;
                 self.fault(Fault::Mute);
             }
+            (5, Some(name)) if self.dice.bool() => {
+                self.provider.dead.insert(name);
+                self.fault(Fault::WorkerDies);
+            }
             (5, Some(name)) => self.befalls(name, Some(State::Asleep), Fault::Ends),
             (6, Some(name)) => self.befalls(name, Some(State::Failed), Fault::Breaks),
             (7, Some(name)) => self.befalls(name, Some(State::Odd), Fault::Odd),
@@ -504,6 +508,7 @@ impl World {
         self.provider = Provider {
             boxes: std::mem::take(&mut self.provider.boxes),
             boots: std::mem::take(&mut self.provider.boots),
+            dead: std::mem::take(&mut self.provider.dead),
             ..Provider::default()
         };
         for state in self

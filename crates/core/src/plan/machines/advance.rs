@@ -39,7 +39,7 @@ pub(super) fn add(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
     if look.inventory.is_err() {
         return;
     }
-    match next(look, machine) {
+    match counted(look, machine, next(look, machine)) {
         Next::Move(record, ask, why) => step(plan, machine, &record, ask, &why),
         Next::Wait(due) => {
             due.into_iter().for_each(|at| plan.due(at));
@@ -52,6 +52,34 @@ pub(super) fn add(look: &Look<'_>, machine: &Machine, plan: &mut MachinePlan) {
             if plan.steps.len() == before {
                 advise(look, machine, plan);
             }
+        }
+    }
+}
+
+/// Its time is counted, and costs, from when its provider says that it runs, whether its worker comes or not.
+fn counted(look: &Look<'_>, machine: &Machine, next: Next) -> Next {
+    let found = look.found(machine).filter(|_| look.is_fresh(machine));
+    let runs = found.is_some_and(|found| found.state == FoundState::Running);
+    if !runs || machine.record.up_since.is_some() {
+        return next;
+    }
+    let ended = |record: &Record| {
+        use Stage::{Asleep, Gone, Wanted};
+        matches!(record.stage, Wanted | Asleep | Gone)
+    };
+    match next {
+        Next::Move(mut record, ask, why) => {
+            record.up_since = match ended(&record) {
+                true => record.up_since,
+                false => record.up_since.or(Some(look.now)),
+            };
+            Next::Move(record, ask, why)
+        }
+        Next::Wait(due) if ended(&machine.record) => Next::Wait(due),
+        Next::Wait(_) => {
+            let mut record = machine.record.clone();
+            record.up_since = Some(look.now);
+            to(record, None, "it runs: its time is counted")
         }
     }
 }
@@ -148,7 +176,6 @@ fn creating(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
         FoundState::Running | FoundState::Starting => {
             let mut record = record.at(Stage::Starting, look.now);
             record.tried = machine.record.tried;
-            record.up_since = Some(look.now);
             to(record, None, "it is made; its worker has not checked in")
         }
         FoundState::Asleep => start(look, machine, "it is made, and stopped"),
@@ -169,6 +196,11 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
     let Some(found) = found else {
         return vanished(look, machine);
     };
+    if matches!(record.wish, Some(Wish::Stop | Wish::Delete)) {
+        // Its worker may never come.
+        let wish = "an admin wishes it to end";
+        return to(record.at(Stage::Cordoned, look.now), None, wish);
+    }
     match &found.state {
         // What is installed on it may still have to be asked for; asking again changes nothing else.
         FoundState::Running => {
@@ -192,9 +224,7 @@ fn starting(look: &Look<'_>, machine: &Machine, found: Option<&Found>) -> Next {
             patient_with(look, machine, TroubleClass::Denied, said)
         }
         FoundState::Failed | FoundState::Expiring => {
-            let mut next = fault(look, machine, found);
-            next.up_since = record.up_since;
-            to(next, None, "it could not be started")
+            to(fault(look, machine, found), None, "it could not be started")
         }
         FoundState::Other(said) => patient_with(look, machine, TroubleClass::Malformed, said),
     }
@@ -270,6 +300,9 @@ fn idle(look: &Look<'_>, machine: &Machine) -> Next {
     if look.held(machine) > 0 {
         return used(look, machine);
     }
+    if let Some(next) = mend::silent(look, machine).or_else(|| mend::lasts(look, machine)) {
+        return next;
+    }
     let Some(idle_stop) = look.group.idle_stop else {
         return Next::Wait(None);
     };
@@ -314,7 +347,7 @@ fn checked_in(look: &Look<'_>, machine: &Machine) -> Option<Next> {
     let mut next = record.at(Stage::Up, look.now);
     next.ready_on = record.ready_on.or(Some(look.now));
     next.up_since = record.up_since.or(Some(since));
-    (next.mended, next.boot_before) = (false, None);
+    next.boot_before = None;
     Some(to(next, None, "its worker checked in"))
 }
 

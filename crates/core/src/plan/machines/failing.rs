@@ -59,7 +59,10 @@ fn doubled(span: Span, times: u32) -> Span {
 
 /// The record as failed: kept with what was said, until it expires.
 pub(super) fn fail(look: &Look<'_>, machine: &Machine, class: TroubleClass, said: &str) -> Record {
-    let failures = recent(look, machine.record.serves).saturating_add(1);
+    let record = &machine.record;
+    let failures = recent(look, record.serves)
+        .saturating_add(record.failures)
+        .saturating_add(1);
     let wait = doubled(look.group.cool_down, failures);
     let again = (failures < look.group.failures_max).then(|| look.now.plus(wait));
     Record {
@@ -69,18 +72,21 @@ pub(super) fn fail(look: &Look<'_>, machine: &Machine, class: TroubleClass, said
             since: look.now,
             again,
         }),
-        tried: machine.record.tried,
-        ..machine.record.at(Stage::Failed, look.now)
+        tried: record.tried,
+        failures: record.failures.saturating_add(1),
+        ..record.at(Stage::Failed, look.now)
     }
 }
 
-/// Machines of somebody that failed lately.
+/// How often machines of somebody that serve nobody now failed lately.
 fn recent(look: &Look<'_>, serves: Serves) -> u32 {
     let expired = |since: Timestamp| since.plus(look.group.failure_expires) <= look.now;
     let failed = look
         .of(serves)
         .filter(|machine| machine.record.stage == Stage::Failed && !expired(machine.record.since));
-    u32::try_from(failed.count()).unwrap_or(u32::MAX)
+    failed.fold(0, |sum, machine| {
+        sum.saturating_add(machine.record.failures.max(1))
+    })
 }
 
 /// Whether another machine may take the place of those that failed, or from when on. `Err(None)`:

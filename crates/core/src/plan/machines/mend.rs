@@ -1,14 +1,15 @@
 //! Mending a machine before it is given up: restarting one that runs without a worker, repairing one that failed.
 //!
-//! Once each time its worker was there. Never: one that may hold a task.
+//! Once each time its worker was there for a while. Never: one that may hold a task.
 //!
 //! Until that is over the machine takes no work, though its worker of before may beat for a while: what it took would be
 //! lost with it. It is over when another process speaks for the worker, and nothing that was asked may still arrive.
 
 use super::ActKind;
 use super::advance::{Next, is_wanted, to};
+use super::failing::fail;
 use super::look::Look;
-use crate::machine::{Found, FoundState, Machine, Record, Stage, Wish};
+use crate::machine::{Found, FoundState, Machine, Record, Stage, TroubleClass, Wish};
 use crate::time::Timestamp;
 
 /// How often a restart is asked for that nothing comes of: then a worker from before it is good enough.
@@ -33,6 +34,40 @@ pub(super) fn restart(look: &Look<'_>, machine: &Machine) -> Option<Next> {
         false => "it runs, and no worker has checked in from it: it is restarted once",
     };
     Some(to(next, Some(ActKind::Restart), why))
+}
+
+/// Restarts a machine whose worker had checked in, has been silent for long, and is needed. What it holds is taken from
+/// it first, by those who look after tasks.
+pub(super) fn silent(look: &Look<'_>, machine: &Machine) -> Option<Next> {
+    let (after, record) = (look.group.mend_after?, &machine.record);
+    let heard = machine.last_seen.unwrap_or_default().max(record.since);
+    // Nobody needs it: it is stopped instead, unless it is to run always.
+    let needed = look.group.idle_stop.is_none() || is_wanted(look, machine);
+    if heard.plus(after) > look.now || !needed || machine.drained || !look.holds_nothing(machine) {
+        return None;
+    }
+    if record.mended {
+        let said = "its worker fell silent again soon after it was mended";
+        let failed = fail(look, machine, TroubleClass::Failed, said);
+        return Some(to(failed, None, said));
+    }
+    let why = "its worker has fallen silent: it is restarted";
+    Some(to(anew(machine, look.now), Some(ActKind::Restart), why))
+}
+
+/// Notes that mending a machine helped: its worker has been there for a while.
+pub(super) fn lasts(look: &Look<'_>, machine: &Machine) -> Option<Next> {
+    let record = &machine.record;
+    let stayed = machine.checked_in_since(record.since.plus(look.group.stuck_after));
+    if !(record.mended || record.failures > 0) || !stayed {
+        return None;
+    }
+    let next = Record {
+        mended: false,
+        failures: 0,
+        ..record.clone()
+    };
+    Some(to(next, None, "its worker is there to stay"))
 }
 
 /// When that is to be looked at again.
@@ -62,11 +97,13 @@ pub(super) fn repair(look: &Look<'_>, machine: &Machine) -> Option<Next> {
     look.group.mend_after?;
     let record = &machine.record;
     let wished = matches!(record.wish, Some(Wish::Start | Wish::Restart));
-    let worth = record.ready_on.is_some() && (wished || !record.mended);
+    let often = record.failures >= look.group.failures_max;
+    let expired = record.since.plus(look.group.failure_expires) <= look.now;
+    let worth = record.ready_on.is_some() && (wished || expired || !often);
     if !worth || !look.holds_nothing(machine) || !is_wanted(look, machine) {
         return None;
     }
-    let why = "the provider says that it failed: it is repaired once";
+    let why = "the provider says that it failed: it is repaired";
     Some(to(anew(machine, look.now), Some(ActKind::Repair), why))
 }
 
