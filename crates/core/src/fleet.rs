@@ -60,6 +60,17 @@ pub struct Rollout {
     pub since: Timestamp,
     /// How far it is.
     pub stage: Stage,
+    /// The first worker that it did not do well with: another one is asked before it is refused.
+    pub doubt: Option<Doubt>,
+}
+
+/// What one worker's try says against a release. Its machine may be at fault, or its word be wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The worker.
+    pub worker: WorkerId,
+    /// What was wrong, with the worker's name, in a line.
+    pub said: String,
 }
 
 /// How far a release is.
@@ -84,7 +95,7 @@ pub struct Canary {
     pub well: Option<Timestamp>,
 }
 
-/// A release that is not begun again: the branch has to bring another commit.
+/// A release that is not begun again, until the branch brings another commit or an admin lifts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The release.
@@ -100,9 +111,9 @@ pub struct Refused {
 /// Why a release is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The canary failed with it, or fell silent.
+    /// Two workers failed with it or fell silent, or the only one that could try it.
     Failed,
-    /// The branch brought another commit of the same version meanwhile.
+    /// The branch brought another commit of the same version meanwhile, as an orchestrator saw it.
     Replaced,
 }
 
@@ -217,6 +228,11 @@ impl Fleet {
         self.refused.iter().rfind(|it| it.release == *release)
     }
 
+    /// Lets `release` be begun again, whatever was said against it.
+    pub fn lift(&mut self, release: &Release) {
+        self.refused.retain(|it| it.release != *release);
+    }
+
     /// The canary of what is rolled out, while there is one.
     #[must_use]
     pub fn canary(&self) -> Option<&Canary> {
@@ -254,9 +270,15 @@ impl Fleet {
 
 impl Rollout {
     fn to_object(&self) -> Object {
-        let object = Object::new()
+        let mut object = Object::new()
             .text("release", &self.release)
             .time("since", self.since);
+        if let Some(doubt) = &self.doubt {
+            let doubt = Object::new()
+                .text("by", doubt.worker)
+                .text("said", limits::line(&doubt.said, SAID_UNITS));
+            object = object.object("doubt", doubt);
+        }
         match &self.stage {
             Stage::Open(at) => object.time("open", *at),
             Stage::Canary(canary) => {

@@ -78,3 +78,55 @@ fn only_an_admin_pauses_and_a_pause_needs_a_store() {
     let why = place.run(&["update", "--resume", "--why", "x"]);
     assert_eq!(why.code, 2, "{}", why.err);
 }
+
+#[test]
+fn what_failed_is_tried_again_when_an_admin_says_so() {
+    let place = Place::new();
+    let _running = place.start(&["up"]);
+    let nothing = place.run(&["update", "--retry"]);
+    assert_eq!(nothing.code, 0, "{}", nothing.err);
+    assert!(
+        nothing.out.contains("nothing is refused"),
+        "{}",
+        nothing.out
+    );
+    let root = place.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let failed = |version: &str| {
+        format!(
+            r#"{{"release": "{version}-0123456789ab", "step": "test", "said": "no", "at_ms": 0}}"#
+        )
+    };
+    let record = format!(
+        r#"{{"form": 1, "under_way": null, "failed": [{}, {}]}}"#,
+        failed("1.1.0"),
+        failed("1.2.0")
+    );
+    std::fs::write(root.join("record.json"), record).unwrap();
+    let root_name = root.display().to_string();
+    let retry = |more: &[&str]| {
+        let mut args = vec!["update", "--retry", "--root", &root_name];
+        args.extend_from_slice(more);
+        place.run(&args)
+    };
+    let named = retry(&["--to", "1.1.0", "--json"]);
+    let told: Value = serde_json::from_str(&named.out).unwrap();
+    assert_eq!(told["forgiven_here"], "1.1.0-0123456789ab");
+    assert_eq!(
+        (&told["changed"], &told["lifted"]),
+        (&true.into(), &Value::Null)
+    );
+    let other = retry(&["--to", "1.1.0"]);
+    assert!(other.out.contains("1.1.0 is not refused"), "{}", other.out);
+    let last = retry(&[]);
+    assert!(
+        last.out.contains("1.2.0-0123456789ab may be tried again"),
+        "{}",
+        last.out
+    );
+    let record = std::fs::read_to_string(root.join("record.json")).unwrap();
+    assert!(!record.contains("0123456789ab"), "{record}");
+    let token = place.data().join("user.token").display().to_string();
+    let hers = place.run(&["--token-file", &token, "update", "--retry"]);
+    assert_eq!(hers.code, 4, "{} {}", hers.out, hers.err);
+}

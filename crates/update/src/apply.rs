@@ -70,21 +70,16 @@ pub async fn apply(
     let found = newest(settings).await.map_err(Refused::Unknown)?;
     let branch = found.release.clone();
     let current = work.layout.current();
-    let same = |release: &Release, name: &str| {
-        release.version() == name
-            || release.to_string() == name
-            || version::parse(name).is_some_and(|named| named.to_string() == release.version())
-    };
     if let Some(name) = named {
         let there = work.layout.installed().map_err(work.disk())?;
-        let meant = |release: &Release| match same(&branch, name) {
+        let meant = |release: &Release| match names(&branch, name) {
             true => *release == branch,
-            false => same(release, name),
+            false => names(release, name),
         };
         if let Some(release) = there.into_iter().rfind(meant) {
             return work.turn_to(release);
         }
-        if !same(&branch, name) {
+        if !names(&branch, name) {
             let named = name.to_owned();
             return Err(Refused::NoSuchVersion { named, branch });
         }
@@ -94,6 +89,41 @@ pub async fn apply(
         Ready::InUse(release) => Ok(Applied::UpToDate(release)),
         Ready::Beside(going, record) => work.turn(going, record),
     }
+}
+
+/// Whether `name` means this release: its version, or its version with its commit.
+#[must_use]
+pub fn names(release: &Release, name: &str) -> bool {
+    release.version() == name
+        || release.to_string() == name
+        || version::parse(name).is_some_and(|named| named.to_string() == release.version())
+}
+
+/// Forgets what is remembered in `root` against the release that is `meant`, the one that failed last if several are.
+/// `None`: nothing is.
+///
+/// # Errors
+/// The installation is being changed, or can't be.
+pub async fn forgive(
+    root: &Path,
+    meant: impl Fn(&Release) -> bool,
+) -> Result<Option<Release>, Refused> {
+    let layout = Layout::new(root);
+    let disk = |source| Refused::Disk {
+        root: root.to_owned(),
+        source,
+    };
+    let mut record = layout.record();
+    let failed = record.failed.iter().rfind(|it| meant(&it.release));
+    let Some(release) = failed.map(|it| it.release.clone()) else {
+        return Ok(None);
+    };
+    let held = layout.hold(AT_ONCE).await.map_err(disk)?;
+    let _held: Held = held.ok_or_else(|| Refused::Busy(root.to_owned()))?;
+    record = layout.record();
+    record.forgive(&release);
+    layout.keep(&record).map_err(disk)?;
+    Ok(Some(release))
 }
 
 /// Turns the links to the version before; the one that is left is not taken again by itself.

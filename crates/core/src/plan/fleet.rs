@@ -4,6 +4,9 @@
 //! gives it, and none is given over a pause, a refusal or another canary that was written meanwhile. What must not be
 //! allowed any more is taken back before anything new is allowed.
 //!
+//! One worker's word or silence refuses no release while another one can try it: a machine may be at fault, or a token in
+//! wrong hands. Two refuse it, or the only one there is, until the branch brings another commit or an admin lifts it.
+//!
 //! Never: two canaries of one release at once; a permission while the fleet is paused; a refused release again; an older
 //! one, or another build of the same version; anything for a worker that doesn't run from an installation.
 
@@ -15,7 +18,7 @@ mod write;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::fleet::{Canary, Fleet, Refused, Rollout, Said, Stage, Why};
+use crate::fleet::{Canary, Doubt, Fleet, Refused, Rollout, Said, Stage, Why};
 use crate::ids::{Etag, WorkerId};
 use crate::model::Worker;
 use crate::row::ChangeSet;
@@ -33,6 +36,11 @@ const FRESH: Span = Span::secs(120);
 /// How long a worker that is not fit for it just now is waited for before there counts as being none. Longer delays the
 /// orchestrator's own update where nobody looks after silent workers.
 const EXPECTED: Span = Span::mins(30);
+
+/// How long a release stays out that another commit of its version took the place of. Two orchestrators that look at the
+/// branch at different times see two newest commits for a while; shorter, and each puts the other's aside in turn; longer
+/// keeps the newest one from all when the later writer was the one that was behind.
+const SETTLED: Span = Span::mins(60);
 
 /// How many workers are allowed a release at once. Each of them beats meanwhile, and one beat makes the whole write
 /// stale; fewer take longer for a large fleet.
@@ -124,12 +132,14 @@ pub fn plan(snapshot: &FleetSnapshot, policy: &FleetPolicy, now: Timestamp) -> F
     plan.sets = look.withdrawals();
     if plan.sets.is_empty() && look.fleet.pause.is_none() {
         plan.sets.extend(look.next().map(|next| {
-            let allow = next.allow.iter().map(|worker| write::allow(worker, &next));
-            let mut writes = vec![save(
-                snapshot.row.as_ref().map(|(etag, _)| etag),
-                &next.fleet,
-            )];
-            writes.extend(next.leaves.map(write::withdraw));
+            let allow = next
+                .allow
+                .iter()
+                .map(|worker| write::allow(worker, &next.fleet));
+            let row = snapshot.row.as_ref().map(|(etag, _)| etag);
+            // In this order, so that one that is cut short leaves no second canary.
+            let mut writes: Vec<_> = next.leaves.map(write::withdraw).into_iter().collect();
+            writes.push(save(row, &next.fleet));
             writes.extend(allow);
             ChangeSet {
                 task: None,
@@ -152,8 +162,17 @@ impl<'a> Look<'a> {
                 && (self.policy.order)(offered, &rollout.release) != Ordering::Less
         });
         let wanted = || self.workers().any(|worker| self.needs(worker, offered));
-        let free = newer && self.fleet.refuses(offered).is_none();
+        let free = newer && !self.is_out(offered);
         (free && (wanted() || self.is_newer(offered, self.policy.ours.as_ref()))).then_some(offered)
+    }
+
+    /// Whether the release must not be begun.
+    fn is_out(&self, release: &Release) -> bool {
+        let refused = self.fleet.refuses(release);
+        refused.is_some_and(|it| match it.why {
+            Why::Failed => true,
+            Why::Replaced => self.now.since(it.at) < SETTLED,
+        })
     }
 
     fn workers(&self) -> impl Iterator<Item = &'a Worker> + use<'a> {
@@ -198,20 +217,29 @@ impl<'a> Look<'a> {
             && self.seen_within(worker, FRESH)
     }
 
-    /// Who tries the release first: a shared worker before one that is a person's, an idle one before a busy one.
-    fn choose(&self, release: &Release) -> Option<&'a Worker> {
+    /// Who tries the release first: a shared worker before one that is a person's, an idle one before a busy one, and one
+    /// that was `tried` already only where there is no other. Never the one that is the `doubter`.
+    fn choose(
+        &self,
+        release: &Release,
+        tried: Option<WorkerId>,
+        doubter: Option<WorkerId>,
+    ) -> Option<&'a Worker> {
         let fit = self.workers().filter(|worker| self.is_fit(worker, release));
+        let fit = fit.filter(|worker| doubter != Some(worker.id));
         fit.min_by_key(|worker| {
             let leases = self.snapshot.leases.get(&worker.id).copied().unwrap_or(0);
             let busy = leases > 0 || worker.state == WorkerState::Busy;
-            (worker.pool != Pool::Shared, busy, leases, worker.id)
+            let again = tried == Some(worker.id);
+            (again, worker.pool != Pool::Shared, busy, leases, worker.id)
         })
     }
 
     /// Whether somebody is likely to be fit soon.
-    fn is_expecting(&self, release: &Release) -> bool {
+    fn is_expecting(&self, release: &Release, doubter: Option<WorkerId>) -> bool {
         let coming = |worker: &Worker| {
             self.needs(worker, release)
+                && doubter != Some(worker.id)
                 && !worker.state.is_gone()
                 && !worker.is_cordoned()
                 && self.seen_within(worker, EXPECTED)
@@ -220,29 +248,33 @@ impl<'a> Look<'a> {
     }
 
     /// What to do about a release that nobody tries yet, or whose canary is gone.
-    fn begin(&self, release: &Release, since: Timestamp) -> Option<Move<'a>> {
+    fn begin(&self, release: &Release, before: Option<&Rollout>) -> Option<Move<'a>> {
         let open = Stage::Open(self.now);
-        let (stage, allow, why) = match (self.policy.canary, self.choose(release)) {
+        let tried = before.and_then(|_| self.fleet.canary().map(|canary| canary.worker));
+        let doubt = before.and_then(|before| before.doubt.as_ref());
+        let doubter = doubt.map(|doubt| doubt.worker);
+        let chosen = self.choose(release, tried, doubter);
+        let (stage, allow, why) = match (self.policy.canary, chosen) {
             (None, _) => (open, None, format!("{release} may be taken by all")),
             (Some(_), Some(worker)) => {
-                let canary = Stage::Canary(Canary {
-                    worker: worker.id,
-                    name: worker.name.clone(),
-                    allowed: self.now,
-                    well: None,
-                });
+                let canary = self.canary(worker);
                 let why = format!("worker {} is to try {release} first", worker.name);
                 (canary, Some(worker), why)
             }
-            (Some(_), None) if self.is_expecting(release) => return None,
+            (Some(_), None) if self.is_expecting(release, doubter) => return None,
+            (Some(_), None) if doubt.is_some() => {
+                return doubt.map(|doubt| self.given_up(release, doubt));
+            }
             (Some(_), None) => (open, None, format!("no worker can try {release} first")),
         };
         let rollout = Rollout {
             release: release.clone(),
-            since,
+            since: before.map_or(self.now, |before| before.since),
             stage,
+            doubt: doubt.cloned(),
         };
         let mut fleet = self.fleet.clone();
+        fleet.lift(release);
         if let Some(before) = fleet.rollout.replace(rollout)
             && (self.policy.order)(&before.release, release) == Ordering::Equal
             && before.release != *release
@@ -256,6 +288,28 @@ impl<'a> Look<'a> {
             allow,
             leaves: None,
             why,
+        })
+    }
+
+    /// Nobody is left to say that it was not the release.
+    fn given_up(&self, release: &Release, doubt: &Doubt) -> Move<'a> {
+        let mut fleet = self.fleet.clone();
+        fleet.rollout = None;
+        self.refuse(&mut fleet, release, Why::Failed, doubt.said.clone());
+        Move {
+            fleet,
+            allow: Vec::new(),
+            leaves: None,
+            why: format!("{release} is refused: {}", doubt.said),
+        }
+    }
+
+    fn canary(&self, worker: &Worker) -> Stage {
+        Stage::Canary(Canary {
+            worker: worker.id,
+            name: worker.name.clone(),
+            allowed: self.now,
+            well: None,
         })
     }
 
@@ -275,7 +329,7 @@ impl<'a> Look<'a> {
 
     fn next(&self) -> Option<Move<'a>> {
         if let Some(newer) = self.newer() {
-            return self.begin(newer, self.now);
+            return self.begin(newer, None);
         }
         let rollout = self.fleet.rollout.as_ref()?;
         match &rollout.stage {
@@ -284,7 +338,7 @@ impl<'a> Look<'a> {
                 // `failure` has seen to it.
                 Judged::Failed(_) | Judged::Going => None,
                 Judged::Gone(said) => {
-                    let next = self.begin(&rollout.release, rollout.since)?;
+                    let next = self.begin(&rollout.release, Some(rollout))?;
                     let why = format!("worker {}: {said}; {}", canary.name, next.why);
                     let known = self.worker(canary.worker);
                     // Also what it took: it may go back to an older one, and would take it once more.
@@ -355,7 +409,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The end of a release whose canary failed, with its permission.
+    /// What follows from a canary that failed: its permission ends, and another worker tries the release, or it is refused.
     fn failure(&self) -> Option<ChangeSet> {
         let (row, rollout) = (self.snapshot.row.as_ref()?, self.fleet.rollout.as_ref()?);
         let Stage::Canary(canary) = &rollout.stage else {
@@ -365,19 +419,47 @@ impl<'a> Look<'a> {
             return None;
         };
         let said = format!("worker {}: {said}", canary.name);
-        let why = format!("{} is refused: {said}", rollout.release);
         let mut fleet = self.fleet.clone();
-        fleet.rollout = None;
-        self.refuse(&mut fleet, &rollout.release, Why::Failed, said);
-        let mut writes = vec![save(Some(&row.0), &fleet)];
+        let other = self.second(rollout, canary);
+        let why = if let Some(other) = other {
+            fleet.rollout = Some(Rollout {
+                stage: self.canary(other),
+                doubt: Some(Doubt {
+                    worker: canary.worker,
+                    said: said.clone(),
+                }),
+                ..rollout.clone()
+            });
+            let (release, name) = (&rollout.release, &other.name);
+            format!("{said}; worker {name} is to try {release} too")
+        } else {
+            let earlier = rollout
+                .doubt
+                .as_ref()
+                .map(|doubt| format!("{}; ", doubt.said));
+            let said = format!("{}{said}", earlier.unwrap_or_default());
+            fleet.rollout = None;
+            self.refuse(&mut fleet, &rollout.release, Why::Failed, said.clone());
+            format!("{} is refused: {said}", rollout.release)
+        };
         let worker = self.worker(canary.worker);
         let allowed = worker.filter(|worker| worker.member.allowed.is_some());
-        writes.extend(allowed.map(write::withdraw));
+        let mut writes: Vec<_> = allowed.map(write::withdraw).into_iter().collect();
+        writes.push(save(Some(&row.0), &fleet));
+        writes.extend(other.map(|other| write::allow(other, &fleet)));
         Some(ChangeSet {
             task: None,
             why,
             writes,
         })
+    }
+
+    /// Another worker that can tell whether it is the release that failed, or the first worker's machine.
+    fn second(&self, rollout: &Rollout, canary: &Canary) -> Option<&'a Worker> {
+        if rollout.doubt.is_some() || self.fleet.pause.is_some() {
+            return None;
+        }
+        self.choose(&rollout.release, None, Some(canary.worker))
     }
 
     /// Permissions that were given, not taken, and must not be taken any more.
@@ -405,7 +487,9 @@ impl<'a> Look<'a> {
         match &rollout.stage {
             Stage::Open(_) => self.lacks(worker, release),
             Stage::Canary(canary) if canary.worker == worker.id => {
+                // Where another takes its place at once, its permission goes in the same write.
                 !matches!(judge(self, rollout, canary), Judged::Gone(_))
+                    || self.begin(&rollout.release, Some(rollout)).is_some()
             }
             Stage::Canary(_) => false,
         }
@@ -433,8 +517,8 @@ impl<'a> Look<'a> {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some(newer) = self.newer() {
-            let waits = self.policy.canary.is_some() && self.choose(newer).is_none();
-            if waits && self.fleet.pause.is_none() && self.is_expecting(newer) {
+            let waits = self.policy.canary.is_some() && self.choose(newer, None, None).is_none();
+            if waits && self.fleet.pause.is_none() && self.is_expecting(newer, None) {
                 notes.push(format!("{newer} waits for a worker that can try it first"));
             }
         }

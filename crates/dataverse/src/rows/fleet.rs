@@ -4,7 +4,7 @@
 //! must not be taken for none.
 
 use serde::Deserialize;
-use shraga_core::fleet::{Canary, Fleet, Pause, Refused, Rollout, Stage, Why};
+use shraga_core::fleet::{Canary, Doubt, Fleet, Pause, Refused, Rollout, Stage, Why};
 use shraga_core::ids::{Etag, WorkerId};
 use uuid::Uuid;
 
@@ -48,6 +48,15 @@ struct RolloutJson {
     canary: Option<CanaryJson>,
     #[serde(default)]
     open: Option<String>,
+    #[serde(default)]
+    doubt: Option<DoubtJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DoubtJson {
+    by: Uuid,
+    said: String,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +145,10 @@ fn rollout(json: RolloutJson) -> Option<Rollout> {
         release: json.release.parse().ok()?,
         since: time(&json.since)?,
         stage,
+        doubt: json.doubt.map(|it| Doubt {
+            worker: WorkerId::new(it.by),
+            said: it.said,
+        }),
     })
 }
 
@@ -170,6 +183,10 @@ mod tests {
                 release,
                 since: NOON,
                 stage,
+                doubt: Some(Doubt {
+                    worker: WorkerId::new(Uuid::from_u128(6)),
+                    said: "worker w6: \"it\" fell silent".to_owned(),
+                }),
             }),
         }
     }

@@ -190,13 +190,21 @@ async fn a_worker_cannot_allow_itself_anything() {
 }
 
 #[tokio::test]
-async fn a_release_that_its_first_worker_fails_with_goes_to_nobody_else() {
+async fn a_release_that_two_workers_fail_with_goes_to_nobody_else() {
     let fair = Fair::new().await;
     fair.rolls("1.1.0").await;
-    let canary = fair.canary().await;
     let failed = Said::Failed(release("1.1.0"), "it starts and ends".to_owned());
     let cell = (workers::UPDATE_STATE, failed.to_string().into());
-    assert!(fair.says(canary, &[cell]).await);
+    let first = fair.canary().await;
+    assert!(fair.says(first, std::slice::from_ref(&cell)).await);
+    let rolling = fair.rolls("1.1.0").await;
+    assert!(
+        rolling.fleet.refused.is_empty(),
+        "one worker's word is not enough"
+    );
+    let second = fair.canary().await;
+    assert_ne!(first, second);
+    assert!(fair.says(second, &[cell]).await);
     let rolling = fair.rolls("1.1.0").await;
     assert_eq!(fair.allowed().await, Vec::<String>::new());
     assert_eq!((rolling.take, rolling.busy), (None, false));
@@ -267,6 +275,7 @@ async fn an_orchestrator_that_runs_shows_what_it_may_take() {
             release: release("1.1.0"),
             since: Timestamp::from_secs(1_790_000_000),
             stage: How::Open(Timestamp::from_secs(1_790_000_000)),
+            doubt: None,
         }),
         ..Fleet::default()
     };

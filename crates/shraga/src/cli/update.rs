@@ -19,7 +19,7 @@ use crate::tasks::fleet::{json as json_of, lines};
 
 /// Look for a newer version, take it into use, or go back
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["check", "now", "rollback", "pause", "resume"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["check", "now", "rollback", "pause", "resume", "retry"])))]
 #[command(after_help = "\
 Examples:
   shraga update --check
@@ -30,6 +30,7 @@ Examples:
   shraga update --rollback
   shraga update --pause --why 'a demonstration until noon'
   shraga update --resume
+  shraga update --retry
 
 --check fetches the branch from the checkout's remote `origin` and compares the file VERSION there with what \
 is installed, or else with the checkout's. It changes no work tree, and needs no store. Exits 0 when it could tell \
@@ -43,7 +44,9 @@ version. A version that failed is not tried again until the branch has another c
 the version failed, and 7 while another update is under way.
 
 --pause is for all machines of a store: no worker and no orchestrator takes a release by itself until --resume, and what \
-was allowed and not taken is taken back. Both need an admin's token. --check says what is rolled out where it finds a \
+was allowed and not taken is taken back. --retry lets a release be tried again that failed on two workers, or on the only \
+one: --to names it, else it is the one that was refused last; what this installation remembers against it is forgotten \
+too. All three need an admin's token. --check says what is rolled out where it finds a \
 store within 5 s; it needs none.")]
 pub struct Update {
     /// Only look
@@ -61,8 +64,11 @@ pub struct Update {
     /// Let them go on
     #[arg(long)]
     resume: bool,
+    /// Let a release that is refused be tried again
+    #[arg(long)]
+    retry: bool,
     /// Why, for those who wonder
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["check", "now", "rollback", "resume"])]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["check", "now", "rollback", "resume", "retry"])]
     why: Option<String>,
     /// This version, which may be older or have failed before: the branch's, or one that is still there
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["check", "rollback", "pause", "resume"])]
@@ -93,6 +99,9 @@ impl Update {
         }
         if self.resume {
             return fleet::resume(&context).await;
+        }
+        if self.retry {
+            return fleet::retry(&context, self.to.as_deref()).await;
         }
         let Some(root) = root(&context.config) else {
             let said = "this program does not run from an installation that can be updated";

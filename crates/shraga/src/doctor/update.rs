@@ -42,8 +42,13 @@ fn findings(of: &Fleet, workers: &[Worker], now: Timestamp) -> Vec<Finding> {
         found.push(Finding::warning(CHECK, fleet::paused(pause, now), fix));
     }
     if let Some(failed) = fleet::failed(of) {
-        let fix = "mend it on the branch: it is not tried again before that has another commit";
+        let fix = "mend it on the branch: it is not tried again before that has another commit, or after \
+                   `shraga update --retry`";
         found.push(Finding::warning(CHECK, fleet::failure(failed, now), fix));
+    }
+    if let Some(what) = fleet::doubted(of) {
+        let fix = "look at what differs on that worker's machine; another worker tries the release";
+        found.push(Finding::warning(CHECK, what, fix));
     }
     if let Some(rollout) = &of.rollout {
         let behind: Vec<Finding> = workers
@@ -152,6 +157,7 @@ mod tests {
             release: release("1.1.0"),
             since: NOON,
             stage,
+            doubt: None,
         };
         Fleet {
             rollout: Some(rollout),

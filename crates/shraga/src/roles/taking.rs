@@ -154,6 +154,8 @@ impl Taker {
                 Turn::Stay => {
                     if may.is_none() {
                         self.calm();
+                        // One that is allowed again later is one that somebody wants tried again.
+                        tried = None;
                     }
                     None
                 }

@@ -1,4 +1,4 @@
-//! The fleet as verbs see it: what its row says, and an admin's wish that nobody takes a release.
+//! The fleet as verbs see it: what its row says, and an admin's wishes: that nobody takes a release, that one is tried again.
 
 use serde_json::json;
 use shraga_core::fleet::{Fleet, Pause, Refused, Stage, Why, row_id};
@@ -81,8 +81,12 @@ pub async fn pause(
             why: why.map(str::to_owned),
         })
     };
+    let paused = |known: &Known| Fleet {
+        pause: wish(known),
+        ..known.fleet.clone()
+    };
     let wished = change(session, |known| {
-        known.fleet.pause.is_none().then(|| wish(known))
+        known.fleet.pause.is_none().then(|| paused(known))
     })
     .await?;
     // An orchestrator does so too; where none runs, nobody else would.
@@ -101,21 +105,52 @@ pub async fn pause(
 /// # Errors
 /// The store can't be written.
 pub async fn resume(session: &Session) -> Result<Wished, Failure> {
-    change(session, |known| known.fleet.pause.is_some().then_some(None)).await
+    let resumed = |known: &Known| Fleet {
+        pause: None,
+        ..known.fleet.clone()
+    };
+    change(session, |known| {
+        known.fleet.pause.is_some().then(|| resumed(known))
+    })
+    .await
 }
 
-/// Writes the wish that `wish` makes of the row, if it makes one.
+/// Writes that a release which is refused may be tried again: the one that `meant` names, else the one that was refused
+/// last.
+///
+/// # Errors
+/// The store can't be written.
+pub async fn retry(
+    session: &Session,
+    meant: impl Fn(&Release) -> bool,
+) -> Result<(Wished, Option<Release>), Failure> {
+    let lifted = std::cell::RefCell::new(None);
+    let wished = change(session, |known| {
+        let mut fleet = known.fleet.clone();
+        let refused = fleet.refused.iter().rfind(|it| meant(&it.release));
+        let release = refused.map(|it| it.release.clone());
+        lifted.replace(release.clone());
+        release.map(|release| {
+            fleet.lift(&release);
+            fleet
+        })
+    })
+    .await?;
+    Ok((wished, lifted.into_inner()))
+}
+
+/// Writes what `wish` makes of the row, if it makes anything of it.
 async fn change(
     session: &Session,
-    wish: impl Fn(&Known) -> Option<Option<Pause>>,
+    wish: impl Fn(&Known) -> Option<Fleet>,
 ) -> Result<Wished, Failure> {
     can_hold(&session.client)?;
     for _ in 0..TRIES {
         let mut known = read(&session.client).await?;
-        let Some(pause) = wish(&known) else {
+        let Some(fleet) = wish(&known) else {
             return Ok(Wished::Already(known));
         };
-        known.fleet.pause = pause;
+        known.fleet = fleet;
         let set = ChangeSet {
             task: None,
             why: "an admin's wish".to_owned(),
@@ -186,6 +221,17 @@ pub fn failed(fleet: &Fleet) -> Option<&Refused> {
         .then_some(failed)
 }
 
+/// What speaks against a release that is rolled out.
+#[must_use]
+pub fn doubted(fleet: &Fleet) -> Option<String> {
+    let rollout = fleet.rollout.as_ref()?;
+    let doubt = rollout.doubt.as_ref()?;
+    Some(format!(
+        "{} did not do well everywhere: {}",
+        rollout.release, doubt.said
+    ))
+}
+
 /// Who paused it, since when and why.
 #[must_use]
 pub fn paused(pause: &Pause, now: Timestamp) -> String {
@@ -237,7 +283,7 @@ pub fn lines(known: &Known) -> Vec<String> {
     let (fleet, now) = (&known.fleet, known.now);
     let paused = fleet.pause.as_ref().map(|pause| paused(pause, now));
     let failed = failed(fleet).map(|failed| failure(failed, now));
-    [paused, rolled_out(fleet, now), failed]
+    [paused, rolled_out(fleet, now), doubted(fleet), failed]
         .into_iter()
         .flatten()
         .collect()
@@ -254,6 +300,7 @@ pub fn json(fleet: &Fleet) -> serde_json::Value {
         json!({
             "release": rollout.release.to_string(),
             "since": rfc3339(rollout.since),
+            "doubt": rollout.doubt.as_ref().map(|doubt| &doubt.said),
             "canary": canary.map(|canary| json!({
                 "worker": canary.worker.to_string(),
                 "name": canary.name,

@@ -12,6 +12,10 @@ use crate::time::Span;
 /// a moment; longer delays the choice of another canary.
 const AWAY: Span = Span::mins(3);
 
+/// How long a canary is waited for whose agents have to end first. Longer, and one agent that never ends keeps an update
+/// from all; shorter, and long runs cost the best canary its part.
+const PATIENCE: Span = Span::mins(24 * 60);
+
 /// How the canary does.
 pub(super) enum Judged<'a> {
     /// It is about to take the release, or has to stay well a while yet.
@@ -123,7 +127,11 @@ fn takes<'a>(
         return Some(Judged::Unasked(worker));
     }
     let patient = matches!(&member.said, Said::Waiting(it, _) if *it == rollout.release);
-    let late = look.now.since(canary.allowed) > look.policy.take_within;
+    let waited = look.now.since(canary.allowed);
+    if patient && waited > PATIENCE.max(look.policy.take_within) {
+        return Some(Judged::Gone("what it runs does not end".to_owned()));
+    }
+    let late = waited > look.policy.take_within;
     if late && !patient {
         let minutes = look.policy.take_within.as_secs() / 60;
         let said = format!("it did not come to run it within {minutes} min");

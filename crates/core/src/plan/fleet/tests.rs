@@ -254,27 +254,37 @@ fn with_canaries_off_all_take_it_at_once() {
     assert_eq!(scene.plan().take, Some(release(1)));
 }
 
+/// What a canary can do that says something against the release.
+const FAILURES: [fn(&mut Scene, u128); 4] = [
+    |scene, it| scene.worker(it).member.said = Said::Failed(release(1), "exit 1".to_owned()),
+    |scene, it| {
+        scene.takes(it, 1);
+        scene.silent(it);
+    },
+    |scene, it| {
+        scene.silent(it);
+        scene.worker(it).state = WorkerState::Offline;
+    },
+    |scene, _| scene.pass(Span::mins(151)),
+];
+
 #[test]
-fn a_release_that_the_canary_failed_with_is_refused_until_there_is_another() {
-    let failures: [fn(&mut Scene); 4] = [
-        |scene| scene.worker(1).member.said = Said::Failed(release(1), "exit 1".to_owned()),
-        |scene| {
-            scene.takes(1, 1);
-            scene.silent(1);
-        },
-        |scene| {
-            scene.silent(1);
-            scene.worker(1).state = WorkerState::Offline;
-        },
-        |scene| scene.pass(Span::mins(151)),
-    ];
-    for fail in failures {
+fn a_release_that_two_workers_failed_with_is_refused_until_there_is_another() {
+    for fail in FAILURES {
         let mut scene = Scene::of(3);
         scene.settle();
-        fail(&mut scene);
+        fail(&mut scene, 1);
+        scene.settle();
+        assert_eq!((scene.allowed(), scene.refused()), (vec!["w2"], Vec::new()));
+        fail(&mut scene, 2);
         scene.settle();
         assert_eq!(scene.allowed(), Vec::<&str>::new());
-        assert_eq!(scene.refused()[0].1, Why::Failed);
+        let (said, why) = scene.refused().remove(0);
+        assert!(
+            said.contains("worker w1: ") && said.contains("worker w2: "),
+            "{said}"
+        );
+        assert_eq!(why, Why::Failed);
         assert_eq!((scene.plan().take, scene.fleet().rollout), (None, None));
         scene.snapshot.offered = Some(Release::new("1.1.0", "ffffffffffff").unwrap());
         scene.settle();
@@ -283,8 +293,73 @@ fn a_release_that_the_canary_failed_with_is_refused_until_there_is_another() {
 }
 
 #[test]
-fn a_canary_that_runs_it_and_goes_back_failed() {
+fn one_worker_alone_refuses_nothing_that_another_does_well_with() {
+    for fail in FAILURES {
+        let mut scene = Scene::of(3);
+        scene.settle();
+        fail(&mut scene, 1);
+        scene.settle();
+        scene.takes(2, 1);
+        scene.settle();
+        scene.pass(Span::mins(10));
+        scene.settle();
+        assert_eq!(scene.plan().take, Some(release(1)));
+        assert!(scene.allowed().contains(&"w3"), "{:?}", scene.allowed());
+        assert!(
+            scene
+                .fleet()
+                .rollout
+                .unwrap()
+                .doubt
+                .unwrap()
+                .said
+                .contains("w1")
+        );
+    }
+}
+
+#[test]
+fn the_only_worker_that_can_try_a_release_refuses_it_and_an_admin_lifts_that() {
+    for fail in FAILURES {
+        let mut scene = Scene::of(1);
+        scene.settle();
+        fail(&mut scene, 1);
+        scene.settle();
+        assert_eq!(scene.refused()[0].1, Why::Failed);
+        scene.pass(Span::mins(600));
+        assert_eq!(scene.settle(), Vec::<String>::new());
+        let mut fleet = scene.fleet();
+        fleet.lift(&release(1));
+        scene.snapshot.row = Some((Etag::new("l"), fleet));
+        scene.worker(1).member.said = Said::On;
+        scene.worker(1).suspicion = None;
+        scene.worker(1).state = WorkerState::Ready;
+        scene.takes(1, 0);
+        scene.pass(Span::mins(0));
+        scene.settle();
+        assert_eq!(scene.allowed(), ["w1"]);
+    }
+}
+
+#[test]
+fn a_doubted_release_is_refused_once_nobody_is_left_to_try_it() {
     let mut scene = Scene::of(2);
+    scene.settle();
+    FAILURES[0](&mut scene, 1);
+    scene.settle();
+    assert_eq!(scene.allowed(), ["w2"]);
+    scene.worker(2).member.said = Said::Unable(release(1), "not here".to_owned());
+    scene.settle();
+    assert_eq!((scene.allowed(), scene.plan().take), (Vec::new(), None));
+    assert_eq!(
+        scene.refused()[0],
+        ("worker w1: exit 1".to_owned(), Why::Failed)
+    );
+}
+
+#[test]
+fn a_canary_that_runs_it_and_goes_back_failed() {
+    let mut scene = Scene::of(1);
     scene.settle();
     scene.takes(1, 1);
     scene.settle();
@@ -356,6 +431,11 @@ fn a_newer_release_starts_over_and_an_older_one_is_no_release() {
     scene.snapshot.offered = Some(release(2));
     assert_eq!(scene.settle(), Vec::<String>::new());
     assert_eq!(scene.refused()[0].1, Why::Replaced);
+    // Unless the branch still has it when all have looked again: then the other's view was the old one.
+    scene.pass(Span::mins(60));
+    scene.settle();
+    assert_eq!(scene.fleet().rollout.unwrap().release, release(2));
+    assert_eq!(scene.refused().len(), 1, "{:?}", scene.refused());
 }
 
 #[test]
@@ -391,7 +471,11 @@ fn a_canary_that_has_to_wait_for_its_agents_is_waited_for() {
     scene.worker(1).member.said = Said::Waiting(release(1), "1 agent runs".to_owned());
     scene.pass(Span::mins(600));
     assert_eq!(scene.settle(), Vec::<String>::new());
-    assert_eq!(scene.refused(), []);
+    // But not for ever, where another could try it.
+    scene.snapshot.workers.push(worker(2, 0));
+    scene.pass(Span::mins(24 * 60));
+    scene.settle();
+    assert_eq!((scene.allowed(), scene.refused()), (vec!["w2"], Vec::new()));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The writes: the fleet's row, and permissions in workers' rows.
 
-use super::Move;
 use crate::fleet::{Fleet, row_id};
 use crate::ids::Etag;
 use crate::model::Worker;
@@ -29,8 +28,8 @@ pub fn save(version: Option<&Etag>, fleet: &Fleet) -> Write {
 }
 
 /// The write that lets a worker take what is rolled out.
-pub(super) fn allow(worker: &Worker, next: &Move<'_>) -> Write {
-    let release = next.fleet.rollout.as_ref().map(|it| it.release.to_string());
+pub(super) fn allow(worker: &Worker, fleet: &Fleet) -> Write {
+    let release = fleet.rollout.as_ref().map(|it| it.release.to_string());
     let cells = vec![(workers::ALLOWED, release.into())];
     Write::update(Table::Workers, worker.id.get(), &worker.etag, cells)
 }

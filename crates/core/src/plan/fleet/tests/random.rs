@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use super::*;
-use crate::fleet::Refused;
+use crate::fleet::{Doubt, Refused};
 use crate::row::Condition;
 
 const WORKERS: usize = 4;
@@ -268,6 +268,10 @@ pub(super) fn parse(json: &str) -> Fleet {
         rollout: get(rollout, "release").map(|release| Rollout {
             release: release.parse().unwrap(),
             since: time(rollout, "since").unwrap(),
+            doubt: get(rollout, "by").map(|by| Doubt {
+                worker: by.parse().unwrap(),
+                said: get(rollout, "said").unwrap(),
+            }),
             stage: match get(rollout, "worker") {
                 Some(worker) => Stage::Canary(Canary {
                     worker: worker.parse().unwrap(),
