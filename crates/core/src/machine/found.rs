@@ -84,10 +84,9 @@ pub enum FoundState {
 pub struct Quota {
     /// The most machines a person may have; `None` where that isn't limited.
     pub per_person: Option<u32>,
-    /// Machines that people have, whoever made them. Who isn't here has none.
+    /// Machines that people have, whoever made them, as far as they are known. The provider itself asks before it makes
+    /// one for somebody who isn't here.
     pub used: BTreeMap<UserId, u32>,
-    /// The most machines there may be of all people's; `None` where that isn't limited or known.
-    pub total: Option<u32>,
 }
 
 words! {

@@ -167,11 +167,7 @@ impl DevBoxes {
         let (bars, advice) = self.place(now).await;
         let boxes = self.client.boxes().await;
         let boxes = boxes.map_err(|error| trouble(&error, now))?;
-        let ours = |it: &DevBox| {
-            let named = it.project.as_deref();
-            named.is_none_or(|name| name.eq_ignore_ascii_case(self.center.project.as_str()))
-        };
-        let boxes: Vec<DevBox> = boxes.into_iter().filter(ours).collect();
+        let boxes: Vec<DevBox> = boxes.into_iter().filter(|it| self.is_here(it)).collect();
         let used = self.used(&boxes);
         let mut found: Vec<Found> = boxes.iter().filter_map(words::found).collect();
         self.schedules(&boxes, &mut found).await;
@@ -183,14 +179,19 @@ impl DevBoxes {
             quota: Some(Quota {
                 per_person: project.boxes_per_person,
                 used,
-                total: None,
             }),
             bars,
             advice,
         })
     }
 
-    /// How many boxes people have whose accounts are known.
+    /// Whether a box is of the configured project.
+    fn is_here(&self, it: &DevBox) -> bool {
+        let named = it.project.as_deref();
+        named.is_none_or(|name| name.eq_ignore_ascii_case(self.center.project.as_str()))
+    }
+
+    /// How many boxes people have whose accounts are known; of others the service is asked before one is made (`room`).
     fn used(&self, boxes: &[DevBox]) -> BTreeMap<UserId, u32> {
         let memory = self.memory();
         let count = |account: &Uuid| boxes.iter().filter(|it| it.user == Some(*account)).count();
@@ -228,6 +229,7 @@ impl DevBoxes {
         let state = found.as_ref().map(found_state);
         let done = match (act.kind, state) {
             (ActKind::Create, None) => {
+                self.room(&id, now).await?;
                 self.revoke(act, now).await?;
                 self.create(act, &id).await
             }

@@ -15,7 +15,7 @@ use shraga_core::status::TaskStatus;
 use shraga_core::time::Span;
 use shraga_dataverse::Client;
 use shraga_dataverse::rows::{self, select};
-use shraga_devcenter::{NoToken, Options, PoolName, ProjectName, Tokens};
+use shraga_devcenter::{BoxId, BoxName, NoToken, Options, Owner, PoolName, ProjectName, Tokens};
 use shraga_orchestrator::machines::dev_box::{Center as Place, DevBoxes, Install, Whose};
 use shraga_orchestrator::machines::{Machines, Settings};
 use shraga_orchestrator::{Config, Orchestrator};
@@ -198,18 +198,34 @@ impl World {
         }
     }
 
+    /// Somebody makes a box that is not ours, in the name of whoever signs in.
+    pub(crate) async fn makes_one_by_hand(&self, name: &str) {
+        let place = place(self.whose);
+        let id = BoxId {
+            project: place.project,
+            owner: Owner::Me,
+            name: BoxName::parse(name).unwrap(),
+        };
+        let made = client(&self.center).create(&id, &place.pool).await;
+        assert!(made.is_ok());
+    }
+
     pub(crate) async fn completed(&self) -> u64 {
         self.stage.count_tasks(false, TaskStatus::Completed).await
     }
 }
 
-fn settings(store: &Client, center: &Center, whose: Whose) -> Settings {
+fn client(center: &Center) -> shraga_devcenter::Client {
     let client = shraga_devcenter::Client::new(Options {
         endpoint: "https://center.example".parse().unwrap(),
         transport: center.transport(),
         tokens: Arc::new(Token),
         request_timeout: Duration::from_secs(30),
     });
+    client.unwrap()
+}
+
+fn settings(store: &Client, center: &Center, whose: Whose) -> Settings {
     let place = place(whose);
     let group = Group {
         failures_max: 5,
@@ -220,7 +236,7 @@ fn settings(store: &Client, center: &Center, whose: Whose) -> Settings {
     };
     Settings {
         providers: vec![Arc::new(DevBoxes::new(
-            client.unwrap(),
+            client(center),
             store.clone(),
             place,
         ))],

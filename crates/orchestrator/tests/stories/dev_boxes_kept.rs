@@ -86,6 +86,27 @@ async fn a_right_that_is_missing_is_said_before_a_box_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_box_after_a_start_is_not_asked_for_when_its_owner_has_as_many_as_she_is_given() {
+    let mut world = World::new().await;
+    world.center.limit(1);
+    world.makes_one_by_hand("of-her-own").await;
+    world.ann.files_many(5).await;
+    world.until_trouble(TroubleClass::Capacity).await;
+    let (_, record) = world.machine().await.unwrap();
+    let said = record.trouble.unwrap().said;
+    assert!(
+        said.contains("gives a person 1 Dev Boxes; 1 are used"),
+        "{said}"
+    );
+    assert_eq!(asked(&world, "PUT "), 1, "the one that she made herself");
+    world.center.limit(2);
+    world
+        .until("all done", async |world| world.completed().await == 5)
+        .await;
+    assert_eq!(world.center.objections(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pool_that_stops_unconnected_boxes_is_told_until_it_does_not() {
     let mut world = World::new().await;
     world.center.stops_unconnected(true);

@@ -322,25 +322,19 @@ fn quota(look: &Look<'_>, inventory: &Inventory, machine: &Machine) -> Result<()
     let Some(quota) = &inventory.quota else {
         return Ok(());
     };
-    // Asked for, and not yet in the list.
-    let unseen = |serves: Option<Serves>| there(look, serves).saturating_sub(seen(look, serves));
     if let (Serves::Person(user), Some(most)) = (machine.record.serves, quota.per_person) {
+        let serves = machine.record.serves;
+        // Asked for, and not yet in the list.
+        let unseen = there(look, Some(serves)).saturating_sub(seen(look, serves));
         let used = quota.used.get(&user).copied().unwrap_or(0);
-        let used = used.saturating_add(unseen(Some(machine.record.serves)));
+        let used = used.saturating_add(unseen);
         if used >= most {
             return Err(format!(
                 "the provider gives a person {most} machines; {used} are used"
             ));
         }
     }
-    let all = u32::try_from(inventory.found.len()).unwrap_or(u32::MAX);
-    let all = all.saturating_add(unseen(None));
-    match quota.total.filter(|most| all >= *most) {
-        Some(most) => Err(format!(
-            "the provider gives {most} machines; {all} are used"
-        )),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Machines that are at the provider, or were asked for.
@@ -375,13 +369,11 @@ fn there_for(look: &Look<'_>, user: UserId) -> u32 {
     })
 }
 
-/// Of those, the ones that the provider lists.
-fn seen(look: &Look<'_>, serves: Option<Serves>) -> u32 {
-    let listed = |machine: &&Machine| {
+/// Machines of somebody that the provider lists.
+fn seen(look: &Look<'_>, serves: Serves) -> u32 {
+    let listed = look.of(serves).filter(|machine| {
         let alive = !matches!(machine.record.stage, Stage::Wanted | Stage::Gone);
         alive && look.found(machine).is_some()
-    };
-    let those = look.machines.iter().filter(listed);
-    let those = those.filter(|it| serves.is_none_or(|serves| it.record.serves == serves));
-    u32::try_from(those.count()).unwrap_or(u32::MAX)
+    });
+    u32::try_from(listed.count()).unwrap_or(u32::MAX)
 }

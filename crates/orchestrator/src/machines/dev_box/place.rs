@@ -109,6 +109,34 @@ impl DevBoxes {
         })
     }
 
+    /// Whether the service gives the owner of a box another one. Her boxes are counted from its own list: whoever
+    /// starts anew knows of none, and others make some too.
+    ///
+    /// # Errors
+    /// She has as many as she is given, or it can't be told.
+    pub(super) async fn room(&self, id: &BoxId, now: Timestamp) -> Result<(), Trouble> {
+        let project = self.client.project(&self.center.project).await;
+        let project = project.map_err(|error| trouble(&error, now))?;
+        let Some(most) = project.boxes_per_person else {
+            return Ok(());
+        };
+        let boxes = self.client.boxes_of(id.owner).await;
+        let boxes = boxes.map_err(|error| trouble(&error, now))?;
+        let used = boxes.iter().filter(|it| self.is_here(it)).count();
+        match used < most as usize {
+            true => Ok(()),
+            false => Err(Trouble {
+                class: TroubleClass::Capacity,
+                said: format!(
+                    "the project {} gives a person {most} Dev Boxes; {used} are used",
+                    self.center.project
+                ),
+                since: now,
+                again: None,
+            }),
+        }
+    }
+
     /// Notes of our boxes that run when the service is going to stop them by itself.
     pub(super) async fn schedules(&self, boxes: &[DevBox], found: &mut [Found]) {
         let ours = |it: &&mut Found| {
