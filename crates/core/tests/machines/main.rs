@@ -8,6 +8,7 @@
 )]
 
 mod cell;
+mod limits;
 mod orchestrator;
 mod promises;
 mod provider;

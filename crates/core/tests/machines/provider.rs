@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use shraga_core::ids::BootId;
 use shraga_core::machine::{
-    Found, FoundState, Inventory, MachineName, ProviderKind, Trouble, TroubleClass,
+    Found, FoundState, Inventory, MachineName, ProviderKind, Quota, Trouble, TroubleClass,
 };
 use shraga_core::plan::machines::{Act, ActKind};
 use shraga_core::time::Timestamp;
@@ -34,6 +34,8 @@ pub(crate) struct Provider {
     pub(crate) fails: bool,
     /// Whether it makes none, and why.
     pub(crate) bars: Option<Trouble>,
+    /// How much it gives.
+    pub(crate) quota: Option<Quota>,
     /// What somebody should change about it.
     pub(crate) advice: Option<String>,
     /// When it is going to stop machines by itself.
@@ -82,7 +84,7 @@ impl Provider {
             provider: ProviderKind::DevBox,
             found: found.collect(),
             at: now,
-            quota: None,
+            quota: self.quota.clone(),
             bars: self.bars.clone(),
             advice: self.advice.clone(),
         })
