@@ -16,7 +16,8 @@ mod tests;
 /// over its first work.
 const HOLD: Span = Span::secs(5);
 
-/// A program that pulses and then is silent for longer is stuck: it pulses once a second.
+/// A program that is silent for longer is stuck: it pulses once a second, also while it brings its database forward. Before its
+/// first pulse it may take as long as it may take to get healthy, if that is longer.
 const SILENCE: Span = Span::secs(60);
 
 /// The wait after the first end in a row; it doubles.
@@ -150,8 +151,21 @@ struct Run {
     /// It was healthy at least once.
     came: bool,
     proved: bool,
+    /// It was told to end since it was silent.
+    told: bool,
     /// It is being ended, and this is what follows at once.
     ending: Option<Launch>,
+}
+
+impl Run {
+    /// How long it may be silent, once it was silent for so long.
+    fn silent(&self, health: Span, now: Timestamp) -> Option<Span> {
+        let (since, bound) = match self.heard {
+            Some(heard) => (heard, SILENCE),
+            None => (self.since, health.max(SILENCE)),
+        };
+        (now.since(since) >= bound).then_some(bound)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -237,7 +251,7 @@ impl Keeper {
             }
             Phase::Runs(run) if run.ending.is_some() => Vec::new(),
             Phase::Runs(run) => {
-                let silent = run.heard.is_some_and(|heard| now.since(heard) >= SILENCE);
+                let silent = run.silent(self.health, now).is_some() && !run.told;
                 let late = !run.came && now.since(run.since) >= self.health;
                 let well = run.healthy.zip(run.heard);
                 let held = well.is_some_and(|(since, heard)| heard.since(since) >= HOLD);
@@ -302,17 +316,18 @@ impl Keeper {
         })
     }
 
-    /// It pulsed once, and no more.
+    /// It pulses no more, or never did.
     fn stuck(&mut self, now: Timestamp) -> Vec<Act> {
-        let said = format!("it said nothing for {} s", SILENCE.as_secs());
         let Phase::Runs(run) = &mut self.phase else {
             return Vec::new();
         };
+        let bound = run.silent(self.health, now).unwrap_or(SILENCE);
+        let said = format!("it said nothing for {} s", bound.as_secs());
         match run.launch.before.clone() {
             Some(before) => self.failed(said, before, now),
             None => {
                 // What it runs as next is decided as after any other end.
-                run.heard = None;
+                run.told = true;
                 vec![Act::End(said)]
             }
         }
@@ -505,6 +520,7 @@ impl Keeper {
             healthy: None,
             came: false,
             proved: false,
+            told: false,
             ending: None,
         }));
         vec![Act::Start { release, on_trial }]

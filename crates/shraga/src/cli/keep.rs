@@ -21,7 +21,8 @@ Examples:
   /opt/shraga/current/shraga keep -- up
 
 The daemon is started as ROOT/current/shraga and started again when it ends: after 1 s, doubling to 60 s, for as long as \
-it takes. One that says nothing for 60 s is ended first. Its agents are not touched: they go on with their supervisors.
+it takes. One that says nothing for 60 s is ended first; before its first word it has `update.health_seconds`, if that is \
+longer. Its agents are not touched: they go on with their supervisors.
 
 A version that this keeper has not seen healthy is on trial: it has `update.health_seconds` to do its work. If it ends or \
 hangs before, it counts as failed, the link goes back, and the version before runs again. Without an installation the \

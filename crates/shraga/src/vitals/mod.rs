@@ -44,6 +44,10 @@ pub struct MetricsArgs {
 /// longer means that starting hangs.
 const BEGINNING: Duration = Duration::from_secs(60);
 
+/// The same where it opens a database, which a newer version copies and brings forward first: shorter ends that in the
+/// middle, again and again, longer leaves one that hangs at it alone.
+const OPENING: Duration = Duration::from_secs(30 * 60);
+
 /// What a daemon shows of itself, until dropped.
 #[derive(Debug)]
 pub(crate) struct Vitals {
@@ -138,11 +142,12 @@ impl State {
             return None;
         }
         let age = self.began.elapsed();
-        let in_time = age <= BEGINNING + self.request_timeout * 2;
-        let detail = format!(
-            "it began {} s ago and has not met the store yet",
-            age.as_secs()
-        );
+        let (bound, what) = match holds_the_store(self.name) {
+            true => (OPENING, "is not serving the store yet"),
+            false => (BEGINNING, "has not met the store yet"),
+        };
+        let in_time = age <= bound + self.request_timeout * 2;
+        let detail = format!("it began {} s ago and {what}", age.as_secs());
         Some(Check::new("start", in_time, detail))
     }
 }
@@ -180,9 +185,13 @@ impl shraga_web::Vitals for State {
 
 /// The folder in which a daemon tells where its metrics are.
 fn folder(name: &str, context: &Context) -> PathBuf {
-    match name {
-        // These hold the store, and so its folder.
-        "up" | "serve" => context.config.store.data.clone(),
-        _ => crate::roles::worker::data_folder(&context.config),
+    match holds_the_store(name) {
+        true => context.config.store.data.clone(),
+        false => crate::roles::worker::data_folder(&context.config),
     }
+}
+
+/// Whether the daemon called so opens the store's folder itself.
+fn holds_the_store(name: &str) -> bool {
+    matches!(name, "up" | "serve")
 }

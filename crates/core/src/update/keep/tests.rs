@@ -124,6 +124,7 @@ fn a_version_is_forgiven_when_the_one_before_does_not_get_healthy_either() {
     let mut keeper = on_trial(&there);
     let _ = keeper.step(Event::Tick, &there, at(200));
     let _ = keeper.step(crash(), &there, at(201));
+    let _ = keeper.step(Event::Pulse { healthy: false }, &there, at(379));
     assert_eq!(keeper.step(Event::Tick, &there, at(379)), []);
     let forgiven = keeper.step(Event::Tick, &there, at(381));
     assert_eq!(forgiven, [Act::Forgive(release("1.1.0"))]);
@@ -257,7 +258,7 @@ fn what_ends_is_started_again_after_a_wait_that_doubles_and_never_for_the_last_t
 }
 
 #[test]
-fn a_program_that_falls_silent_is_ended_and_started_again_but_one_that_never_pulses_is_let_be() {
+fn a_program_that_falls_silent_or_never_pulses_is_ended_and_started_again() {
     let there = installation(&["1.0.0"]);
     let mut keeper = proven(&there);
     let stuck = keeper.step(Event::Tick, &there, at(70));
@@ -270,9 +271,34 @@ fn a_program_that_falls_silent_is_ended_and_started_again_but_one_that_never_pul
         keeper.step(crash(), &there, at(72))[..],
         [Act::Say(_)]
     ));
+    // Before its first word it has as long as a version has to get healthy, and never less than after it.
+    for (health, bound) in [(HEALTH, 180), (Span::secs(2), 60)] {
+        let mut keeper = Keeper::new(Memory::default(), health, at(0));
+        let _ = keeper.step(Event::Tick, &there, at(0));
+        assert_eq!(keeper.step(Event::Tick, &there, at(bound - 1)), []);
+        assert_eq!(
+            keeper.step(Event::Tick, &there, at(bound)),
+            [Act::End(format!("it said nothing for {bound} s"))]
+        );
+        assert_eq!(keeper.step(Event::Tick, &there, at(bound + 1)), [], "once");
+        let said = keeper.step(crash(), &there, at(bound + 2));
+        assert!(matches!(&said[..], [Act::Say(_)]), "{said:?}");
+        assert_eq!(
+            keeper.step(Event::Tick, &there, at(bound + 3)),
+            [start("1.0.0", false)]
+        );
+    }
+}
+
+#[test]
+fn a_program_that_says_that_it_is_not_healthy_is_let_be_when_it_is_not_on_trial() {
+    let there = installation(&["1.0.0"]);
     let mut keeper = Keeper::new(Memory::default(), HEALTH, at(0));
     let _ = keeper.step(Event::Tick, &there, at(0));
-    assert_eq!(keeper.step(Event::Tick, &there, at(100_000)), []);
+    for second in 1..1_000 {
+        let _ = keeper.step(Event::Pulse { healthy: false }, &there, at(second));
+        assert_eq!(keeper.step(Event::Tick, &there, at(second)), []);
+    }
 }
 
 #[test]
