@@ -178,6 +178,29 @@ fn an_up_that_is_killed_leaves_its_workers_to_the_next_and_nothing_is_done_twice
 }
 
 #[test]
+fn an_up_with_a_fixed_number_ends_what_a_growing_one_left_once_it_is_done() {
+    let place = place();
+    let _tidy = Tidy(&place);
+    let up = place.start(&["up", "--workers", "1..2"]);
+    let task = place.submit(&["go on"]);
+    until("it is worked on", || begun(&place) == 1);
+    up.kill();
+    let left = machines(&place);
+    assert!(left.iter().any(|machine| lives(pid(machine))));
+    let up = place.start(&["up", "--workers", "1"]);
+    go(&place);
+    completed(&place, std::slice::from_ref(&task));
+    until("what was left has ended", || {
+        machines(&place).iter().all(|machine| !lives(pid(machine)))
+    });
+    // Its own worker takes what comes.
+    let next = place.submit(&["another"]);
+    completed(&place, &[task, next]);
+    assert!(machines(&place).iter().all(|machine| !lives(pid(machine))));
+    drop(up);
+}
+
+#[test]
 fn a_worker_that_is_killed_is_started_again_and_its_agent_goes_on() {
     let place = place();
     let _tidy = Tidy(&place);

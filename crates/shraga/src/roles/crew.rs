@@ -22,7 +22,7 @@ use url::Url;
 
 use super::folder::Folder;
 use super::machines::delete_after_stopped;
-use super::processes::{Launch, Processes};
+use super::processes::{self, Launch, Processes};
 use super::signals::Stop;
 use super::taking::{self, Taking};
 use super::{agents, dev_boxes, local, orchestrator, worker};
@@ -89,8 +89,9 @@ impl Crew {
         // A worker without agents would take tasks only to fail them.
         let able = agents::say_missing(config) < config.agents.len();
         let (mut machines, mut pool) = (Settings::default(), None);
-        if able && verb.workers.grows() {
-            let processes = processes(verb, context, folder, url, admin.clone())?;
+        // Those of an `up` that could grow go on with what they hold, whatever this one is told.
+        if (able && verb.workers.grows()) || processes::any_left(&folder.path) {
+            let processes = launched(verb, context, folder, url, admin.clone())?;
             let found = processes.take_over().await;
             if found > 0 {
                 context.say(format_args!("{found} workers of an earlier start go on"));
@@ -239,7 +240,7 @@ fn local_worker(
 }
 
 /// What makes workers that are processes of their own.
-fn processes(
+fn launched(
     verb: &Up,
     context: &Context,
     folder: &Folder,
@@ -308,11 +309,14 @@ fn arguments(verb: &Up, config: &Config, folder: &Folder) -> Result<Vec<String>,
 }
 
 /// How many there are to be: as many as `--workers` allows, and one for a person with much to do, where a
-/// threshold is set.
+/// threshold is set. A fixed number is this process's own: then those that are there end once they have nothing to do.
 fn policy(verb: &Up, config: &Config) -> MachinePolicy {
-    let (min, max) = (verb.workers.min.into(), verb.workers.max.into());
-    let threshold = config
-        .is_set("provision.threshold")
+    let grows = verb.workers.grows();
+    let (min, max) = match grows {
+        true => (verb.workers.min.into(), verb.workers.max.into()),
+        false => (0, 0),
+    };
+    let threshold = (grows && config.is_set("provision.threshold"))
         .then(|| config.provision.threshold.0.parse().ok())
         .flatten();
     let group = Group {

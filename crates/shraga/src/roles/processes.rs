@@ -93,6 +93,35 @@ pub(crate) struct Processes {
     asked: Mutex<HashMap<(u32, String), Instant>>,
 }
 
+/// Whether an earlier `up` has left a worker running in the data folder `data`.
+pub(crate) fn any_left(data: &Path) -> bool {
+    let names = names(&data.join(FOLDER)).unwrap_or_default();
+    lasting::SUPPORTED
+        && names.iter().any(|name| {
+            let folder = data.join(FOLDER).join(name.as_str());
+            matches!(lasting::look(&folder), State::Lives(_))
+        })
+}
+
+/// Every machine that has a folder in `root`.
+fn names(root: &Path) -> io::Result<Vec<MachineName>> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().into_string().ok();
+        let name = name.and_then(|name| name.parse().ok());
+        if let (Some(name), true) = (name, entry.file_type()?.is_dir()) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 impl Processes {
     /// Those of the data folder `data`, whose store is at `url`.
     pub(crate) fn new(client: Client, data: &Path, url: &str, launch: Launch) -> Self {
@@ -174,27 +203,8 @@ impl Processes {
         self.root.join(name.as_str())
     }
 
-    /// Every machine that has a folder.
-    fn names(&self) -> io::Result<Vec<MachineName>> {
-        let entries = match fs::read_dir(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().into_string().ok();
-            let name = name.and_then(|name| name.parse().ok());
-            if let (Some(name), true) = (name, entry.file_type()?.is_dir()) {
-                names.push(name);
-            }
-        }
-        Ok(names)
-    }
-
     fn living(&self) -> Vec<(MachineName, lasting::Record)> {
-        let names = self.names().unwrap_or_default().into_iter();
+        let names = names(&self.root).unwrap_or_default().into_iter();
         let living = names.filter_map(|name| match lasting::look(&self.folder(&name)) {
             State::Lives(record) => Some((name, record)),
             State::Never | State::Ended(_) => None,
@@ -343,7 +353,7 @@ impl Provider for Processes {
 
     fn list(&self, now: Timestamp) -> BoxFuture<'_, Result<Inventory, Trouble>> {
         Box::pin(async move {
-            let names = self.names().map_err(|error| Failed::from(error).at(now))?;
+            let names = names(&self.root).map_err(|error| Failed::from(error).at(now))?;
             let found = names.into_iter().map(|name| Found {
                 state: self.state(&name),
                 name,
