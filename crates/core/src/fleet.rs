@@ -15,7 +15,7 @@ use crate::ids::WorkerId;
 use crate::json::Object;
 use crate::limits;
 use crate::time::Timestamp;
-use crate::update::Release;
+use crate::update::{NoRelease, Release};
 
 /// Refused releases that are remembered. The branch moves on; only its newest is ever asked about.
 pub const MAX_REFUSED: usize = 20;
@@ -126,11 +126,56 @@ pub struct Member {
     pub release: Option<Release>,
     /// The release it may take.
     pub allowed: Option<Release>,
+    /// Whether the fleet has opened that release to all.
+    pub open: bool,
     /// What it says of its updates.
     pub said: Said,
 }
 
+/// What a worker may take: `cr_allowedrelease`, as `RELEASE`, or `RELEASE open` once the fleet has opened it to all.
+///
+/// Until it is open it is taken for that worker's process alone. Only a worker that runs the release already is told that
+/// it is open, so that what a worker reads before it takes one is the bare release, whatever version it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The release.
+    pub release: Release,
+    /// Whether what others in its installation start may become this release too.
+    pub open: bool,
+}
+
+/// What follows a release that is open.
+const OPEN: &str = " open";
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = if self.open { OPEN } else { "" };
+        write!(f, "{}{open}", self.release)
+    }
+}
+
+impl FromStr for Allowed {
+    type Err = NoRelease;
+
+    fn from_str(text: &str) -> Result<Self, NoRelease> {
+        let bare = text.strip_suffix(OPEN);
+        Ok(Self {
+            release: bare.unwrap_or(text).parse()?,
+            open: bare.is_some(),
+        })
+    }
+}
+
 impl Member {
+    /// What it may take, as its row says it.
+    #[must_use]
+    pub fn permission(&self) -> Option<Allowed> {
+        self.allowed.clone().map(|release| Allowed {
+            release,
+            open: self.open,
+        })
+    }
+
     /// The release it was allowed to take and does not run.
     #[must_use]
     pub fn outstanding(&self) -> Option<&Release> {
@@ -357,6 +402,23 @@ mod tests {
             assert!(matches!(said, Ok(Said::Other(_))), "{text}");
         }
         assert!(Said::Other(String::new()).takes() && !Said::Off.takes());
+    }
+
+    #[test]
+    fn a_permission_is_read_as_it_was_written_and_the_bare_release_is_on_trial() {
+        for open in [false, true] {
+            let allowed = Allowed {
+                release: release("1.2.0"),
+                open,
+            };
+            assert_eq!(allowed.to_string().parse(), Ok(allowed));
+        }
+        // What an older program writes and reads.
+        let bare = release("1.2.0").to_string();
+        assert!(!bare.parse::<Allowed>().unwrap().open);
+        for nonsense in ["", " open", "open", "1.2.0-0123456789ab opened"] {
+            assert!(nonsense.parse::<Allowed>().is_err(), "{nonsense}");
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ columns! {
         LAST_SEEN = "cr_lastseen", "Store time of the last beat.";
         MACHINE = "cr_machine", "JSON: the machine it runs on, where a provider makes that.";
         RELEASE = "cr_release", "The release it runs; its version where it runs from no installation.";
-        ALLOWED = "cr_allowedrelease", "The release it may take, written by the orchestrator.";
+        ALLOWED = "cr_allowedrelease", "The release it may take, and whether it is open to all; written by the orchestrator.";
         UPDATE_STATE = "cr_updatestate", "What came of its last update; of the fleet's row, JSON: what is rolled out.";
         DRAINED = "cr_drainedon", "Since when an operator wants it to take nothing new.";
         LAST_ASSIGNED = "cr_lastassigned", "Store time of the last assignment.";

@@ -2,15 +2,19 @@
 //!
 //! A version is made first, beside the others, and only then the link is turned; nothing that runs is touched.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use shraga_core::time::Timestamp;
+use shraga_core::update::turn::{self, Settle};
 use shraga_core::update::{Record, Release, UnderWay};
 
 use crate::check::newest;
+use crate::kept::Kept;
 use crate::layout::{AT_ONCE, Held, Layout};
 use crate::make::{Ready, Site, Work, of_branch};
 use crate::refused::Refused;
+use crate::version::order;
 use crate::{Settings, version};
 
 /// What came of it.
@@ -151,6 +155,40 @@ pub async fn roll_back(root: &Path, now: Timestamp) -> Result<Applied, Refused> 
         now: to,
         before: Some(from),
     })
+}
+
+/// Turns the link of the installation in `root` to the release that the process `kept` runs, now that it is open to all,
+/// unless somebody decided otherwise. [`Settle::Wait`]: it is to be asked again.
+///
+/// # Errors
+/// The link leads where it led.
+pub async fn keep_in_use(root: &Path, kept: &Kept) -> Result<Settle, Refused> {
+    let Some(running) = kept.release() else {
+        return Ok(Settle::Leave);
+    };
+    let layout = Layout::new(root);
+    let disk = |source| Refused::Disk {
+        root: root.to_owned(),
+        source,
+    };
+    let Some(_held) = layout.hold(AT_ONCE).await.map_err(disk)? else {
+        return Ok(Settle::Wait);
+    };
+    let (current, record) = (layout.current(), layout.record());
+    let memory = kept.memory();
+    let there = turn::Installed {
+        current: current.as_ref(),
+        failed: &record.failed,
+        memory: &memory,
+    };
+    let newer = current
+        .as_ref()
+        .is_none_or(|it| order(running, it) == Ordering::Greater);
+    let settled = turn::settle(running, &there, newer);
+    if settled == Settle::Turn {
+        layout.turn(current.as_ref(), running).map_err(disk)?;
+    }
+    Ok(settled)
 }
 
 impl Work<'_> {

@@ -5,7 +5,7 @@
 //! come and go. A keeper that is killed leaves its program behind; the next one ends that first, since two of one program
 //! would be in each other's way.
 
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;

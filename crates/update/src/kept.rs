@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use shraga_core::update::Release;
+use shraga_core::update::keep::Memory;
+
+use crate::keep::memory;
 
 #[cfg(test)]
 mod tests;
@@ -78,6 +81,11 @@ impl Kept {
     #[must_use]
     pub fn release(&self) -> Option<&Release> {
         self.release.as_ref()
+    }
+
+    /// What its keeper remembers of versions.
+    pub(crate) fn memory(&self) -> Memory {
+        memory::read(&self.folder)
     }
 
     /// Says how it is.

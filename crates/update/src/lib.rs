@@ -31,7 +31,9 @@ use std::time::Duration;
 
 use shraga_core::update::Release;
 
-pub use apply::{Applied, Installed, apply, forgive, installed, names, roll_back, root_of};
+pub use apply::{
+    Applied, Installed, apply, forgive, installed, keep_in_use, names, roll_back, root_of,
+};
 pub use check::check;
 pub use keep::{HAND_OVER, KeepError, News, Order, keep};
 pub use kept::{FOLDER_VARIABLE, HandOver, Kept, Pulse, RELEASE_VARIABLE, latest};

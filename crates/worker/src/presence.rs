@@ -3,6 +3,7 @@
 //! Every write of the row carries its version, so two processes can't both be this worker: the one
 //! that beats into a row with a foreign boot stops.
 
+use shraga_core::fleet::Allowed;
 use shraga_core::fleet::Said;
 use shraga_core::ids::{Attempt, BootId, Etag, MirrorId, UserId, WorkerId};
 use shraga_core::machine::Note;
@@ -71,7 +72,7 @@ pub(crate) struct Presence {
     beat: i64,
     nonce: Option<String>,
     drained: bool,
-    allowed: Option<Release>,
+    allowed: Option<Allowed>,
 }
 
 /// What is known of the row's version.
@@ -354,7 +355,7 @@ impl Presence {
         self.version = Version::Known(found.etag.clone());
         self.beat = found.beat;
         self.drained = found.is_cordoned();
-        self.allowed.clone_from(&found.member.allowed);
+        self.allowed = found.member.permission();
         let object = row.object()?;
         let nonce = object.get(workers::NONCE.name());
         self.nonce = nonce.and_then(|nonce| nonce.as_str()).map(str::to_owned);
@@ -381,10 +382,11 @@ impl Presence {
         self.drained
     }
 
-    /// The release it may take and doesn't run.
-    pub(crate) fn allowed(&self) -> Option<&Release> {
+    /// The release it may take and doesn't run, or runs and may keep.
+    pub(crate) fn allowed(&self) -> Option<&Allowed> {
+        let runs = self.offer.release.as_ref();
         let allowed = self.allowed.as_ref();
-        allowed.filter(|allowed| self.offer.release.as_ref() != Some(*allowed))
+        allowed.filter(|allowed| allowed.open || runs != Some(&allowed.release))
     }
 
     /// A write of the row was taken; `etag` is its new version where the store told.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use shraga_core::fleet::Allowed;
 use shraga_core::ids::{Attempt, MirrorId, TaskId, WorkerId};
 use shraga_core::status::WorkerState;
 use shraga_core::time::Timestamp;
-use shraga_core::update::Release;
 
 use crate::clock::Mark;
 use crate::workspace::retention::Disk;
@@ -31,8 +31,9 @@ pub struct Status {
     pub last_beat: Option<Timestamp>,
     /// Attempts reported since it started.
     pub reported: u64,
-    /// The release it may take and doesn't run, as its row said it last; the orchestrators' to give and to take back.
-    pub allowed: Option<Release>,
+    /// The release it may take and doesn't run, or runs and may keep, as its row said it last; the orchestrators' to give
+    /// and to take back.
+    pub allowed: Option<Allowed>,
     /// Why the store can't be reached, while it can't.
     pub trouble: Option<String>,
     /// When the driver last got on.

@@ -204,6 +204,17 @@ impl<'a> Look<'a> {
         !unable && self.lacks(worker, release)
     }
 
+    /// Whether the worker runs the release and was not told that it is for good.
+    fn tries(&self, worker: &Worker, release: &Release) -> bool {
+        let member = &worker.member;
+        let told = member.open && member.allowed.as_ref() == Some(release);
+        member.release.as_ref() == Some(release)
+            && member.said.takes()
+            && !told
+            && worker.state != WorkerState::Deprovisioned
+            && self.seen_within(worker, EXPECTED)
+    }
+
     fn seen_within(&self, worker: &Worker, span: Span) -> bool {
         let seen = worker.last_seen;
         seen.is_some_and(|seen| self.now.since(seen) <= span)
@@ -396,10 +407,15 @@ impl<'a> Look<'a> {
     fn next_wave(&self, release: &Release) -> Option<Move<'a>> {
         // Who can't have it tries again by itself, as long as it may.
         let waits = |worker: &&Worker| {
-            self.lacks(worker, release) && worker.member.allowed.as_ref() != Some(release)
+            let lacks = self.lacks(worker, release);
+            (lacks && worker.member.allowed.as_ref() != Some(release))
+                || self.tries(worker, release)
         };
         let allow: Vec<&Worker> = self.workers().filter(waits).take(WAVE).collect();
-        let why = format!("{} more workers may take {release}", allow.len());
+        let why = format!(
+            "{} more workers may take {release}, or keep it",
+            allow.len()
+        );
         let fleet = self.fleet.clone();
         (!allow.is_empty()).then_some(Move {
             fleet,
@@ -511,7 +527,10 @@ impl<'a> Look<'a> {
             self.workers()
                 .any(|worker| self.needs(worker, release) && lives(worker))
         };
-        canary || self.newer().is_some() || rollout.is_some_and(|it| waits(&it.release))
+        let untold = |release: &Release| self.workers().any(|it| self.tries(it, release));
+        canary
+            || self.newer().is_some()
+            || rollout.is_some_and(|it| waits(&it.release) || untold(&it.release))
     }
 
     fn notes(&self) -> Vec<String> {

@@ -534,12 +534,12 @@ impl Keeper {
         let (Some(proven), Some(link)) = (proven.clone(), current.clone()) else {
             return (Launch::plain(current.or(proven)), Vec::new());
         };
-        if link == proven || self.memory.link.as_ref() == Some(&link) {
-            return (Launch::plain(Some(proven)), Vec::new());
-        }
-        if there.failed.contains(&proven) {
+        if link != proven && there.failed.contains(&proven) {
             // Somebody went back from it.
             return (Launch::plain(Some(link)), Vec::new());
+        }
+        if link == proven || self.memory.link.as_ref() == Some(&link) {
+            return (Launch::plain(Some(proven)), Vec::new());
         }
         let tries = self.tries(&link);
         let given_up = tries > MAX_TRIES && !there.failed.contains(&link);

@@ -3,7 +3,8 @@
 //! Who may take what is decided elsewhere. A release that failed here is left alone until another one is allowed; one that
 //! this machine could not make is tried again after a while.
 
-use super::Release;
+use super::keep::Memory;
+use super::{Failed, Release};
 use crate::time::{Span, Timestamp};
 
 /// How long after this machine could not make a release it is tried again. Shorter builds on a full disk over and over,
@@ -66,9 +67,89 @@ pub fn turn(
     })
 }
 
+/// What a daemon does about its installation's link once the release that it runs is open to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// Turns it to what it runs.
+    Turn,
+    /// Nothing yet: its keeper does not know it as healthy.
+    Wait,
+    /// Nothing, ever: the link leads there, or somebody decided otherwise.
+    Leave,
+}
+
+/// How an installation is looked at for that.
+#[derive(Clone, Debug)]
+pub struct Installed<'a> {
+    /// Where the link leads.
+    pub current: Option<&'a Release>,
+    /// What is remembered as failed, or gone back from.
+    pub failed: &'a [Failed],
+    /// What the daemon's keeper remembers.
+    pub memory: &'a Memory,
+}
+
+/// What a daemon that runs `running`, which is open to all, does about the link. `newer`: its version is newer than the
+/// one the link leads to.
+///
+/// A link that leads elsewhere than when `running` proved itself was turned by somebody, who is not overruled.
+#[must_use]
+pub fn settle(running: &Release, installed: &Installed<'_>, newer: bool) -> Settle {
+    let there = installed.current == Some(running);
+    let failed = installed.failed.iter().any(|it| it.release == *running);
+    let memory = installed.memory;
+    if there || failed || !newer {
+        return Settle::Leave;
+    }
+    if memory.proven.as_ref() != Some(running) {
+        return Settle::Wait;
+    }
+    match memory.link.as_ref() == installed.current {
+        true => Settle::Turn,
+        false => Settle::Leave,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::update::Record;
+
+    #[test]
+    fn the_link_is_turned_to_what_is_healthy_and_open_and_never_against_somebodys_word() {
+        let (old, new, now) = (release("1.0.0"), release("1.1.0"), Timestamp::from_secs(1));
+        let proven = |link: &Release| Memory {
+            proven: Some(new.clone()),
+            link: Some(link.clone()),
+            trial: None,
+        };
+        let known = proven(&old);
+        let on_trial = Memory {
+            proven: Some(old.clone()),
+            ..known.clone()
+        };
+        let mut record = Record::default();
+        record.went_back(&new, now);
+        let none: &[Failed] = &[];
+        let (older, newest) = (release("0.9.0"), release("1.2.0"));
+        let ask = |current, failed, memory, newer| {
+            let installed = Installed {
+                current: Some(current),
+                failed,
+                memory,
+            };
+            settle(&new, &installed, newer)
+        };
+        assert_eq!(ask(&old, none, &known, true), Settle::Turn);
+        assert_eq!(ask(&old, none, &on_trial, true), Settle::Wait);
+        assert_eq!(ask(&new, none, &known, false), Settle::Leave, "it is done");
+        // Somebody went back from it, chose another one by name, or took a newer one.
+        assert_eq!(ask(&old, &record.failed, &known, true), Settle::Leave);
+        assert_eq!(ask(&older, none, &known, true), Settle::Leave);
+        assert_eq!(ask(&newest, none, &known, false), Settle::Leave);
+        let there = proven(&newest);
+        assert_eq!(ask(&newest, none, &there, false), Settle::Leave);
+    }
 
     fn release(version: &str) -> Release {
         Release::new(version, &"a".repeat(40)).unwrap()

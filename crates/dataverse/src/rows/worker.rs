@@ -1,7 +1,7 @@
 //! Rows of the workers table, and of the table of people.
 
 use serde::Deserialize;
-use shraga_core::fleet::{Member, Said};
+use shraga_core::fleet::{Allowed, Member, Said};
 use shraga_core::ids::{Etag, UserId, WorkerId};
 use shraga_core::model::{Person, Worker};
 use shraga_core::status::Pool;
@@ -125,10 +125,13 @@ fn member(json: &mut WorkerJson) -> Member {
     });
     let said = json.cr_updatestate.as_deref().unwrap_or_default();
     let Ok(said) = said.parse();
+    let allowed = json.cr_allowedrelease.as_deref();
+    let allowed = allowed.and_then(|text| text.parse::<Allowed>().ok());
     Member {
         said: runs.as_ref().map_or(Said::Off, |_| said),
         release: runs,
-        allowed: release(&json.cr_allowedrelease),
+        open: allowed.as_ref().is_some_and(|allowed| allowed.open),
+        allowed: allowed.map(|allowed| allowed.release),
         version,
     }
 }

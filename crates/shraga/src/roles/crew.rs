@@ -133,7 +133,10 @@ impl Crew {
             }
             workers.spawn(async move { Ok(worker.run(ways).await?) });
         }
-        let takes = taking.map(|taking| taking.start(taking::any_of(allowed)));
+        let takes = taking.map(|taking| {
+            let running = Some(taking.running().clone());
+            taking.start(taking::any_of(allowed, running))
+        });
         Ok(Self {
             workers,
             orchestrator: orchestrators,

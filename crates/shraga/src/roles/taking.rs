@@ -1,17 +1,19 @@
 //! Taking newer versions by itself: making one that this process may take, beside its work, and handing over to it.
 //!
 //! Who may take what is said by the fleet; what follows from it core decides. Nothing here ends the process: it asks the
-//! role to hand over, and says to the keeper which version is to go on once the role has. A process without a keeper,
-//! without an installation or without `update.apply` takes nothing.
+//! role to hand over, and says to the keeper which version is to go on once the role has. What the fleet has not opened to
+//! all is taken by this process alone: the installation's link follows once it is open. A process without a keeper, without
+//! an installation or without `update.apply` takes nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shraga_core::fleet::Said;
+use shraga_core::fleet::{Allowed, Said};
+use shraga_core::time::Span;
 use shraga_core::update::Release;
-use shraga_core::update::turn::{How, Tried, Turn, turn};
+use shraga_core::update::turn::{How, Settle, Tried, Turn, turn};
 use shraga_orchestrator::Orchestrator;
-use shraga_update::{HandOver, Kept, Refused, Settings, Site, goes_on, make};
+use shraga_update::{HandOver, Kept, Refused, Settings, Site, goes_on, keep_in_use, make};
 use shraga_worker::Worker;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +25,10 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 
 /// What may be taken, now and later.
-pub(crate) type Allowed = watch::Receiver<Option<Release>>;
+pub(crate) type May = watch::Receiver<Option<Allowed>>;
+
+/// Between two looks whether the version that runs, and is open to all, has proved itself to its keeper.
+const SETTLING_SECONDS: i64 = 2;
 
 /// A process that takes newer versions.
 pub(crate) struct Taking {
@@ -33,7 +38,7 @@ pub(crate) struct Taking {
     settings: Settings,
     site: Site,
     said: watch::Sender<Said>,
-    to: watch::Sender<Option<Release>>,
+    to: watch::Sender<Option<HandOver>>,
     /// Told once a version is there that can go on with what runs.
     pub(crate) hand_over: CancellationToken,
     /// Told once one is there that can't.
@@ -97,8 +102,9 @@ impl Taking {
 
     /// Looks after what is `allowed` until a version is handed over to, or the handle is dropped: then what is made is
     /// ended.
-    pub(crate) fn start(&self, allowed: Allowed) -> AbortOnDropHandle<()> {
+    pub(crate) fn start(&self, allowed: May) -> AbortOnDropHandle<()> {
         let taker = Taker {
+            kept: self.kept.clone(),
             running: self.running.clone(),
             root: self.root.clone(),
             settings: self.settings.clone(),
@@ -117,10 +123,9 @@ impl Taking {
     /// The keeper can't be told: it starts this version again, which goes on with everything.
     pub(crate) fn handed_over(&self) -> Result<Exit, Failure> {
         let to = self.to.borrow().clone();
-        let to =
+        let next =
             to.ok_or_else(|| Failure::new(Exit::Failed, "there is nothing to hand over to"))?;
-        tracing::info!(release = %to, "handed over: this version ends, and that one goes on");
-        let next = HandOver { to, turn: true };
+        tracing::info!(release = %next.to, "handed over: this version ends, and that one goes on");
         let said = self.kept.hand_over(&next);
         said.map_err(|error| Failure::from_error(Exit::Failed, error))?;
         Ok(Exit::HandOver)
@@ -129,35 +134,42 @@ impl Taking {
 
 /// The part that runs beside the role.
 struct Taker {
+    kept: Kept,
     running: Release,
     root: PathBuf,
     settings: Settings,
     site: Site,
     said: watch::Sender<Said>,
-    to: watch::Sender<Option<Release>>,
+    to: watch::Sender<Option<HandOver>>,
     hand_over: CancellationToken,
     hand_over_empty: CancellationToken,
 }
 
 impl Taker {
-    async fn run(self, mut allowed: Allowed) {
+    async fn run(self, mut allowed: May) {
         let (mut tried, never) = (None, CancellationToken::new());
+        let mut settled = false;
         loop {
             let may = allowed.borrow_and_update().clone();
-            let next = turn(&self.running, may.as_ref(), tried.as_ref(), clock::wall());
+            let release = may.as_ref().map(|may| &may.release);
+            let open = may.as_ref().is_some_and(|may| may.open);
+            let next = turn(&self.running, release, tried.as_ref(), clock::wall());
             let until = match next {
                 Turn::Make(release) => {
                     tried = Some(self.make(release).await);
                     continue;
                 }
-                Turn::HandOver(release) => return self.ask(release).await,
+                Turn::HandOver(release) => return self.ask(release, open).await,
                 Turn::Stay => {
-                    if may.is_none() {
+                    let runs = release == Some(&self.running);
+                    if may.is_none() || runs {
                         self.calm();
                         // One that is allowed again later is one that somebody wants tried again.
                         tried = None;
                     }
-                    None
+                    settled = settled || (runs && open && self.settle().await);
+                    let again = Span::secs(SETTLING_SECONDS);
+                    (runs && open && !settled).then(|| clock::wall().plus(again))
                 }
                 Turn::Wait(until) => Some(until),
             };
@@ -213,10 +225,32 @@ impl Taker {
         }
     }
 
-    /// Asks the role to hand over.
-    async fn ask(&self, release: Release) {
+    /// Sees to it that others start what runs here, now that it is open to all; whether nothing is left to do.
+    async fn settle(&self) -> bool {
+        match keep_in_use(&self.root, &self.kept).await {
+            Ok(Settle::Wait) => false,
+            Ok(Settle::Leave) => true,
+            Ok(Settle::Turn) => {
+                let release = &self.running;
+                tracing::info!(%release, "the version is open to all, and in use from now on");
+                true
+            }
+            Err(refused) => {
+                let said = shraga_core::causes::chain(&refused);
+                tracing::warn!("the version that runs can't be taken into use yet: {said}");
+                false
+            }
+        }
+    }
+
+    /// Asks the role to hand over; others start that release too where it is open to all.
+    async fn ask(&self, release: Release, open: bool) {
         let speaks = goes_on(&self.settings, &self.root, &release).await;
-        self.to.send_replace(Some(release.clone()));
+        let next = HandOver {
+            to: release.clone(),
+            turn: open,
+        };
+        self.to.send_replace(Some(next));
         if speaks {
             self.hand_over.cancel();
             return;
@@ -243,8 +277,9 @@ fn how(refused: &Refused) -> How {
     }
 }
 
-/// What any of these may take, now and later: the first that may take something counts.
-pub(crate) fn any_of(sources: Vec<Allowed>) -> Allowed {
+/// What any of these may take, now and later, of those that run `running`: another release before that one, and of those
+/// one that is known to be open to all.
+pub(crate) fn any_of(sources: Vec<May>, running: Option<Release>) -> May {
     let all = watch::Sender::new(vec![None; sources.len()]);
     for (place, mut source) in sources.into_iter().enumerate() {
         let all = all.clone();
@@ -259,14 +294,21 @@ pub(crate) fn any_of(sources: Vec<Allowed>) -> Allowed {
             }
         });
     }
-    of(all.subscribe(), |all| all.iter().flatten().next().cloned())
+    of(all.subscribe(), move |all| {
+        first(all, running.as_ref()).cloned()
+    })
+}
+
+fn first<'a>(all: &'a [Option<Allowed>], running: Option<&Release>) -> Option<&'a Allowed> {
+    let some = all.iter().flatten();
+    some.max_by_key(|may| (running != Some(&may.release), may.open))
 }
 
 /// What `read` says of `source`, now and later.
 pub(crate) fn of<T: Send + Sync + 'static>(
     mut source: watch::Receiver<T>,
-    read: impl Fn(&T) -> Option<Release> + Send + 'static,
-) -> Allowed {
+    read: impl Fn(&T) -> Option<Allowed> + Send + 'static,
+) -> May {
     let (to, allowed) = watch::channel(read(&source.borrow_and_update()));
     tokio::spawn(async move {
         loop {
@@ -282,11 +324,41 @@ pub(crate) fn of<T: Send + Sync + 'static>(
 }
 
 /// What an orchestrator may take: once the fleet's canary stayed well with it, and not while the fleet is paused.
-pub(crate) fn of_orchestrator(orchestrator: &Orchestrator) -> Allowed {
-    of(orchestrator.fleet(), |rolling| rolling.take.clone())
+pub(crate) fn of_orchestrator(orchestrator: &Orchestrator) -> May {
+    of(orchestrator.fleet(), |rolling| {
+        let take = rolling.take.clone();
+        take.map(|release| Allowed {
+            release,
+            open: true,
+        })
+    })
 }
 
 /// What a worker may take, as its row says.
-pub(crate) fn of_worker(worker: &Worker) -> Allowed {
+pub(crate) fn of_worker(worker: &Worker) -> May {
     of(worker.status(), |status| status.allowed.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_and_may_be_kept_is_in_the_way_of_nothing_newer() {
+        let may = |version: &str, open| {
+            let release = Release::new(version, &"a".repeat(40)).unwrap();
+            Some(Allowed { release, open })
+        };
+        let running = may("1.0.0", true).map(|it| it.release);
+        let (keep, next) = (may("1.0.0", true), may("1.1.0", false));
+        let all = [keep.clone(), None, next.clone()];
+        assert_eq!(first(&all, running.as_ref()), next.as_ref());
+        let open = may("1.1.0", true);
+        let all = [open.clone(), next, keep.clone()];
+        assert_eq!(first(&all, running.as_ref()), open.as_ref());
+        assert_eq!(
+            first(&[None, keep.clone()], running.as_ref()),
+            keep.as_ref()
+        );
+    }
 }

@@ -58,7 +58,7 @@ impl Drop for Stop<'_> {
 #[test]
 fn a_pushed_version_is_taken_in_mid_run_under_load_and_no_agent_is_restarted() {
     let scene = Scene::new();
-    let keeper = scene.keep(&UP);
+    let mut keeper = scene.keep(&UP);
     let mut tasks = scene.at_work(AGENTS);
     let agents = scene.started();
     let enough = AtomicBool::new(false);
@@ -113,7 +113,7 @@ fn kill_once_said(scene: &Scene, keeper: &Keeper, words: &str) {
 #[test]
 fn a_daemon_that_is_killed_at_any_step_of_its_hand_over_loses_nothing() {
     let scene = Scene::new();
-    let keeper = scene.keep(&UP);
+    let mut keeper = scene.keep(&UP);
     let tasks = scene.at_work(3);
     let build = "echo >>../../builds; [ ! -e ../../hold ] || sleep 100";
     fs::write(scene.path("root/hold"), "").unwrap();
@@ -150,7 +150,7 @@ fn started_anew_says(scene: &Scene, keeper: &Keeper, words: &str) {
 #[test]
 fn what_can_not_or_must_not_be_taken_changes_nothing() {
     let scene = Scene::new();
-    let keeper = scene.keep(&UP);
+    let mut keeper = scene.keep(&UP);
     let tasks = scene.at_work(2);
     let refused = |words: &str| {
         started_anew_says(&scene, &keeper, words);
@@ -189,7 +189,7 @@ const FALLS: &str =
 #[test]
 fn a_version_that_falls_over_is_left_for_the_one_before_and_the_agents_go_on() {
     let scene = Scene::new();
-    let keeper = scene.keep(&UP);
+    let mut keeper = scene.keep(&UP);
     let tasks = scene.at_work(3);
     scene.release("1.1.0", FALLS);
     started_anew_says(&scene, &keeper, "going back to 1.0.0-");
@@ -210,5 +210,69 @@ fn a_version_that_falls_over_is_left_for_the_one_before_and_the_agents_go_on() {
     });
     until("it goes on", || goes_on(&scene, "1.2.0", 3));
     all_is_well(&scene, &tasks);
+    keeper.stop();
+}
+
+/// A version that the worker of `up` tries, and nobody else yet: a daemon that shares the root and is started anew comes
+/// back with the version before.
+fn on_trial(scene: &Scene, keeper: &Keeper, other: &Keeper) {
+    scene.release("1.1.0", "");
+    keeper.kill();
+    until("it is tried", || goes_on(scene, "1.1.0", 0));
+    until("it has proved itself", || {
+        let memory = fs::read_to_string(scene.path("root/keep/up/memory.json"));
+        memory.is_ok_and(|memory| memory.contains("\"proven\":\"1.1.0-"))
+    });
+    comes_back_as_before(scene, other);
+}
+
+fn comes_back_as_before(scene: &Scene, other: &Keeper) {
+    let starts = other.starts().len();
+    other.kill();
+    until("the other is started anew", || {
+        other.starts().len() > starts
+    });
+    let first = |release: &String| release.starts_with("1.0.0-");
+    assert!(other.starts().iter().all(first), "{:?}", other.starts());
+    assert!(scene.is_in_use("1.0.0"));
+}
+
+#[test]
+fn a_version_on_trial_is_started_by_nobody_else_until_it_is_open_to_all() {
+    let scene = Scene::new();
+    scene.try_for("60");
+    let mut keeper = scene.keep(&UP);
+    until("a worker", || goes_on(&scene, "1.0.0", 0));
+    let mut other = scene.keep(&["orchestrate"]);
+    until("another daemon", || other.starts().len() == 1);
+    on_trial(&scene, &keeper, &other);
+    scene.try_for("\"off\"");
+    keeper.kill();
+    until("the link follows", || scene.is_in_use("1.1.0"));
+    assert!(goes_on(&scene, "1.1.0", 0), "{:?}", scene.workers());
+    other.stop();
+    keeper.stop();
+}
+
+#[test]
+fn a_version_that_was_refused_on_trial_is_started_by_nobody() {
+    let scene = Scene::new();
+    scene.try_for("60");
+    let mut keeper = scene.keep(&UP);
+    until("a worker", || goes_on(&scene, "1.0.0", 0));
+    let mut other = scene.keep(&["orchestrate"]);
+    until("another daemon", || other.starts().len() == 1);
+    on_trial(&scene, &keeper, &other);
+    // Its worker goes back.
+    keeper.stop();
+    keeper.forget();
+    let mut keeper = scene.keep(&UP);
+    until("it is refused", || {
+        let ran = scene.place.run(&["update", "--check", "--json"]);
+        let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        told["fleet"]["refused"][0]["release"].is_string()
+    });
+    comes_back_as_before(&scene, &other);
+    other.stop();
     keeper.stop();
 }

@@ -34,6 +34,7 @@ branch = "main"
 build = ["sh", "build.sh"]
 apply = true
 check_minutes = 1
+canary_minutes = "off"
 [agents.hand]
 kind = "command"
 program = ["sh", "-c", '''
@@ -67,6 +68,15 @@ impl Scene {
         let said = String::from_utf8_lossy(&installed.stderr);
         assert!(installed.status.success(), "{said}");
         scene
+    }
+
+    /// How many minutes the first worker that takes a version tries it, for daemons that start from now on; or `"off"`.
+    pub(crate) fn try_for(&self, minutes: &str) {
+        let text = AGENTS.replace(
+            "canary_minutes = \"off\"",
+            &format!("canary_minutes = {minutes}"),
+        );
+        fs::write(self.path("shraga.toml"), text).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -187,7 +197,11 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     fn start(scene: &Scene, args: &[&str]) -> Self {
-        let log = scene.path("stderr.log");
+        // What is said of the store's place is what `up` says.
+        let log = scene.path(match args[0] {
+            "up" => "stderr.log",
+            _ => "other.log",
+        });
         let mut all = vec!["keep", "--root", "root", "--"];
         all.extend_from_slice(args);
         let keeper = scene
@@ -237,8 +251,13 @@ impl Keeper {
         signal("-KILL", &pid);
     }
 
+    /// Forgets which versions proved themselves here, as a keeper of another folder would know none.
+    pub(crate) fn forget(&self) {
+        fs::remove_file(self.record.with_file_name("memory.json")).unwrap();
+    }
+
     /// Lets what it keeps stop in order, and starts nothing more.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(&mut self) {
         signal("-TERM", &self.keeper.id().to_string());
         assert!(self.keeper.wait().unwrap().success());
     }

@@ -25,7 +25,7 @@ struct Trial {
 }
 
 /// What is remembered in `folder`.
-pub(super) fn read(folder: &Path) -> Memory {
+pub(crate) fn read(folder: &Path) -> Memory {
     let path = folder.join(FILE);
     let text = match fs::read(&path) {
         Ok(text) => text,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shraga_core::fleet::{Member, Said};
+use shraga_core::fleet::{Allowed, Member, Said};
 use shraga_core::row::{ChangeSet, Table, Value, Write, workers};
 use shraga_core::status::{TaskStatus, WorkerState};
 use shraga_core::time::Timestamp;
@@ -128,8 +128,8 @@ async fn ending_now_leaves_no_process_and_no_task_behind() {
 }
 
 /// What an orchestrator writes when a worker may take a release, or may not any more.
-async fn allow(world: &World, release: Option<&Release>) {
-    let value = release.map(ToString::to_string).into();
+async fn allow(world: &World, allowed: Option<&Allowed>) {
+    let value = allowed.map(ToString::to_string).into();
     let row = world.admin.get(Table::Workers, WORKER.get(), &[]).await;
     let etag = row.unwrap().unwrap().etag().unwrap();
     let set = ChangeSet {
@@ -172,9 +172,18 @@ async fn a_worker_says_which_release_it_runs_and_hears_which_it_may_take() {
         (says.version.as_deref(), says.said),
         (Some("1.0.0"), Said::On)
     );
-    for allowed in [Some(&new), None, Some(&new), Some(&old)] {
+    let on_trial = |release: &Release| Allowed {
+        release: release.clone(),
+        open: false,
+    };
+    let open = Allowed {
+        open: true,
+        ..on_trial(&old)
+    };
+    let (old, next) = (on_trial(&old), on_trial(&new));
+    for allowed in [Some(&next), None, Some(&next), Some(&old), Some(&open)] {
         allow(&world, allowed).await;
-        // What it runs it needn't take.
+        // What it runs it needn't take, but wants to know that it may keep it.
         let heard = allowed.filter(|allowed| **allowed != old);
         worker
             .until("the permission", |status| status.allowed.as_ref() == heard)

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use uuid::Uuid;
 
 use super::*;
-use crate::fleet::{Member, Pause};
+use crate::fleet::{Allowed, Member, Pause};
 use crate::ids::UserId;
 use crate::model::Suspicion;
 use crate::row::{Value, Write, workers};
@@ -57,6 +57,7 @@ pub(super) fn worker(number: u128, minor: u32) -> Worker {
             version: Some(format!("1.{minor}.0")),
             release: Some(release(minor)),
             allowed: None,
+            open: false,
             said: Said::On,
         },
     }
@@ -124,7 +125,9 @@ impl Scene {
         }
         let mut rows = self.snapshot.workers.iter_mut();
         let row = rows.find(|row| row.id.get() == write.id).unwrap();
-        row.member.allowed = text(workers::ALLOWED).map(|text| text.parse().unwrap());
+        let allowed = text(workers::ALLOWED).map(|text| text.parse::<Allowed>().unwrap());
+        row.member.open = allowed.as_ref().is_some_and(|allowed| allowed.open);
+        row.member.allowed = allowed.map(|allowed| allowed.release);
     }
 
     fn worker(&mut self, number: u128) -> &mut Worker {
@@ -190,7 +193,9 @@ fn one_worker_tries_it_and_the_others_follow_once_it_stayed_well() {
     assert_eq!(scene.plan().take, Some(release(1)));
     scene.takes(2, 1);
     scene.takes(3, 1);
-    assert!(scene.settle().is_empty() && !scene.plan().busy);
+    assert!(scene.plan().busy);
+    scene.settle();
+    assert!(!scene.plan().busy);
     // One that comes later is an old one, too.
     scene.snapshot.workers.push(worker(4, 0));
     scene.settle();
@@ -391,6 +396,46 @@ fn a_canary_that_is_drained_stopped_or_cannot_have_it_is_replaced() {
         assert_eq!(scene.allowed(), ["w2"]);
         assert_eq!(scene.refused(), []);
     }
+}
+
+#[test]
+fn who_tries_a_release_may_keep_it_once_it_is_open_to_all_and_hears_so_once() {
+    let mut scene = Scene::of(2);
+    let open = |scene: &Scene| {
+        let workers = scene.snapshot.workers.iter();
+        let open: Vec<bool> = workers.map(|worker| worker.member.open).collect();
+        open
+    };
+    scene.settle();
+    scene.takes(1, 1);
+    scene.settle();
+    scene.pass(Span::mins(9));
+    scene.settle();
+    assert_eq!(open(&scene), [false, false], "on trial");
+    scene.pass(Span::mins(1));
+    scene.settle();
+    // What is taken is asked for by its bare name, which programs of every version understand.
+    assert_eq!(
+        (open(&scene), scene.allowed()),
+        (vec![true, false], vec!["w2"])
+    );
+    scene.takes(2, 1);
+    scene.settle();
+    assert_eq!(open(&scene), [true, true]);
+    assert!(scene.plan().sets.is_empty() && !scene.plan().busy);
+}
+
+#[test]
+fn a_release_that_is_refused_is_kept_by_nobody() {
+    let mut scene = Scene::of(2);
+    scene.settle();
+    scene.takes(1, 1);
+    scene.settle();
+    scene.worker(1).state = WorkerState::Failed;
+    scene.settle();
+    scene.pass(Span::mins(20));
+    scene.settle();
+    assert!(scene.snapshot.workers.iter().all(|it| !it.member.open));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The writes: the fleet's row, and permissions in workers' rows.
 
-use crate::fleet::{Fleet, row_id};
+use crate::fleet::{Allowed, Fleet, Stage, row_id};
 use crate::ids::Etag;
 use crate::model::Worker;
 use crate::row::{Column, Table, Value, Write, workers};
@@ -27,10 +27,17 @@ pub fn save(version: Option<&Etag>, fleet: &Fleet) -> Write {
     Write::update(Table::Workers, id, version, cells)
 }
 
-/// The write that lets a worker take what is rolled out.
+/// The write that lets a worker take what is rolled out, or keep it, if it runs what is open to all by now.
 pub(super) fn allow(worker: &Worker, fleet: &Fleet) -> Write {
-    let release = fleet.rollout.as_ref().map(|it| it.release.to_string());
-    let cells = vec![(workers::ALLOWED, release.into())];
+    let allowed = fleet.rollout.as_ref().map(|rollout| {
+        let runs = worker.member.release.as_ref() == Some(&rollout.release);
+        let allowed = Allowed {
+            release: rollout.release.clone(),
+            open: runs && matches!(rollout.stage, Stage::Open(_)),
+        };
+        allowed.to_string()
+    });
+    let cells = vec![(workers::ALLOWED, allowed.into())];
     Write::update(Table::Workers, worker.id.get(), &worker.etag, cells)
 }
 
