@@ -25,6 +25,7 @@ use shraga_process::{Child, Exit, GroupRecord, end_group};
 use tokio::sync::mpsc;
 
 use crate::clock::Elapsed;
+use crate::durable::replace;
 use crate::kept::{self, FOLDER_VARIABLE, Pulse, RELEASE_VARIABLE};
 use crate::layout::Layout;
 
@@ -418,6 +419,9 @@ impl Keeping<'_> {
         let argv: Vec<String> = std::iter::once(program.display().to_string())
             .chain(order.args.iter().cloned())
             .collect();
+        // Before it runs: from then on nobody may take it away.
+        let noted = release.map_or(Ok(()), |release| memory::starts(&order.folder, release));
+        noted.map_err(|error| cant(&error))?;
         let child = Child::start(&argv, &order.dir, &env).map_err(|error| cant(&error))?;
         let pid = child.record().pid;
         match release {
@@ -425,7 +429,9 @@ impl Keeping<'_> {
             Some(release) => tracing::info!(%release, pid, "started"),
             None => tracing::info!(pid, "started"),
         }
-        if let Err(error) = memory::replace(&order.folder.join(CHILD), child.record()) {
+        let record = serde_json::to_vec(child.record()).map_err(io::Error::from);
+        let recorded = record.and_then(|text| replace(&order.folder.join(CHILD), &text));
+        if let Err(error) = recorded {
             tracing::error!(%error, "the program can't be recorded: a later keeper won't find it");
         }
         self.child = Some(child);

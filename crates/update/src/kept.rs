@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use shraga_core::update::Release;
 use shraga_core::update::keep::Memory;
 
+use crate::durable::{replace, replace_lightly};
 use crate::keep::memory;
 
 #[cfg(test)]
@@ -93,11 +94,7 @@ impl Kept {
     /// # Errors
     /// The disk refuses. The next one may be taken.
     pub fn pulse(&self, pulse: &Pulse) -> io::Result<()> {
-        replace(
-            &self.folder.join(PULSE),
-            &serde_json::to_vec(pulse)?,
-            Lasting::No,
-        )
+        replace_lightly(&self.folder.join(PULSE), &serde_json::to_vec(pulse)?)
     }
 
     /// Says what is to go on; to be followed by the end of this process. On disk when it returns.
@@ -109,11 +106,7 @@ impl Kept {
             to: to.to.to_string(),
             turn: to.turn,
         };
-        replace(
-            &self.folder.join(NEXT),
-            &serde_json::to_vec(&next)?,
-            Lasting::Yes,
-        )
+        replace(&self.folder.join(NEXT), &serde_json::to_vec(&next)?)
     }
 }
 
@@ -150,21 +143,4 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Whether something has to survive a loss of power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lasting {
-    Yes,
-    No,
-}
-
-fn replace(path: &Path, bytes: &[u8], lasting: Lasting) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    if lasting == Lasting::Yes {
-        file.sync_all()?;
-    }
-    fs::rename(&beside, path)
 }

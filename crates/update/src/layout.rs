@@ -12,6 +12,8 @@ use std::time::Duration;
 use shraga_core::update::{Record, Release, to_prune};
 
 use crate::clock::pause;
+use crate::durable::sync_folder;
+use crate::keep::memory;
 use crate::record;
 
 /// The program's name in a version's folder.
@@ -23,6 +25,7 @@ const KEEP: usize = 1;
 const CURRENT: &str = "current";
 const PREVIOUS: &str = "previous";
 const VERSIONS: &str = "versions";
+const KEEPERS: &str = "keep";
 
 /// What a version's folder is called while it is filled.
 const UNFINISHED: &str = ".unfinished";
@@ -200,15 +203,33 @@ impl Layout {
         fs::rename(&beside, self.root.join(name))
     }
 
-    /// Takes away old versions, and what was staged.
+    /// Takes away old versions, and what was staged; never a version that somebody here runs or may start.
     pub(crate) fn tidy(&self) -> io::Result<()> {
         remove(&self.source())?;
         remove(&self.root.join(VERSIONS).join(UNFINISHED))?;
-        let held: Vec<Release> = self.current().into_iter().chain(self.previous()).collect();
+        let held = self.held()?;
         for release in to_prune(&self.installed()?, &held, KEEP) {
+            // First what makes it one, so that one that is half taken away is none.
+            remove(&self.program(&release))?;
             remove(&self.folder(&release))?;
         }
         Ok(())
+    }
+
+    /// Versions that links lead to, that are under way, and that the keepers of this installation run or may start.
+    fn held(&self) -> io::Result<Vec<Release>> {
+        let links = self.current().into_iter().chain(self.previous());
+        let under_way = self.record().under_way;
+        let under_way = under_way.into_iter().flat_map(|it| [Some(it.to), it.from]);
+        let mut held: Vec<Release> = links.chain(under_way.flatten()).collect();
+        let keepers = match fs::read_dir(self.root.join(KEEPERS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(held),
+            keepers => keepers?,
+        };
+        for keeper in keepers {
+            held.extend(memory::needs(&keeper?.path()));
+        }
+        Ok(held)
     }
 
     /// What is remembered of updates.
@@ -218,8 +239,7 @@ impl Layout {
 
     /// Remembers it.
     pub(crate) fn keep(&self, record: &Record) -> io::Result<()> {
-        record::write(&self.record_file(), record)?;
-        sync_folder(&self.root)
+        record::write(&self.record_file(), record)
     }
 
     fn record_file(&self) -> PathBuf {
@@ -249,18 +269,6 @@ fn make_link(target: &Path, link: &Path) -> io::Result<()> {
 #[cfg(windows)]
 fn make_link(target: &Path, link: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_dir(target, link)
-}
-
-/// What was renamed in a folder is on disk.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// There is no such thing.
-#[cfg(windows)]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -320,6 +328,39 @@ mod tests {
         assert_eq!(layout.installed().unwrap(), [release("1.0.0")]);
         put(&layout, &program, "1.1.0");
         assert!(layout.has(&release("1.1.0")) && !unfinished.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_keeper_runs_or_may_start_is_never_taken_away() {
+        let versions = [
+            "1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0", "1.7.0",
+        ];
+        let (_dir, layout, _) = with(&versions).await;
+        layout.turn(None, &release("1.7.0")).unwrap();
+        let keeper = |name: &str, file: &str, text: String| {
+            let folder = layout.root.join(KEEPERS).join(name);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(file), text).unwrap();
+        };
+        let memory = format!(
+            r#"{{"proven":"{}","link":"{}","trial":{{"to":"{}","tries":1}}}}"#,
+            release("1.0.0"),
+            release("1.1.0"),
+            release("1.2.0")
+        );
+        keeper("worker", "memory.json", memory);
+        let next = format!(r#"{{"to":"{}","turn":false}}"#, release("1.3.0"));
+        keeper("orchestrate", "next.json", next);
+        keeper("serve", "started.json", format!("\"{}\"", release("1.4.0")));
+        layout.tidy().unwrap();
+        assert_eq!(
+            layout.installed().unwrap().len(),
+            7,
+            "of 1.5.0 and 1.6.0 one is kept"
+        );
+        fs::remove_dir_all(layout.root.join(KEEPERS)).unwrap();
+        layout.tidy().unwrap();
+        assert_eq!(layout.installed().unwrap().len(), 2);
     }
 
     #[tokio::test]

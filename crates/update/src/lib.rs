@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod clock;
 mod compatibility;
+mod durable;
 mod git;
 mod keep;
 mod kept;

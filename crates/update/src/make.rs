@@ -105,10 +105,16 @@ pub async fn make(
             release,
             in_use: true,
         },
-        Ready::Beside(going, _) => Made {
-            release: going.to,
-            in_use: false,
-        },
+        Ready::Beside(going, _) => {
+            // It is there: what is in the way of old ones going is no reason not to take it.
+            if let Err(error) = work.layout.tidy() {
+                tracing::warn!(%error, "old versions can't be taken away");
+            }
+            Made {
+                release: going.to,
+                in_use: false,
+            }
+        }
     })
 }
 

@@ -3,13 +3,15 @@
 //! A record that can't be read counts as none, and says so: it holds no installation, only what was under way and what
 //! failed, so that the worst that follows is one more try.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use shraga_core::time::Timestamp;
 use shraga_core::update::{Failed, Record, Release, Step, UnderWay};
+
+use crate::durable::replace;
 
 /// Form of the file.
 const FORM: u32 = 1;
@@ -80,11 +82,7 @@ pub(crate) fn write(path: &Path, record: &Record) -> io::Result<()> {
         }),
         failed: record.failed.iter().map(stored_failed).collect(),
     };
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(&stored)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    replace(path, &serde_json::to_vec_pretty(&stored)?)
 }
 
 fn stored_failed(failed: &Failed) -> StoredFailed {

@@ -1,15 +1,21 @@
 //! What a keeper remembers of itself, in a file of its folder: read whole, written whole or not at all. One that can't be read
 //! counts as none, and says so: what runs next is what the installation's link leads to then.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use shraga_core::update::Release;
 use shraga_core::update::keep::Memory;
 
+use crate::durable::replace;
+use crate::kept;
+
 const FILE: &str = "memory.json";
+
+/// Which version the program runs that was started last.
+const STARTED: &str = "started.json";
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -59,16 +65,33 @@ pub(super) fn write(folder: &Path, memory: &Memory) -> io::Result<()> {
         link: text(&memory.link),
         trial,
     };
-    replace(&folder.join(FILE), &stored)
+    replace(&folder.join(FILE), &serde_json::to_vec(&stored)?)
 }
 
-/// Writes a file of the keeper's folder; after a crash there is this one or the one before.
-pub(super) fn replace<T: Serialize>(path: &Path, content: &T) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    file.write_all(&serde_json::to_vec(content)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+/// Notes which version is about to be started.
+pub(super) fn starts(folder: &Path, release: &Release) -> io::Result<()> {
+    replace(
+        &folder.join(STARTED),
+        &serde_json::to_vec(&release.to_string())?,
+    )
+}
+
+/// Every version that the keeper of `folder` runs, or may start without being told anything more.
+pub(crate) fn needs(folder: &Path) -> Vec<Release> {
+    let started = fs::read(folder.join(STARTED)).ok();
+    let started: Option<String> = started.and_then(|text| serde_json::from_slice(&text).ok());
+    let started = started.and_then(|text| text.parse().ok());
+    let Memory {
+        proven,
+        link,
+        trial,
+    } = read(folder);
+    let next = kept::wanted(folder).map(|next| next.to);
+    let trial = trial.map(|(to, _)| to);
+    [started, proven, link, trial, next]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn unreadable(path: &Path, why: &str) -> Memory {

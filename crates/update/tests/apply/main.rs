@@ -425,6 +425,25 @@ async fn what_is_only_made_stands_beside_the_others_and_no_link_leads_to_it() {
 }
 
 #[tokio::test]
+async fn versions_that_are_only_made_go_too_once_they_are_old() {
+    let scene = Scene::new();
+    let (site, settings) = (scene.site(), scene.settings());
+    scene.release("1.0.0", "exit 0");
+    brought(apply(&settings, &site, None, now()).await);
+    for minor in 1..6 {
+        scene.release(&format!("1.{minor}.0"), "exit 0");
+        make(&settings, &site, None, now()).await.unwrap();
+    }
+    let versions = fs::read_dir(site.root.join("versions")).unwrap();
+    let names = versions.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    let version = |name: &String| name.split('-').next().unwrap().to_owned();
+    let there: Vec<String> = names.iter().map(version).collect();
+    assert_eq!(there, ["1.0.0", "1.4.0", "1.5.0"]);
+}
+
+#[tokio::test]
 async fn two_that_make_one_version_build_it_once() {
     let scene = Scene::new();
     let (site, settings) = (scene.site(), scene.settings());
