@@ -153,6 +153,11 @@ impl Center {
         self.state().machine.stops_after = span;
     }
 
+    /// Moves a box into another project, as if it had been made there.
+    pub fn moves(&self, name: &str, project: &str) {
+        self.state().machine.moves(name, project);
+    }
+
     /// Breaks a box that is there: its service says that it failed.
     pub fn breaks(&self, name: &str) {
         self.state().machine.breaks(name);

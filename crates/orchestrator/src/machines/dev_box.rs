@@ -96,6 +96,8 @@ struct Memory {
     begun: BTreeMap<MachineName, Begun>,
     /// Tokens of workers that are not known to have arrived on their boxes.
     minted: HashMap<WorkerId, SecretString>,
+    /// Where boxes are that are not in the configured project, as of the last look.
+    projects: HashMap<String, ProjectName>,
     rest: Rest,
     known: place::Known,
 }
@@ -167,7 +169,7 @@ impl DevBoxes {
         let (bars, advice) = self.place(now).await;
         let boxes = self.client.boxes().await;
         let boxes = boxes.map_err(|error| trouble(&error, now))?;
-        let boxes: Vec<DevBox> = boxes.into_iter().filter(|it| self.is_here(it)).collect();
+        let boxes = self.looked_after(boxes);
         let used = self.used(&boxes);
         let mut found: Vec<Found> = boxes.iter().filter_map(words::found).collect();
         self.schedules(&boxes, &mut found).await;
@@ -185,6 +187,36 @@ impl DevBoxes {
         })
     }
 
+    /// The boxes of the configured project, and those of others that are named as ours are: they were made when that
+    /// was the configured one. Notes where each is.
+    fn looked_after(&self, boxes: Vec<DevBox>) -> Vec<DevBox> {
+        let (here, elsewhere): (Vec<DevBox>, Vec<DevBox>) =
+            boxes.into_iter().partition(|it| self.is_here(it));
+        let mut all = here;
+        let mut projects = HashMap::new();
+        for other in elsewhere {
+            let name = other.name.parse::<MachineName>().ok();
+            let name = name.filter(|name| name.has_prefix(&self.center.prefix));
+            let project = other.project.as_deref().map(ProjectName::parse);
+            let known = all
+                .iter()
+                .any(|it| it.name.eq_ignore_ascii_case(&other.name));
+            if let (Some(name), Some(Ok(project)), false) = (name, project, known) {
+                projects.insert(name.as_str().to_ascii_lowercase(), project);
+                all.push(other);
+            }
+        }
+        self.memory().projects = projects;
+        all
+    }
+
+    /// The project that a box is in.
+    fn project_of(&self, name: &str) -> ProjectName {
+        let projects = &self.memory().projects;
+        let known = projects.get(&name.to_ascii_lowercase());
+        known.unwrap_or(&self.center.project).clone()
+    }
+
     /// Whether a box is of the configured project.
     fn is_here(&self, it: &DevBox) -> bool {
         let named = it.project.as_deref();
@@ -194,7 +226,11 @@ impl DevBoxes {
     /// How many boxes people have whose accounts are known; of others the service is asked before one is made (`room`).
     fn used(&self, boxes: &[DevBox]) -> BTreeMap<UserId, u32> {
         let memory = self.memory();
-        let count = |account: &Uuid| boxes.iter().filter(|it| it.user == Some(*account)).count();
+        let here = |it: &&DevBox| self.is_here(it);
+        let count = |account: &Uuid| {
+            let theirs = boxes.iter().filter(|it| it.user == Some(*account));
+            theirs.filter(here).count()
+        };
         let known = memory.accounts.iter();
         known
             .map(|(user, account)| (*user, u32::try_from(count(account)).unwrap_or(u32::MAX)))
@@ -305,7 +341,10 @@ impl DevBoxes {
     async fn box_of(&self, act: &Act, now: Timestamp) -> Result<BoxId, Trouble> {
         let name = BoxName::parse(act.name.as_str());
         Ok(BoxId {
-            project: self.center.project.clone(),
+            project: match act.kind == ActKind::Create {
+                true => self.center.project.clone(),
+                false => self.project_of(act.name.as_str()),
+            },
             owner: self.owner(act.serves, now).await?,
             name: name.map_err(|error| trouble(&error.into(), now))?,
         })

@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Starts an orchestrator, after the one before ended in the middle of whatever it did.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         drop(self.stop.take());
         let token = CancellationToken::new();
         let store = self.stage.admin_client(&Faults::new());

@@ -107,6 +107,26 @@ async fn the_first_box_after_a_start_is_not_asked_for_when_its_owner_has_as_many
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_box_of_the_project_that_was_configured_before_is_still_woken_and_stopped() {
+    let mut world = World::new().await;
+    world.ann.files_many(5).await;
+    world.until_stage(MachineStage::Asleep).await;
+    let name = world.center.boxes().remove(0);
+    world.center.moves(&name, "before");
+    world.start();
+    world.ann.files_many(5).await;
+    world
+        .until("all ten done", async |world| world.completed().await == 10)
+        .await;
+    world.until_stage(MachineStage::Asleep).await;
+    assert_eq!(world.center.boxes().join(" "), name, "none was made");
+    let there = format!("/projects/before/users/me/devboxes/{name}:");
+    assert_eq!(asked(&world, &format!("{there}start")), 1);
+    assert_eq!(asked(&world, &format!("{there}stop")), 1);
+    assert_eq!(world.center.objections(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pool_that_stops_unconnected_boxes_is_told_until_it_does_not() {
     let mut world = World::new().await;
     world.center.stops_unconnected(true);

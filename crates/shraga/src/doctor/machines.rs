@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use shraga_core::machine::{Machine, Stage};
+use shraga_core::machine::{Machine, ProviderKind, Stage};
 use shraga_core::time::{Span, Timestamp};
 
-use super::{Finding, Reached};
+use super::{Case, Finding, Reached};
 use crate::display::clean::one_line;
 use crate::display::time::age;
+use crate::roles::orchestrator;
 use crate::tasks::{machines, workers};
 
 const CHECK: &str = "machines";
@@ -16,7 +17,7 @@ const CHECK: &str = "machines";
 /// How long making, starting, stopping or deleting may take before it is named: as the orchestrator's.
 const STUCK: Span = Span::mins(15);
 
-pub(super) async fn check(store: &Reached) -> Vec<Finding> {
+pub(super) async fn check(case: &Case<'_>, store: &Reached) -> Vec<Finding> {
     // Whatever keeps them from being read, another check names.
     let Ok((workers, now)) = workers::all(&store.client).await else {
         return Vec::new();
@@ -24,6 +25,9 @@ pub(super) async fn check(store: &Reached) -> Vec<Finding> {
     let machines = machines::of(&workers);
     let mut bad: Vec<Finding> = machines.iter().filter_map(|it| finding(it, now)).collect();
     bad.extend(advice(&machines));
+    if orchestrator::dev_box(case.config).check().is_err() {
+        bad.extend(unattended(&machines));
+    }
     match machines.len() {
         0 => Vec::new(),
         many if bad.is_empty() => vec![Finding::ok(CHECK, format!("{many}, none in trouble"))],
@@ -39,6 +43,29 @@ fn advice(machines: &[Machine]) -> Vec<Finding> {
     let told = advice.into_iter();
     told.map(|advice| Finding::warning(CHECK, one_line(advice), fix))
         .collect()
+}
+
+/// Dev Boxes that were made with other settings than these, by which none are looked after.
+fn unattended(machines: &[Machine]) -> Option<Finding> {
+    let there = machines.iter().filter(|it| {
+        let record = &it.record;
+        let made = !matches!(record.stage, Stage::Wanted | Stage::Gone);
+        record.provider == ProviderKind::DevBox && made
+    });
+    let names: Vec<&str> = there.map(|it| it.record.name.as_str()).collect();
+    let (count, boxes) = match names.len() {
+        0 => return None,
+        1 => (1, "Dev Box is"),
+        many => (many, "Dev Boxes are"),
+    };
+    let what = format!(
+        "{count} {boxes} there ({}), and these settings look after none: an orchestrator that runs with them \
+         neither stops nor deletes what costs",
+        names.join(", ")
+    );
+    let fix = "set `[provision]` as it was until `shraga machines delete NAME` has removed each, or delete them in the \
+               Dev Center; nothing where the orchestrator runs with other settings than these";
+    Some(Finding::warning(CHECK, what, fix))
 }
 
 /// What is wrong with a machine, if something is.
@@ -97,6 +124,20 @@ mod tests {
             last_seen: None,
             drained: false,
         }
+    }
+
+    #[test]
+    fn boxes_that_these_settings_look_after_no_more_are_counted_and_named() {
+        let there = [
+            machine(Stage::Up, None),
+            machine(Stage::Gone, None),
+            machine(Stage::Wanted, None),
+        ];
+        let found = unattended(&there).unwrap();
+        assert_eq!(found.severity, Severity::Warning);
+        let said = format!("{found:?}");
+        assert!(said.contains("1 Dev Box is there (box-pool-1)"), "{said}");
+        assert!(unattended(&there[1..]).is_none());
     }
 
     #[test]

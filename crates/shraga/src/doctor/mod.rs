@@ -92,7 +92,7 @@ async fn of_the_store(case: &Case<'_>) -> Vec<Finding> {
     found.extend(schema::check(&store).await);
     found.extend(permissions::check(&store).await);
     found.extend(another_admin::check(&store).await);
-    found.extend(machines::check(&store).await);
+    found.extend(machines::check(case, &store).await);
     found.extend(update::check(&store).await);
     found.extend(limits::check(case, &store));
     found

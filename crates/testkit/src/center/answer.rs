@@ -127,7 +127,7 @@ impl Desk<'_> {
         }
         let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
         let of_project = segments.first() == Some(&"projects") && segments.len() > 1;
-        if of_project && (self.is(&Fault::NoProject) || segments[1] != PROJECT) {
+        if of_project && (self.is(&Fault::NoProject) || !state.machine.has_project(segments[1])) {
             return Said::fault(404, "ProjectNotFound", "The project was not found.");
         }
         let machine = &mut state.machine;
@@ -294,6 +294,8 @@ impl Desk<'_> {
         url: &Url,
         body: &Bytes,
     ) -> Said {
+        let segments = url.path_segments();
+        let project = segments.and_then(|mut it| it.nth(1)).unwrap_or(PROJECT);
         let asked = |name: &str| {
             let mut pairs = url.query_pairs();
             pairs.find_map(|(key, value)| (key == name).then(|| value.into_owned()))
@@ -306,7 +308,7 @@ impl Desk<'_> {
             [name, ..] => (*name, ""),
             [] => ("", ""),
         };
-        let found = machine.find(PROJECT, owner, name).map(|it| it.id);
+        let found = machine.find(project, owner, name).map(|it| it.id);
         match (method.as_str(), path, found) {
             ("PUT", [_], found) => self.put(machine, (owner, name, found), &body),
             ("DELETE", [_], None) => Said::json(204, Value::Null),
@@ -318,19 +320,19 @@ impl Desk<'_> {
                     tasks.filter_map(|it| it.as_object().cloned()).collect();
                 machine.customize(self.now, id, group, tasks);
                 let it = machine
-                    .find(PROJECT, owner, name)
+                    .find(project, owner, name)
                     .and_then(|it| it.groups.get(*group));
                 Said::json(200, it.map_or(Value::Null, |it| render::group(group, it)))
             }
             ("POST", [_, delayed], Some(_)) if delayed.ends_with(":delay") => {
-                if let Some((it, until)) = machine.find(PROJECT, owner, name).zip(until) {
+                if let Some((it, until)) = machine.find(project, owner, name).zip(until) {
                     it.stop_at = until;
                 }
                 let result = json!({"name": "schedule-default", "result": "Succeeded"});
                 Said::json(200, json!({"value": [result]}))
             }
             ("POST", [_, "actions", _], Some(_)) => {
-                let mut it = machine.find(PROJECT, owner, name);
+                let mut it = machine.find(project, owner, name);
                 if let Some((it, until)) = it.as_mut().zip(until) {
                     it.stop_at = until;
                 }

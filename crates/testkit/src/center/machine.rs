@@ -181,6 +181,17 @@ impl Machine {
         self.boxes.retain(|it| !gone.contains(&it.id));
     }
 
+    /// Whether there is such a project.
+    pub(super) fn has_project(&self, project: &str) -> bool {
+        project == PROJECT || self.boxes.iter().any(|it| it.project == project)
+    }
+
+    pub(super) fn moves(&mut self, name: &str, project: &str) {
+        for it in self.boxes.iter_mut().filter(|it| it.name == name) {
+            project.clone_into(&mut it.project);
+        }
+    }
+
     pub(super) fn find(&mut self, project: &str, user: Uuid, name: &str) -> Option<&mut DevBox> {
         self.boxes.iter_mut().find(|it| it.is(project, user, name))
     }

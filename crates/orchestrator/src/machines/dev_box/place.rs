@@ -157,7 +157,7 @@ impl DevBoxes {
     async fn schedule(&self, boxes: &[DevBox], name: &MachineName) -> Option<Timestamp> {
         let found = boxes.iter().find(|it| it.name == name.as_str())?;
         let id = BoxId {
-            project: self.center.project.clone(),
+            project: self.project_of(name.as_str()),
             owner: found.user.map_or(Owner::Me, Owner::Person),
             name: BoxName::parse(name.as_str()).ok()?,
         };
