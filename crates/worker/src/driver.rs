@@ -75,6 +75,7 @@ enum Event {
     Leave,
     HandOver,
     HandOverEmpty,
+    StayOn,
     Stand,
 }
 
@@ -246,7 +247,8 @@ impl Driver {
             () = self.stop.drain.cancelled(), if leaving.may_drain() => Event::Drain,
             () = self.stop.now.cancelled(), if !leaving.is_now() => Event::Now,
             () = self.stop.hand_over.cancelled(), if leaving == Leaving::No => Event::HandOver,
-            () = self.stop.hand_over_empty.cancelled(), if leaving == Leaving::No => Event::HandOverEmpty,
+            () = self.stop.hand_over_empty.until(true), if leaving == Leaving::No => Event::HandOverEmpty,
+            () = self.stop.hand_over_empty.until(false), if leaving == Leaving::Emptying => Event::StayOn,
             () = self.sessions.door().changed(), if leaving.hands_over() => Event::Stand,
             () = at(leaving.interrupt_at()) => Event::Interrupt,
             () = at(leaving.leave_at()) => Event::Leave,
@@ -286,6 +288,7 @@ impl Driver {
             Event::Leave => self.leave(),
             Event::HandOver => self.begin_to_hand_over(),
             Event::HandOverEmpty => self.begin_to_empty(),
+            Event::StayOn => self.stay_on(),
             // What follows from it is looked at before the next event.
             Event::Stand => {}
         }

@@ -58,6 +58,6 @@ pub use config::{
 pub use error::WorkerError;
 pub use meter::{Metering, Tells};
 pub use status::{Status, Work};
-pub use worker::{Left, Stop, Worker};
+pub use worker::{Left, Stop, Wish, Worker};
 pub use workspace::retention::{Disk, Holdings, holdings};
 pub use workspace::{Author, DEFAULT_GIT_TIMEOUT, PushPolicy, Repositories};

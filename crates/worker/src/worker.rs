@@ -52,8 +52,26 @@ pub struct Stop {
     /// Take nothing new, and leave what runs to the next process of this worker.
     pub hand_over: CancellationToken,
     /// Take nothing new, let what runs finish however long it takes, and then hand over: for a process that could not
-    /// go on with what runs.
-    pub hand_over_empty: CancellationToken,
+    /// go on with what runs. Taken back before that, it works on.
+    pub hand_over_empty: Wish,
+}
+
+/// Something that is wished for, and may be taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Wish(watch::Sender<bool>);
+
+impl Wish {
+    /// Wishes for it, or not any more.
+    pub fn set(&self, wished: bool) {
+        self.0.send_replace(wished);
+    }
+
+    /// Completes once it is wished for, or once it is not.
+    pub async fn until(&self, wished: bool) {
+        let mut now = self.0.subscribe();
+        // It can't fail: the sender is here.
+        let _ = now.wait_for(|now| *now == wished).await;
+    }
 }
 
 /// How a worker left.
@@ -118,7 +136,7 @@ impl Worker {
             () = stop.drain.cancelled() => return Ok(Left::Stopped),
             () = stop.now.cancelled() => return Ok(Left::Stopped),
             () = stop.hand_over.cancelled() => return Ok(Left::HandedOver),
-            () = stop.hand_over_empty.cancelled() => return Ok(Left::HandedOver),
+            () = stop.hand_over_empty.until(true) => return Ok(Left::HandedOver),
         };
         let woken = self
             .client

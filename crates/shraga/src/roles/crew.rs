@@ -122,16 +122,15 @@ impl Crew {
             let (worker, client) = local_worker(config, folder, number, taking)?;
             allowed.push(taking::of_worker(&worker));
             roles.push(Role::Worker(worker.status(), client));
-            let mut ways = shraga_worker::Stop {
-                drain: drain.clone(),
-                now: stop.now.clone(),
-                ..shraga_worker::Stop::default()
-            };
-            if let Some(taking) = taking {
-                ways.hand_over = taking.hand_over.clone();
-                ways.hand_over_empty = taking.hand_over_empty.clone();
-            }
-            workers.spawn(async move { Ok(worker.run(ways).await?) });
+            let ways = ways(&drain, stop, taking);
+            let emptied = taking.map(|taking| taking.emptied.clone());
+            workers.spawn(async move {
+                let left = worker.run(ways).await?;
+                if left == Left::HandedOver {
+                    emptied.iter().for_each(CancellationToken::cancel);
+                }
+                Ok(left)
+            });
         }
         let takes = taking.map(|taking| {
             let running = Some(taking.running().clone());
@@ -146,6 +145,11 @@ impl Crew {
             pool,
             takes,
         })
+    }
+
+    /// Whether it has workers in this process.
+    pub(super) fn has_workers(&self) -> bool {
+        !self.workers.is_empty()
     }
 
     /// The first failure of a role, should there be one.
@@ -336,4 +340,18 @@ fn policy(verb: &Up, config: &Config) -> MachinePolicy {
         groups: [(ProviderKind::Process, group)].into(),
         events: true,
     }
+}
+
+/// How a worker in this process is told to stop, or to hand over.
+fn ways(drain: &CancellationToken, stop: &Stop, taking: Option<&Taking>) -> shraga_worker::Stop {
+    let mut ways = shraga_worker::Stop {
+        drain: drain.clone(),
+        now: stop.now.clone(),
+        ..shraga_worker::Stop::default()
+    };
+    if let Some(taking) = taking {
+        ways.hand_over = taking.hand_over.clone();
+        ways.hand_over_empty = taking.hand_over_empty.clone();
+    }
+    ways
 }

@@ -62,7 +62,7 @@ pub async fn run(
         .map(|taking| taking.start(taking::of_orchestrator(&orchestrator)));
     let never = CancellationToken::new();
     let asked = async {
-        taking::asked(taking.as_ref()).await;
+        taking::asked(taking.as_ref(), false).await;
         // It has no agents that anybody would have to go on with.
         taking.iter().for_each(|taking| taking.ticks_end.cancel());
         std::future::pending().await

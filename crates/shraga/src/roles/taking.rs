@@ -14,7 +14,7 @@ use shraga_core::update::Release;
 use shraga_core::update::turn::{How, Settle, Tried, Turn, turn};
 use shraga_orchestrator::Orchestrator;
 use shraga_update::{HandOver, Kept, Refused, Settings, Site, goes_on, keep_in_use, make};
-use shraga_worker::Worker;
+use shraga_worker::{Wish, Worker};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -41,21 +41,24 @@ pub(crate) struct Taking {
     to: watch::Sender<Option<HandOver>>,
     /// Told once a version is there that can go on with what runs.
     pub(crate) hand_over: CancellationToken,
-    /// Told once one is there that can't.
-    pub(crate) hand_over_empty: CancellationToken,
+    /// Told once one is there that can't, and taken back when it may not be taken any more.
+    pub(crate) hand_over_empty: Wish,
+    /// Told once a worker has handed over after that, from when on nothing is taken back.
+    pub(crate) emptied: CancellationToken,
     /// Ends the ticks of an orchestrator, once nobody needs them any more.
     pub(crate) ticks_end: CancellationToken,
 }
 
 /// Completes once it is to hand over, to a version that can go on with what runs or to one that can't; never where it
-/// takes nothing.
-pub(crate) async fn asked(taking: Option<&Taking>) {
+/// takes nothing. Where `workers` empty themselves for the latter, once the first of them has.
+pub(crate) async fn asked(taking: Option<&Taking>, workers: bool) {
     let Some(taking) = taking else {
         return std::future::pending().await;
     };
     tokio::select! {
         () = taking.hand_over.cancelled() => {}
-        () = taking.hand_over_empty.cancelled() => {}
+        () = taking.emptied.cancelled() => {}
+        () = taking.hand_over_empty.until(true), if !workers => {}
     }
 }
 
@@ -85,7 +88,8 @@ impl Taking {
             said: watch::Sender::new(Said::On),
             to: watch::Sender::new(None),
             hand_over: CancellationToken::new(),
-            hand_over_empty: CancellationToken::new(),
+            hand_over_empty: Wish::default(),
+            emptied: CancellationToken::new(),
             ticks_end: CancellationToken::new(),
         }))
     }
@@ -113,6 +117,7 @@ impl Taking {
             to: self.to.clone(),
             hand_over: self.hand_over.clone(),
             hand_over_empty: self.hand_over_empty.clone(),
+            emptied: self.emptied.clone(),
         };
         AbortOnDropHandle::new(tokio::spawn(taker.run(allowed)))
     }
@@ -142,7 +147,8 @@ struct Taker {
     said: watch::Sender<Said>,
     to: watch::Sender<Option<HandOver>>,
     hand_over: CancellationToken,
-    hand_over_empty: CancellationToken,
+    hand_over_empty: Wish,
+    emptied: CancellationToken,
 }
 
 impl Taker {
@@ -159,7 +165,13 @@ impl Taker {
                     tried = Some(self.make(release).await);
                     continue;
                 }
-                Turn::HandOver(release) => return self.ask(release, open).await,
+                Turn::HandOver(release) => {
+                    let asked = self.ask(&release, open).await;
+                    if asked == Asked::Now || !self.recalled(&release, &mut allowed).await {
+                        return;
+                    }
+                    continue;
+                }
                 Turn::Stay => {
                     let runs = release == Some(&self.running);
                     if may.is_none() || runs {
@@ -244,8 +256,8 @@ impl Taker {
     }
 
     /// Asks the role to hand over; others start that release too where it is open to all.
-    async fn ask(&self, release: Release, open: bool) {
-        let speaks = goes_on(&self.settings, &self.root, &release).await;
+    async fn ask(&self, release: &Release, open: bool) -> Asked {
+        let speaks = goes_on(&self.settings, &self.root, release).await;
         let next = HandOver {
             to: release.clone(),
             turn: open,
@@ -253,14 +265,39 @@ impl Taker {
         self.to.send_replace(Some(next));
         if speaks {
             self.hand_over.cancel();
-            return;
+            return Asked::Now;
         }
         let why = "what runs ends first: that version can't go on with it";
         tracing::info!(%release, "{why}");
         self.said
-            .send_replace(Said::Waiting(release, why.to_owned()));
-        self.hand_over_empty.cancel();
+            .send_replace(Said::Waiting(release.clone(), why.to_owned()));
+        self.hand_over_empty.set(true);
+        Asked::WhenEmpty
     }
+
+    /// Waits until `release` may not be taken any more, and lets the role work on; `false`: a worker had emptied before.
+    async fn recalled(&self, release: &Release, allowed: &mut May) -> bool {
+        let other = |may: &Option<Allowed>| may.as_ref().map(|may| &may.release) != Some(release);
+        let changed = async {
+            if allowed.wait_for(other).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.emptied.cancelled() => return false,
+            () = changed => {}
+        }
+        tracing::info!(%release, "that version may not be taken any more: work goes on with this one");
+        self.hand_over_empty.set(false);
+        true
+    }
+}
+
+/// When the role is to hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Now,
+    WhenEmpty,
 }
 
 /// Whether it is the release's own fault.

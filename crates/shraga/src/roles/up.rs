@@ -67,11 +67,12 @@ pub async fn run(verb: Up, mut context: Context) -> Result<Exit, Failure> {
     let taking = taking.as_ref();
     let mut crew = Crew::start(&verb, &context, &folder, server.url(), &stop, taking).await?;
     vitals.watch(std::mem::take(&mut crew.roles));
+    let workers = crew.has_workers();
     let exit = tokio::select! {
         exit = purpose(&verb, &context, &folder, &person, &stop) => exit,
         failure = crew.failure() => Err(failure),
         () = stop.drain.cancelled() => Ok(Exit::Done),
-        () = taking::asked(taking) => Ok(Exit::HandOver),
+        () = taking::asked(taking, workers) => Ok(Exit::HandOver),
     };
     let handed_over = match (taking, &exit) {
         (Some(taking), Ok(Exit::HandOver)) => crew.hand_over(taking, &stop).await,

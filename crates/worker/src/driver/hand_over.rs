@@ -41,6 +41,18 @@ impl Driver {
         self.step(Input::Drain);
     }
 
+    /// There is nothing to hand over to any more.
+    pub(super) fn stay_on(&mut self) {
+        tracing::info!("not handing over any more: work is taken again");
+        self.leaving = Leaving::No;
+        self.beat_wanted = true;
+        self.look_wanted = true;
+        // An operator's wish, or a full disk, counts on.
+        if !self.drained {
+            self.step(Input::Undrain);
+        }
+    }
+
     /// Those that still have not begun are asked to end.
     pub(super) fn press(&mut self) {
         if self.is_held_up() {

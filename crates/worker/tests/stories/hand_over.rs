@@ -276,7 +276,7 @@ async fn one_whose_agents_nobody_could_go_on_with_hands_over_when_they_are_done(
     let mut worker = world.start(PATIENT);
     let task = world.assign("").await;
     let pid = pid_in(&world.shared("pid")).await;
-    worker.stop.hand_over_empty.cancel();
+    worker.stop.hand_over_empty.set(true);
     let draining = |status: &shraga_worker::Status| status.state == WorkerState::Draining;
     worker.until("draining", draining).await;
     let other = world.assign("").await;
@@ -287,6 +287,27 @@ async fn one_whose_agents_nobody_could_go_on_with_hands_over_when_they_are_done(
     completes_in_its_first_attempt(&world, task).await;
     assert_eq!(worker.ended().await.unwrap(), Left::HandedOver);
     assert_eq!(runs(&world), 1);
+}
+
+#[tokio::test]
+async fn one_that_waits_for_its_agents_works_on_when_there_is_nothing_to_hand_over_to_any_more() {
+    let world = World::new().await;
+    let mut worker = world.start(PATIENT);
+    let task = world.assign("").await;
+    pid_in(&world.shared("pid")).await;
+    worker.stop.hand_over_empty.set(true);
+    let draining = |status: &shraga_worker::Status| status.state == WorkerState::Draining;
+    worker.until("draining", draining).await;
+    worker.stop.hand_over_empty.set(false);
+    let works = |status: &shraga_worker::Status| status.state != WorkerState::Draining;
+    worker.until("at work", works).await;
+    let other = world.assign("").await;
+    fs::write(world.shared("go"), "").unwrap();
+    completes_in_its_first_attempt(&world, task).await;
+    completes_in_its_first_attempt(&world, other).await;
+    assert_ne!(own_row(&world, "cr_status").await, "draining");
+    worker.drain().await;
+    assert_eq!(runs(&world), 2);
 }
 
 #[tokio::test]
