@@ -317,7 +317,8 @@ fn how(refused: &Refused) -> How {
 /// What any of these may take, now and later, of those that run `running`: another release before that one, and of those
 /// one that is known to be open to all.
 pub(crate) fn any_of(sources: Vec<May>, running: Option<Release>) -> May {
-    let all = watch::Sender::new(vec![None; sources.len()]);
+    // With somebody who listens from the beginning: a source that finds nobody ends.
+    let (all, heard) = watch::channel(vec![None; sources.len()]);
     for (place, mut source) in sources.into_iter().enumerate() {
         let all = all.clone();
         tokio::spawn(async move {
@@ -331,9 +332,7 @@ pub(crate) fn any_of(sources: Vec<May>, running: Option<Release>) -> May {
             }
         });
     }
-    of(all.subscribe(), move |all| {
-        first(all, running.as_ref()).cloned()
-    })
+    of(heard, move |all| first(all, running.as_ref()).cloned())
 }
 
 fn first<'a>(all: &'a [Option<Allowed>], running: Option<&Release>) -> Option<&'a Allowed> {
@@ -397,5 +396,21 @@ mod tests {
             first(&[None, keep.clone()], running.as_ref()),
             keep.as_ref()
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_a_source_says_later_is_heard_however_soon_its_task_runs() {
+        let release = Release::new("1.0.0", &"a".repeat(40)).unwrap();
+        let may = Some(Allowed {
+            release,
+            open: true,
+        });
+        for _ in 0..500 {
+            let (source, may_take) = watch::channel(None);
+            let mut all = any_of(vec![may_take], None);
+            source.send_replace(may.clone());
+            let told = all.wait_for(|told| *told == may).await;
+            assert!(told.is_ok(), "the source ended");
+        }
     }
 }

@@ -5,6 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]
+mod grown;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod told;
