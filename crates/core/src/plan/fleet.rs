@@ -431,6 +431,10 @@ impl<'a> Look<'a> {
         let Stage::Canary(canary) = &rollout.stage else {
             return None;
         };
+        if self.fleet.pause.is_some() {
+            // No other worker can be asked now, and one alone refuses nothing.
+            return None;
+        }
         let Judged::Failed(said) = judge(self, rollout, canary) else {
             return None;
         };
@@ -472,7 +476,7 @@ impl<'a> Look<'a> {
 
     /// Another worker that can tell whether it is the release that failed, or the first worker's machine.
     fn second(&self, rollout: &Rollout, canary: &Canary) -> Option<&'a Worker> {
-        if rollout.doubt.is_some() || self.fleet.pause.is_some() {
+        if rollout.doubt.is_some() {
             return None;
         }
         self.choose(&rollout.release, None, Some(canary.worker))

@@ -324,6 +324,19 @@ fn one_worker_alone_refuses_nothing_that_another_does_well_with() {
 }
 
 #[test]
+fn nothing_is_refused_while_no_other_worker_may_be_asked() {
+    let mut scene = Scene::of(2);
+    scene.settle();
+    scene.pause(true);
+    FAILURES[0](&mut scene, 1);
+    scene.settle();
+    assert_eq!((scene.allowed(), scene.refused()), (Vec::new(), Vec::new()));
+    scene.pause(false);
+    scene.settle();
+    assert_eq!((scene.allowed(), scene.refused()), (vec!["w2"], Vec::new()));
+}
+
+#[test]
 fn the_only_worker_that_can_try_a_release_refuses_it_and_an_admin_lifts_that() {
     for fail in FAILURES {
         let mut scene = Scene::of(1);
