@@ -397,20 +397,4 @@ mod tests {
             keep.as_ref()
         );
     }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn what_a_source_says_later_is_heard_however_soon_its_task_runs() {
-        let release = Release::new("1.0.0", &"a".repeat(40)).unwrap();
-        let may = Some(Allowed {
-            release,
-            open: true,
-        });
-        for _ in 0..500 {
-            let (source, may_take) = watch::channel(None);
-            let mut all = any_of(vec![may_take], None);
-            source.send_replace(may.clone());
-            let told = all.wait_for(|told| *told == may).await;
-            assert!(told.is_ok(), "the source ended");
-        }
-    }
 }
